@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make the environment first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+export KERAS_BACKEND ?= tensorflow
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_ENABLE_ONEDNN_OPTS ?= 1
+
+.PHONY: demo test quick lint laws bench docs clean
+
+demo: $(STAMP)  ## the main job, offline, on digits that ship with scikit-learn
+	$(BIN)/regraft demo --out build/demo
+
+test: lint laws  ## everything CI runs
+	$(BIN)/pytest -n 2 --dist loadfile
+
+laws: $(STAMP)  ## the laws on the other backends; TensorFlow's run with the rest
+	KERAS_BACKEND=jax $(BIN)/pytest tests/laws -q
+	KERAS_BACKEND=torch $(BIN)/pytest tests/laws -q
+
+quick: $(STAMP)  ## the fast tests only
+	$(BIN)/pytest -m "not slow" -q
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## side by side, as ratios with medians
+	$(BIN)/python -m benchmarks
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Regraft needs Python 3.11 or newer; say make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		torch==2.13.0 --editable ".[tensorflow-cpu,jax,torch,onnx,parquet,datasets,dev]"
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Regraft reuses the layers of a pretrained network for a new task."""

@@ -1,0 +1,117 @@
+"""What a network expects at its input, and how raw examples become that."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from regraft.core.errors import RequestError, nearest
+
+Order = Literal["rgb", "bgr"]
+Resizing = Literal["crop", "stretch", "pad"]
+Origin = Literal["stated", "known", "requested", "detected", "assumed"]
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+_IMAGENET_MEAN_BGR_255 = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The input convention that travels with the weights.
+
+    The network's input is `channels_in_order(x) * scale + offset`, where `x` is the raw example after resizing, in the
+    range 0 to 255 for pictures.
+
+    Attributes:
+        shape: one example as the network takes it, without the batch: (height, width, channels) for pictures, channels
+            last, or any other shape for plain arrays.
+        scale: one factor for all channels, or one for each, in the network's channel order.
+        offset: likewise, added after scaling.
+        order: the network's channel order; raw pictures are RGB.
+        resizing: how a picture of another size is brought to `shape`: `crop` keeps the aspect ratio and takes the largest
+            centred window, `stretch` does not keep it, `pad` adds black bars. Bilinear, antialiased.
+        name: the convention's name where it has one.
+        origin: how the convention is known.
+    """
+
+    shape: tuple[int, ...]
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+    order: Order = "rgb"
+    resizing: Resizing = "crop"
+    name: str = "raw"
+    origin: Origin = "assumed"
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether an example is a picture: height, width and 1, 3 or 4 channels."""
+        return len(self.shape) == 3 and self.shape[-1] in (1, 3, 4)
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of a picture."""
+        return self.shape[-1]
+
+    def with_size(self, height: int, width: int) -> "InputSpec":
+        """The same convention for pictures of another size."""
+        return dataclasses.replace(self, shape=(height, width, self.shape[-1]))
+
+    def with_convention(self, text: str, origin: Origin = "requested") -> "InputSpec":
+        """The same shape with the convention that `text` names; see `parse_convention`."""
+        name, scale, offset, order = parse_convention(text, self.shape[-1] if self.shape else 1)
+        return dataclasses.replace(self, scale=scale, offset=offset, order=order, name=name, origin=origin)
+
+
+CONVENTIONS: dict[str, str] = {
+    "raw": "the values as they are, 0 to 255 for pictures; the network scales them itself",
+    "tf": "x / 127.5 - 1 (Inception, MobileNet, ResNetV2, NASNet, Xception)",
+    "caffe": "BGR, minus the ImageNet mean in 0 to 255 (VGG, ResNet)",
+    "torch": "x / 255, minus the ImageNet mean, divided by its deviation (DenseNet, PyTorch)",
+    "unit": "x / 255",
+}
+
+_FORMULA = re.compile(
+    r"(?P<order>rgb:|bgr:)?x(?:(?P<operator>[/*])(?P<factor>\d+(?:\.\d*)?(?:e-?\d+)?))?(?P<offset>[+-]\d+(?:\.\d*)?(?:e-?\d+)?)?"
+)
+
+
+def parse_convention(text: str, channels: int) -> tuple[str, tuple[float, ...], tuple[float, ...], Order]:
+    """Name, scale, offset and channel order of `raw`, `tf`, `caffe`, `torch`, `unit`, or a formula such as `x/127.5-1`
+    or `bgr:x-120`.
+
+    Raises:
+        RequestError: the text is none of these, or the convention is for three channels and the network has another number.
+
+    >>> parse_convention("x/127.5-1", 3)
+    ('x/127.5-1', (0.00784313725490196,), (-1.0,), 'rgb')
+    """
+    if text in ("caffe", "torch") and channels != 3:
+        raise RequestError(
+            f"preprocessing '{text}' is for 3 channels, the network takes {channels}; say 'unit' or a formula"
+        )
+    match text:
+        case "raw":
+            return text, (1.0,), (0.0,), "rgb"
+        case "tf":
+            return text, (1 / 127.5,), (-1.0,), "rgb"
+        case "unit":
+            return text, (1 / 255,), (0.0,), "rgb"
+        case "caffe":
+            return text, (1.0,), tuple(-mean for mean in _IMAGENET_MEAN_BGR_255), "bgr"
+        case "torch":
+            scale = tuple(1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION)
+            pairs = zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)
+            return text, scale, tuple(-mean / deviation for mean, deviation in pairs), "rgb"
+        case _:
+            pass
+    found = _FORMULA.fullmatch(text.replace(" ", ""))
+    if not found or (found["operator"] == "/" and float(found["factor"]) == 0):
+        raise RequestError(
+            f"unknown preprocessing '{text}'; expected {', '.join(CONVENTIONS)} or a formula such as 'x/127.5-1'"
+            f"{nearest(text, CONVENTIONS)}"
+        )
+    factor = float(found["factor"] or 1)
+    scale = 1 / factor if found["operator"] == "/" else factor
+    order: Order = "bgr" if found["order"] == "bgr:" else "rgb"
+    return text, (scale,), (float(found["offset"] or 0),), order

@@ -1,0 +1,203 @@
+"""Frozen dataclasses <-> plain JSON and TOML values.
+
+One converter serves the plan, the run record and every `--json` answer, so that reading back what was written is the
+identity and an unknown or misspelt key is an error that names the nearest one.
+"""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from regraft.core.errors import RequestError, nearest
+
+T = TypeVar("T")
+
+
+def to_plain(value: Any) -> Any:
+    """Dataclasses, tuples and mappings as dictionaries and lists; numbers of NumPy as Python's."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        items = typing.cast(Mapping[Any, Any], value).items()
+        return {str(key): to_plain(item) for key, item in items}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in typing.cast(Sequence[Any], value)]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return value
+
+
+def from_plain(kind: type[T], value: Any, where: str = "") -> T:
+    """The value of type `kind` that `to_plain` made this plain value from.
+
+    Args:
+        kind: a dataclass, or a type built from dataclasses, tuples, dictionaries, unions, literals and scalars.
+        value: the plain value.
+        where: the key path, for messages.
+
+    Raises:
+        RequestError: a key is unknown or missing, or a value has the wrong type.
+    """
+    return _read(kind, value, where)
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return _read_dataclass(typing.cast(type[Any], kind), value, where)
+    if origin in (typing.Union, types.UnionType):
+        return _read_union(arguments, value, where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise _wrong(where, f"one of {', '.join(map(repr, arguments))}", value)
+        return value
+    if origin is tuple:
+        return _read_tuple(arguments, value, where)
+    if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":
+        if not isinstance(value, dict):
+            raise _wrong(where, "a table", value)
+        items = typing.cast(dict[str, Any], value).items()
+        return {key: _read(arguments[1], item, f"{where}.{key}") for key, item in items}
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if kind is type(None):
+        if value is not None:
+            raise _wrong(where, "nothing", value)
+        return None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _wrong(where, kind.__name__, value)
+    return value
+
+
+def _read_dataclass(kind: type[Any], value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise _wrong(where, "a table", value)
+    table = typing.cast(dict[str, Any], value)
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in table:
+        if key not in fields:
+            raise RequestError(f"unknown key '{_join(where, key)}'{nearest(key, fields)}")
+    arguments: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in table:
+            arguments[name] = _read(hints[name], table[name], _join(where, name))
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            if not _optional(hints[name]):
+                raise RequestError(f"missing key '{_join(where, name)}'")
+            arguments[name] = None
+    return kind(**arguments)
+
+
+def _read_union(options: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in options:
+        return None
+    errors: list[RequestError] = []
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return _read(option, value, where)
+        except RequestError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _read_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _wrong(where, "a list", value)
+    items = typing.cast(Sequence[Any], value)
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(_read(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+    if len(items) != len(arguments):
+        raise _wrong(where, f"a list of {len(arguments)}", value)
+    return tuple(
+        _read(kind, item, f"{where}[{index}]") for index, (kind, item) in enumerate(zip(arguments, items, strict=True))
+    )
+
+
+def _optional(kind: Any) -> bool:
+    return type(None) in typing.get_args(kind)
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _wrong(where: str, expected: str, found: Any) -> RequestError:
+    return RequestError(f"'{where}': expected {expected}, found {found!r}")
+
+
+def to_json(value: Any, indent: int | None = 2) -> str:
+    """JSON of a dataclass; numbers that are not finite, which JSON lacks, become null."""
+    return json.dumps(_finite(to_plain(value)), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in typing.cast(dict[str, Any], value).items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in typing.cast(list[Any], value)]
+    return value
+
+
+def to_toml(value: Any) -> str:
+    """TOML of a dataclass. What is None is left out, which `from_plain` reads back as None."""
+    lines: list[str] = []
+    _write_table(to_plain(value), "", lines)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _write_table(table: dict[str, Any], prefix: str, lines: list[str]) -> None:
+    later: list[tuple[str, Any]] = []
+    for key, item in table.items():
+        if item is None:
+            continue
+        if isinstance(item, dict) or _is_table_list(item):
+            later.append((key, item))
+        else:
+            lines.append(f"{_key(key)} = {_scalar(item)}")
+    for key, item in later:
+        path = f"{prefix}.{_key(key)}" if prefix else _key(key)
+        if isinstance(item, dict):
+            lines.extend(["", f"[{path}]"])
+            _write_table(typing.cast(dict[str, Any], item), path, lines)
+        else:
+            for entry in item:
+                lines.extend(["", f"[[{path}]]"])
+                _write_table(entry, path, lines)
+
+
+def _is_table_list(item: Any) -> bool:
+    if not isinstance(item, list) or not item:
+        return False
+    return all(isinstance(entry, dict) for entry in typing.cast(list[Any], item))
+
+
+def _key(key: str) -> str:
+    return key if key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key) else _scalar(key)
+
+
+def _scalar(item: Any) -> str:
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, str):
+        # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
+        return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007F")
+    if isinstance(item, int):
+        return str(item)
+    if isinstance(item, float):
+        if math.isfinite(item):
+            return repr(item)
+        return "nan" if math.isnan(item) else ("inf" if item > 0 else "-inf")
+    if isinstance(item, list):
+        return f"[{', '.join(_scalar(entry) for entry in typing.cast(list[Any], item))}]"
+    raise TypeError(f"TOML has no form for {item!r}")

@@ -1,0 +1,170 @@
+"""The plan: the one document that says what a transfer does. The command line writes it, training obeys it."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from regraft.core import plain, storage
+from regraft.core.errors import RequestError
+from regraft.core.input_spec import InputSpec
+
+FORMAT = 1
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A learning rate for the variables whose canonical names the pattern matches; rate 0 means frozen.
+
+    Attributes:
+        pattern: a regular expression that must match the whole name.
+        rate: the peak of the schedule.
+    """
+
+    pattern: str
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """The new top of the network: a linear classifier on pooled activations.
+
+    Attributes:
+        pooling: how a map becomes a vector.
+        inverse_penalty: scikit-learn's `C` of the multinomial logistic regression; None: chosen by cross-validation.
+        folds: how many folds that cross-validation has.
+        solver: `lbfgs` holds all activations in memory; `minibatch` streams them and minimises the same objective.
+    """
+
+    pooling: Literal["average"] = "average"
+    inverse_penalty: float | None = None
+    folds: int = 5
+    solver: Literal["auto", "lbfgs", "minibatch"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuneSpec:
+    """The phase in which the upper reused layers learn, starting from the trained head.
+
+    Attributes:
+        enabled: `auto` keeps the result only when validation says that it helps.
+        from_cut: the layers above this cut point learn; `auto`: chosen by cost and validation.
+        rates: which variables learn at which rate, first match wins; over the canonical names of the branch.
+        optimizer: a Keras optimizer's name.
+        schedule: how the rate goes after the warm-up.
+        warmup: the part of all steps during which the rate rises from zero.
+        epochs: passes over the training examples, one view of each per pass.
+        batch_size: examples per step.
+        weight_decay: decoupled decay of kernels.
+        batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves.
+        label_smoothing: as in Keras.
+    """
+
+    enabled: Literal["auto", "yes", "no"] = AUTO
+    from_cut: str = AUTO
+    rates: tuple[Rate, ...] = (Rate("head/.*", 1e-3), Rate(".*", 3e-4))
+    optimizer: str = "adam"
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.1
+    epochs: int = 10
+    batch_size: int = 32
+    weight_decay: float = 0.0
+    batch_norm: Literal["frozen"] = "frozen"
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSpec:
+    """How examples without a stated split are divided, by the hash of their content.
+
+    Attributes:
+        validation: the part used for choices.
+        test: the part never used for a choice.
+    """
+
+    validation: float = 0.15
+    test: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Refuse parts that leave nothing to learn from."""
+        if not (0 <= self.validation < 1 and 0 <= self.test < 1 and self.validation + self.test < 1):
+            raise RequestError(
+                f"expected validation and test parts that leave something to train on, found {self.validation} and {self.test}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One transfer, whole.
+
+    Attributes:
+        source: the source string, as `regraft.open` takes it.
+        data: where the examples are, or a word for examples given in memory.
+        data_digest: digest of the contents, labels and splits; a rerun says when they changed.
+        architecture: for weight files without one.
+        input: the input convention, resolved; None before the source is opened.
+        input_size: pictures are brought to this height and width; None: the source's own.
+        preprocessing: a convention's name or formula that overrides what the source states.
+        cut_point: the head stands on this tensor; `auto`: chosen by probing.
+        head: the new top.
+        fine_tune: the phase after it.
+        views: true views per training example (1: the picture itself only; 2: and mirrored; more: crops).
+        split: how examples without a split are divided.
+        baselines: `auto` leaves out what would cost more than the transfer itself.
+        strict: an unreadable example is an error instead of a warning.
+        seed: of every random choice.
+        format: version of this document.
+    """
+
+    source: str
+    data: str = ""
+    data_digest: str | None = None
+    architecture: str | None = None
+    input: InputSpec | None = None
+    input_size: int | None = None
+    preprocessing: str | None = None
+    cut_point: str = AUTO
+    views: int | None = None
+    baselines: Literal["auto", "yes", "no"] = AUTO
+    strict: bool = False
+    seed: int = 0
+    format: int = FORMAT
+    head: HeadSpec = field(default_factory=HeadSpec)
+    fine_tune: FineTuneSpec = field(default_factory=FineTuneSpec)
+    split: SplitSpec = field(default_factory=SplitSpec)
+
+
+def to_toml(plan: Plan) -> str:
+    """The plan as TOML."""
+    return plain.to_toml(plan)
+
+
+def from_toml(text: str, where: str = "the plan") -> Plan:
+    """The plan that TOML text describes.
+
+    Raises:
+        RequestError: it is not TOML, has an unknown or missing key, or a newer format.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{where} is not TOML: {error}") from None
+    if table.get("format", FORMAT) != FORMAT:
+        raise RequestError(f"{where} has format {table['format']}, this Regraft reads format {FORMAT}; update Regraft")
+    return plain.from_plain(Plan, table)
+
+
+def read(path: Path) -> Plan:
+    """The plan in a TOML file."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read plan '{path}': {error}") from None
+    return from_toml(text, f"'{path}'")
+
+
+def write(path: Path, plan: Plan) -> None:
+    """Write the plan, whole or not at all."""
+    storage.write_text(path, to_toml(plan))
