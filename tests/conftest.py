@@ -1,0 +1,22 @@
+"""What all tests share: where the real networks and data are, if they are here."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of real networks and data; the test is skipped where it is absent."""
+    named = os.environ.get("REGRAFT_SHARED")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "nets").is_dir():
+        pytest.skip(f"needs the real networks and data: no folder '{folder}'; name one with REGRAFT_SHARED")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or leaves anything in the user's own cache."""
+    monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path_factory.mktemp("cache")))
