@@ -1,0 +1,1 @@
+"""Reads a `keras.Model`: names, cut points, digests, evaluation at any cut. Knows no file."""

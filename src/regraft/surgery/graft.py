@@ -1,0 +1,123 @@
+"""Putting a new head on a model, and joining trunk, branch and preprocessing into one deployable model."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.core.errors import SourceError
+from regraft.core.input_spec import InputSpec
+from regraft.graph import names
+from regraft.surgery.copy import Copier, copy_model
+
+HEAD = "head"
+
+_POOLING = {2: None, 3: keras.layers.GlobalAveragePooling1D, 4: keras.layers.GlobalAveragePooling2D, 5: keras.layers.GlobalAveragePooling3D}
+
+
+def graft(rest: keras.Model | None, classes: int, *, shape: tuple[int | None, ...] | None = None) -> keras.Model:
+    """A copy of a part of a network with a new classification head: average pooling, then one Dense layer of logits.
+
+    Args:
+        rest: the part below the head; it is not changed. None: the head stands on the activations themselves.
+        classes: number of outputs.
+        shape: of one example's activations, without the batch; needed where `rest` is None.
+
+    Returns:
+        A model from the input of `rest` to logits (batch, classes); its new variables are `head/kernel` and `head/bias`.
+
+    Raises:
+        SourceError: the output of `rest` cannot be pooled to a vector.
+    """
+    if rest is None:
+        if shape is None:
+            raise SourceError("expected a part of a network or the shape of its activations, found neither")
+        inputs = below = keras.Input(shape, name="activations")
+    else:
+        body = copy_model(rest)
+        inputs, below = body.inputs, body.outputs[0]
+    return keras.Model(inputs, keras.layers.Dense(classes, name=HEAD)(pooled(below)), name="branch")
+
+
+def pooled(tensor: Any) -> Any:
+    """The average over all axes but the batch and the last.
+
+    Raises:
+        SourceError: the tensor has more than five axes, or is not one tensor.
+    """
+    rank = len(tensor.shape)
+    if rank not in _POOLING:
+        raise SourceError(f"expected activations with 2 to 5 axes, found shape {tuple(tensor.shape)}")
+    layer = _POOLING[rank]
+    return tensor if layer is None else layer(name="head_pooling")(tensor)
+
+
+def set_head(branch: keras.Model, kernel: np.ndarray[Any, Any], bias: np.ndarray[Any, Any]) -> None:
+    """Give the head of a branch its weights, in place: kernel (features, classes) and bias (classes,), float32."""
+    variables = names.variables(branch)
+    variables[f"{HEAD}/kernel"].assign(kernel)
+    variables[f"{HEAD}/bias"].assign(bias)
+
+
+def join(trunk: keras.Model | None, branch: keras.Model, inputs: InputSpec, full_intensity: float = 255.0) -> keras.Model:
+    """One deployable model: raw examples in, probabilities out.
+
+    Args:
+        trunk: the frozen part; None where the branch takes the network's input itself.
+        branch: from the trunk's output to logits.
+        inputs: the input convention; resizing, scaling and channel order become layers of the result.
+        full_intensity: the raw value that means white.
+
+    Returns:
+        A model that takes float32 or uint8 pictures of any size, (batch, height, width, channels), and returns
+        probabilities (batch, classes). The trunk and all below are not trainable.
+    """
+    raw, x = preprocessing(inputs, full_intensity)
+    if trunk is not None:
+        frozen = copy_model(trunk)
+        frozen.trainable = False
+        x = _renamed(frozen, "trunk")(x)
+    logits = _renamed(copy_model(branch), "branch")(x)
+    return keras.Model(raw, keras.layers.Softmax(name="probabilities")(logits), name="regrafted")
+
+
+def preprocessing(inputs: InputSpec, full_intensity: float = 255.0) -> tuple[Any, Any]:
+    """The symbolic raw input and what the network is to be given, made of Keras' own layers only."""
+    if not inputs.is_picture:
+        raw = keras.Input(inputs.shape, name="examples")
+        return raw, _scaled(raw, inputs, full_intensity)
+    raw = keras.Input((None, None, inputs.channels), name="pictures")
+    return raw, _scaled(resizing(inputs)(raw), inputs, full_intensity)
+
+
+def resizing(inputs: InputSpec) -> keras.Layer:
+    """The layer that brings pictures to the network's size; bilinear, antialiased, without distortion unless asked for."""
+    return keras.layers.Resizing(
+        inputs.shape[0],
+        inputs.shape[1],
+        crop_to_aspect_ratio=inputs.resizing == "crop",
+        pad_to_aspect_ratio=inputs.resizing == "pad",
+        antialias=True,
+        data_format="channels_last",
+        name="resizing",
+    )
+
+
+def _scaled(x: Any, inputs: InputSpec, full_intensity: float) -> Any:
+    if inputs.order == "bgr":
+        x = keras.ops.flip(x, axis=-1)
+    factor = 255.0 / full_intensity
+    scale, offset = [factor * value for value in inputs.scale], list(inputs.offset)
+    if all(value == 1.0 for value in scale) and not any(offset):
+        return x
+    return keras.layers.Rescaling(_single(scale), _single(offset), name="scaling")(x)
+
+
+def _single(values: list[float]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _renamed(model: keras.Model, name: str) -> keras.Model:
+    renamed = keras.Model(model.inputs, model.outputs[0], name=name)
+    renamed.trainable = model.trainable
+    return renamed
