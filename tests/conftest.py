@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A machine under load is slow now and then; that is no failure of the code.
+hypothesis.settings.register_profile("regraft", deadline=None)
+hypothesis.settings.load_profile("regraft")
 
 
 @pytest.fixture(scope="session")

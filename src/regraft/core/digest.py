@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,25 @@ def of_bytes(*parts: bytes | memoryview) -> str:
     """The digest of byte strings, each preceded by its length, so that ("ab", "c") and ("a", "bc") differ."""
     state = hashlib.blake2b(digest_size=_SIZE)
     for part in parts:
-        view = memoryview(part).cast("B") if not isinstance(part, bytes) else part
-        state.update(len(view).to_bytes(8, "little"))
-        state.update(view)
+        view = memoryview(part)
+        state.update(view.nbytes.to_bytes(8, "little"))
+        # An empty view of several dimensions refuses to be cast, and has nothing to add.
+        if view.nbytes:
+            state.update(view.cast("B"))
     return state.hexdigest()
 
 
 def of_array(array: np.ndarray[Any, Any]) -> str:
-    """The digest of an array: its dtype, its shape and its elements in C order, little-endian."""
-    array = np.ascontiguousarray(array)
-    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
+    """The digest of an array: its dtype, its shape and its elements in C order, little-endian.
+
+    Neither the layout in memory nor the machine's byte order matters; a scalar and a vector of one element differ.
+
+    >>> of_array(np.eye(3)) == of_array(np.asfortranarray(np.eye(3)))
+    True
+    """
+    # Not `ascontiguousarray`: it would turn a scalar into a vector.
+    array = np.asarray(array, order="C")
+    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and sys.byteorder == "big"):
         array = array.astype(array.dtype.newbyteorder("<"))
     kind = f"{array.dtype.name}{array.shape}".encode()
     return of_bytes(kind, array.reshape(-1).view(np.uint8).data if array.size else b"")
@@ -37,12 +47,12 @@ def of_json(value: Any) -> str:
 
 
 def of_strings(values: Iterable[str]) -> str:
-    """The digest of a sequence of strings."""
-    return of_bytes(*(value.encode() for value in values))
+    """The digest of a sequence of strings; names of files that are not UTF-8 have one too."""
+    return of_bytes(*(value.encode(errors="surrogatepass") for value in values))
 
 
 def of_file(path: Path) -> str:
-    """The digest of a file's content, read in pieces."""
+    """The digest of a file's content, read in pieces; the same as `of_bytes` of the whole."""
     state = hashlib.blake2b(digest_size=_SIZE)
     state.update(path.stat().st_size.to_bytes(8, "little"))
     with path.open("rb") as file:

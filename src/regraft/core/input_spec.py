@@ -1,11 +1,12 @@
 """What a network expects at its input, and how raw examples become that."""
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from regraft.core.errors import RequestError, nearest
+from regraft.core.errors import RequestError
 
 Order = Literal["rgb", "bgr"]
 Resizing = Literal["crop", "stretch", "pad"]
@@ -29,8 +30,8 @@ class InputSpec:
         scale: one factor for all channels, or one for each, in the network's channel order.
         offset: likewise, added after scaling.
         order: the network's channel order; raw pictures are RGB.
-        resizing: how a picture of another size is brought to `shape`: `crop` keeps the aspect ratio and takes the largest
-            centred window, `stretch` does not keep it, `pad` adds black bars. Bilinear, antialiased.
+        resizing: how a picture of another size is brought to `shape`: `crop` keeps the aspect ratio and takes the
+            largest centred window, `stretch` does not keep it, `pad` adds black bars. Bilinear, antialiased.
         name: the convention's name where it has one.
         origin: how the convention is known.
     """
@@ -43,6 +44,15 @@ class InputSpec:
     name: str = "raw"
     origin: Origin = "assumed"
 
+    def __post_init__(self) -> None:
+        """Refuse factors that fit neither one channel nor all of them."""
+        channels = self.shape[-1] if self.shape else 1
+        for name, values in (("scale", self.scale), ("offset", self.offset)):
+            if len(values) not in (1, channels):
+                raise RequestError(
+                    f"expected one {name} for all channels or one for each of {channels}, found {len(values)}"
+                )
+
     @property
     def is_picture(self) -> bool:
         """Whether an example is a picture: height, width and 1, 3 or 4 channels."""
@@ -54,7 +64,16 @@ class InputSpec:
         return self.shape[-1]
 
     def with_size(self, height: int, width: int) -> "InputSpec":
-        """The same convention for pictures of another size."""
+        """The same convention for pictures of another size.
+
+        Raises:
+            RequestError: the network takes no pictures, so that there is no height and width to change.
+        """
+        if not self.is_picture:
+            raise RequestError(
+                f"expected a network that takes pictures (height, width, channels) to give another size, "
+                f"found one that takes {self.shape}; leave the size out"
+            )
         return dataclasses.replace(self, shape=(height, width, self.shape[-1]))
 
     def with_convention(self, text: str, origin: Origin = "requested") -> "InputSpec":
@@ -71,22 +90,26 @@ CONVENTIONS: dict[str, str] = {
     "unit": "x / 255",
 }
 
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _FORMULA = re.compile(
-    r"(?P<order>rgb:|bgr:)?x(?:(?P<operator>[/*])(?P<factor>\d+(?:\.\d*)?(?:e-?\d+)?))?(?P<offset>[+-]\d+(?:\.\d*)?(?:e-?\d+)?)?"
+    rf"(?P<order>rgb:|bgr:)?x(?:(?P<operator>[/*])(?P<factor>{_NUMBER}))?(?P<offset>[+-]{_NUMBER})?", re.ASCII
 )
 
 
 def parse_convention(text: str, channels: int) -> tuple[str, tuple[float, ...], tuple[float, ...], Order]:
-    """Name, scale, offset and channel order of `raw`, `tf`, `caffe`, `torch`, `unit`, or a formula such as `x/127.5-1`
-    or `bgr:x-120`.
+    """Name, scale, offset and channel order of a named convention or of a formula.
+
+    Args:
+        text: `raw`, `tf`, `caffe`, `torch`, `unit`, or a formula such as `x/127.5-1` or `bgr:x-120`.
+        channels: how many the network takes.
 
     Raises:
-        RequestError: the text is none of these, or the convention is for three channels and the network has another number.
+        RequestError: the text is none of these, or it is for three channels and the network has another number.
 
     >>> parse_convention("x/127.5-1", 3)
     ('x/127.5-1', (0.00784313725490196,), (-1.0,), 'rgb')
     """
-    if text in ("caffe", "torch") and channels != 3:
+    if (text in ("caffe", "torch") or text.strip().startswith("bgr:")) and channels != 3:
         raise RequestError(
             f"preprocessing '{text}' is for 3 channels, the network takes {channels}; say 'unit' or a formula"
         )
@@ -104,14 +127,18 @@ def parse_convention(text: str, channels: int) -> tuple[str, tuple[float, ...], 
             pairs = zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)
             return text, scale, tuple(-mean / deviation for mean, deviation in pairs), "rgb"
         case _:
-            pass
+            return text, *_parse_formula(text)
+
+
+def _parse_formula(text: str) -> tuple[tuple[float, ...], tuple[float, ...], Order]:
     found = _FORMULA.fullmatch(text.replace(" ", ""))
-    if not found or (found["operator"] == "/" and float(found["factor"]) == 0):
+    factor = float(found["factor"] or 1) if found else 0.0
+    offset = float(found["offset"] or 0) if found else 0.0
+    scale = 1 / factor if found and found["operator"] == "/" and factor else factor
+    # A factor of nothing, or one beyond all floats, would show the network the same picture always.
+    if not found or scale == 0 or not (math.isfinite(scale) and math.isfinite(offset)):
         raise RequestError(
-            f"unknown preprocessing '{text}'; expected {', '.join(CONVENTIONS)} or a formula such as 'x/127.5-1'"
-            f"{nearest(text, CONVENTIONS)}"
+            f"unknown preprocessing '{text}'; expected one of {', '.join(CONVENTIONS)}, "
+            "or a formula such as 'x/127.5-1' or 'bgr:x-120'"
         )
-    factor = float(found["factor"] or 1)
-    scale = 1 / factor if found["operator"] == "/" else factor
-    order: Order = "bgr" if found["order"] == "bgr:" else "rgb"
-    return text, (scale,), (float(found["offset"] or 0),), order
+    return (scale,), (offset,), "bgr" if found["order"] == "bgr:" else "rgb"

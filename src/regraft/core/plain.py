@@ -1,4 +1,4 @@
-"""Frozen dataclasses <-> plain JSON and TOML values.
+"""Frozen dataclasses <-> plain values, JSON and TOML.
 
 One converter serves the plan, the run record and every `--json` answer, so that reading back what was written is the
 identity and an unknown or misspelt key is an error that names the nearest one.
@@ -7,6 +7,8 @@ identity and an unknown or misspelt key is an error that names the nearest one.
 import dataclasses
 import json
 import math
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,9 @@ from typing import Any, TypeVar
 from regraft.core.errors import RequestError, nearest
 
 T = TypeVar("T")
+
+_WORDS = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def to_plain(value: Any) -> Any:
@@ -26,8 +31,8 @@ def to_plain(value: Any) -> Any:
         return {str(key): to_plain(item) for key, item in items}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in typing.cast(Sequence[Any], value)]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return value.item()
+    if getattr(value, "ndim", None) == 0:
+        return typing.cast(Any, value).item()
     return value
 
 
@@ -35,8 +40,8 @@ def from_plain(kind: type[T], value: Any, where: str = "") -> T:
     """The value of type `kind` that `to_plain` made this plain value from.
 
     Args:
-        kind: a dataclass, or a type built from dataclasses, tuples, dictionaries, unions, literals and scalars.
-        value: the plain value.
+        kind: a dataclass, or a type made of dataclasses, tuples, mappings from strings, unions, literals and scalars.
+        value: the plain value. An absent key means the field's default, or None where the field may be None.
         where: the key path, for messages.
 
     Raises:
@@ -54,25 +59,34 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _read_union(arguments, value, where)
     if origin is typing.Literal:
-        if value not in arguments:
+        if not any(value == argument and type(value) is type(argument) for argument in arguments):
             raise _wrong(where, f"one of {', '.join(map(repr, arguments))}", value)
         return value
     if origin is tuple:
         return _read_tuple(arguments, value, where)
-    if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":
+    if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise _wrong(where, "a table", value)
         items = typing.cast(dict[str, Any], value).items()
-        return {key: _read(arguments[1], item, f"{where}.{key}") for key, item in items}
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if kind is type(None):
-        if value is not None:
-            raise _wrong(where, "nothing", value)
-        return None
+        return {key: _read(arguments[1], item, _join(where, key)) for key, item in items}
+    return _read_scalar(kind, value, where)
+
+
+def _read_scalar(kind: Any, value: Any, where: str) -> Any:
+    if kind is float and value is None:
+        return math.nan  # JSON has no other form for it, and a run that diverged must stay readable.
+    if kind is float and type(value) is int:
+        return _float(value, where)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise _wrong(where, kind.__name__, value)
+        raise _wrong(where, _WORDS.get(kind, kind.__name__), value)
     return value
+
+
+def _float(value: int, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise _wrong(where, "a number below 1.8e308", value) from None
 
 
 def _read_dataclass(kind: type[Any], value: Any, where: str) -> Any:
@@ -99,7 +113,8 @@ def _read_union(options: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in options:
         return None
     errors: list[RequestError] = []
-    for option in options:
+    # The option that is exactly the value's type comes first, so that an integer in `float | int` stays one.
+    for option in sorted(options, key=lambda option: option is not type(value)):
         if option is type(None):
             continue
         try:
@@ -131,12 +146,15 @@ def _join(where: str, key: str) -> str:
 
 
 def _wrong(where: str, expected: str, found: Any) -> RequestError:
-    return RequestError(f"'{where}': expected {expected}, found {found!r}")
+    place = f"'{where}': " if where else ""
+    return RequestError(f"{place}expected {expected}, found {'nothing' if found is None else reprlib.repr(found)}")
 
 
 def to_json(value: Any, indent: int | None = 2) -> str:
     """JSON of a dataclass; numbers that are not finite, which JSON lacks, become null."""
-    return json.dumps(_finite(to_plain(value)), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_finite(to_plain(value)), indent=indent, ensure_ascii=False, allow_nan=False)
+    # Names of files that are not UTF-8 arrive as surrogates, which can be escaped but not encoded.
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _finite(value: Any) -> Any:
@@ -150,7 +168,13 @@ def _finite(value: Any) -> Any:
 
 
 def to_toml(value: Any) -> str:
-    """TOML of a dataclass. What is None is left out, which `from_plain` reads back as None."""
+    """TOML of a dataclass.
+
+    What is None is left out, which `from_plain` reads back as the field's default: None in every document of ours.
+
+    Raises:
+        RequestError: a string has no form in TOML, because it is not text.
+    """
     lines: list[str] = []
     _write_table(to_plain(value), "", lines)
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -190,6 +214,8 @@ def _scalar(item: Any) -> str:
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, str):
+        if _SURROGATE.search(item):
+            raise RequestError(f"expected text, found {item!a}, which is not UTF-8; rename what is called so")
         # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
         return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007F")
     if isinstance(item, int):
@@ -200,4 +226,7 @@ def _scalar(item: Any) -> str:
         return "nan" if math.isnan(item) else ("inf" if item > 0 else "-inf")
     if isinstance(item, list):
         return f"[{', '.join(_scalar(entry) for entry in typing.cast(list[Any], item))}]"
+    if isinstance(item, dict):
+        entries = typing.cast(dict[str, Any], item).items()
+        return f"{{{', '.join(f'{_key(key)} = {_scalar(entry)}' for key, entry in entries if entry is not None)}}}"
     raise TypeError(f"TOML has no form for {item!r}")

@@ -55,10 +55,11 @@ class FineTuneSpec:
         optimizer: a Keras optimizer's name.
         schedule: how the rate goes after the warm-up.
         warmup: the part of all steps during which the rate rises from zero.
-        epochs: passes over the training examples, one view of each per pass.
+        epochs: passes over the training examples, one view of each per pass; None: chosen from how many there are.
         batch_size: examples per step.
         weight_decay: decoupled decay of kernels.
-        batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves.
+        batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves;
+            `adapt`: they learn and follow the data like any layer.
         label_smoothing: as in Keras.
     """
 
@@ -68,10 +69,10 @@ class FineTuneSpec:
     optimizer: str = "adam"
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1
-    epochs: int = 10
+    epochs: int | None = None
     batch_size: int = 32
     weight_decay: float = 0.0
-    batch_norm: Literal["frozen"] = "frozen"
+    batch_norm: Literal["frozen", "adapt"] = "frozen"
     label_smoothing: float = 0.0
 
 
@@ -91,7 +92,8 @@ class SplitSpec:
         """Refuse parts that leave nothing to learn from."""
         if not (0 <= self.validation < 1 and 0 <= self.test < 1 and self.validation + self.test < 1):
             raise RequestError(
-                f"expected validation and test parts that leave something to train on, found {self.validation} and {self.test}"
+                "expected validation and test parts that leave something to train on, "
+                f"found {self.validation} and {self.test}"
             )
 
 
@@ -149,17 +151,27 @@ def from_toml(text: str, where: str = "the plan") -> Plan:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError is one; an integer of thousands of digits is another.
         raise RequestError(f"{where} is not TOML: {error}") from None
     if table.get("format", FORMAT) != FORMAT:
-        raise RequestError(f"{where} has format {table['format']}, this Regraft reads format {FORMAT}; update Regraft")
-    return plain.from_plain(Plan, table)
+        raise RequestError(
+            f"{where} has format {table['format']!r}, this Regraft reads format {FORMAT}; "
+            "use the Regraft that wrote it, or a newer one"
+        )
+    try:
+        return plain.from_plain(Plan, table)
+    except RequestError as error:
+        raise RequestError(f"{where}: {error}") from None
 
 
 def read(path: Path) -> Plan:
-    """The plan in a TOML file."""
+    """The plan in a TOML file.
+
+    Raises:
+        RequestError: the file cannot be read, or does not hold a plan.
+    """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"cannot read plan '{path}': {error}") from None
     return from_toml(text, f"'{path}'")

@@ -1,13 +1,13 @@
 """Progress and messages, decoupled from how they are shown.
 
-Work calls `track` and `say`; whoever runs it (the command line, a notebook, a test) decides with `shown_by` what becomes of
-them. By default progress is quiet and messages go to the `regraft` logger.
+Work calls `track` and `say`; whoever runs it (the command line, a notebook, a test) decides with `shown_by` what
+becomes of them. By default progress is quiet and messages go to the `regraft` logger.
 """
 
 import contextlib
 import contextvars
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sized
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -41,13 +41,14 @@ class _Logging:
 
 
 _reporter: contextvars.ContextVar[Reporter] = contextvars.ContextVar("regraft_reporter")
-_warnings: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("regraft_warnings", default=None)
+# The collections that are open, the innermost first.
+_collections: contextvars.ContextVar[tuple[list[str], ...]] = contextvars.ContextVar("regraft_warnings", default=())
 _DEFAULT = _Logging()
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yield the items while the current reporter shows the progress."""
-    if total is None and isinstance(items, Sequence):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     return _reporter.get(_DEFAULT).track(items, description, total)
 
@@ -58,17 +59,22 @@ def say(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Tell the user one line that asks for attention, and keep it for the record being collected, if any."""
-    kept = _warnings.get()
-    if kept is not None:
-        if message in kept:
-            return
-        kept.append(message)
-    _reporter.get(_DEFAULT).warn(message)
+    """Tell the user one line that asks for attention, and keep it for the records being collected, if any.
+
+    While something is collecting, the same line is shown once only.
+    """
+    collections = _collections.get()
+    # The outermost collection has all that the inner ones have: what is new there was not shown yet.
+    new = not collections or message not in collections[-1]
+    for kept in collections:
+        if message not in kept:
+            kept.append(message)
+    if new:
+        _reporter.get(_DEFAULT).warn(message)
 
 
 @contextlib.contextmanager
-def shown_by(reporter: Reporter) -> Iterator[None]:
+def shown_by(reporter: Reporter) -> Generator[None]:
     """Let `reporter` show what happens inside the block."""
     token = _reporter.set(reporter)
     try:
@@ -78,11 +84,15 @@ def shown_by(reporter: Reporter) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def collecting_warnings() -> Iterator[list[str]]:
-    """Collect the warnings given inside the block, each once; they are shown as well."""
+def collecting_warnings() -> Generator[list[str]]:
+    """Collect the warnings given inside the block, each once; they are shown as well.
+
+    Blocks may nest: a warning is kept by every block that is open. A thread starts with none open, unless it runs in a
+    copy of the context (`contextvars.copy_context().run`).
+    """
     kept: list[str] = []
-    token = _warnings.set(kept)
+    token = _collections.set((kept, *_collections.get()))
     try:
         yield kept
     finally:
-        _warnings.reset(token)
+        _collections.reset(token)

@@ -1,4 +1,4 @@
-"""What operations return and runs keep: plain, frozen records, the same in Python, in `run.json` and behind `--json`."""
+"""What operations return and runs keep: plain, frozen records, the same in Python, in `run.json` and for `--json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,8 @@ class Metrics:
         accuracy: share of right answers.
         balanced_accuracy: mean over classes of the share of right answers in the class.
         log_loss: mean of minus the natural logarithm of the probability given to the right class.
-        calibration_error: expected calibration error: mean gap between confidence and accuracy over 15 bins of confidence.
+        calibration_error: expected calibration error: mean gap between confidence and accuracy over 15 bins of
+            confidence.
     """
 
     examples: int
@@ -220,7 +221,8 @@ class RunRecord:
         baselines: by name, on `evaluated_on`.
         transfer_gain: accuracy minus that of the same network from scratch, paired on the same examples; None where no
             such baseline was run.
-        evaluated_on: the split that baselines, mistakes, confusion and calibration are about: `test`, else `validation`.
+        evaluated_on: the split that baselines, mistakes, confusion and calibration are about: `test`, else
+            `validation`.
         verdict: one plain sentence on whether reuse helped.
         load: what became of the source's tensors.
         certificate: that frozen variables did not move.

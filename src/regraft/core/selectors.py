@@ -24,8 +24,7 @@ def assign(rules: Sequence[tuple[str, T]], names: Iterable[str]) -> dict[str, T]
         A dictionary with exactly the given names, in their order.
 
     Raises:
-        SelectorError: a name is matched by no rule, or a rule is the first match of no name although it would have to
-            match something to have an effect.
+        SelectorError: a name is matched by no rule, or a rule is the first match of no name and so without effect.
         RequestError: a pattern is not a regular expression.
 
     >>> assign([("head/.*", 1e-3), (".*", 0.0)], ["conv1/kernel", "head/kernel"])
@@ -51,7 +50,8 @@ def assign(rules: Sequence[tuple[str, T]], names: Iterable[str]) -> dict[str, T]
             continue
         if any(pattern.fullmatch(name) for name in names):
             raise SelectorError(
-                f"rule '{pattern.pattern}' is never reached: earlier rules match all of its names; move it up or remove it"
+                f"rule '{pattern.pattern}' is never reached: earlier rules match all of its names; "
+                "move it up or remove it"
             )
         raise SelectorError(f"rule '{pattern.pattern}' matches no variable{nearest(pattern.pattern, names)}")
     return assigned
@@ -62,6 +62,7 @@ def select(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
 
     Raises:
         SelectorError: a pattern matches no name.
+        RequestError: a pattern is not a regular expression.
 
     >>> select(["conv.*"], ["conv1/kernel", "dense/kernel"])
     ['conv1/kernel']
@@ -77,5 +78,5 @@ def select(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
 def _compile(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # the latter two: `a{9999999999}`, a thousand brackets
         raise RequestError(f"'{pattern}' is not a regular expression: {error}") from None

@@ -16,14 +16,17 @@ def separators(steps: Sequence[Step], inputs: Sequence[Hashable], outputs: Seque
     """The values that alone separate the inputs from the outputs, from the inputs upwards.
 
     An input that is the only one and an output that is the only one are among them. Steps whose results reach no output
-    are left out. A separating value is comparable with every step that matters (before it or after it), so that one sweep
-    in any topological order finds all of them: after its step it is the only value still waited for. Linear in the number
-    of steps.
+    are left out, and so are values that depend on no input. A separating value is comparable with every step that
+    matters (before it or after it), so that one sweep in any topological order finds all of them: after its step it is
+    the only value still waited for. Linear in the number of steps.
 
     Args:
         steps: in a topological order.
         inputs: the values that are given.
         outputs: the values that are wanted.
+
+    Returns:
+        The separating values, each once; none where no output depends on an input.
 
     >>> chain = [Step(("x",), ("a",)), Step(("a",), ("b",)), Step(("a", "b"), ("c",))]
     >>> separators(chain, ["x"], ["c"])

@@ -1,33 +1,41 @@
 """Files that are there whole or not at all: written beside their place, flushed to disk, then renamed.
 
-A process killed at any moment leaves either the old file or the new one, and at most a `.partial-*` file beside it, which
-the next writer in that folder removes once it is old enough not to belong to a living one.
+A process killed at any moment leaves either the old file or the new one, and at most a `.partial-*` folder beside it,
+which the next writer there removes once it is old enough not to belong to a living one.
 """
 
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from regraft.core.errors import StorageError
 
 _PARTIAL = ".partial-"
 _ABANDONED_AFTER = 24 * 3600.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_UNSUITABLE = (
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY, errno.ENOENT),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EIO, errno.EBUSY),
+)
+_WHILE_WRITING = (*_NO_SPACE, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """Yield a path to write to; when the block ends without an error it becomes `path`, in one step.
 
-    The yielded path has the same ending as `path`, so that writers who look at it behave as usual. It may be made a file
-    or a folder; a folder replaces `path` only where `path` is absent.
+    The yielded path has the same name as `path`, so that writers who look at its ending behave as usual. It may be made
+    a file or a folder; a folder becomes `path` only where `path` is absent.
 
     Raises:
-        StorageError: no space is left, or the folder cannot be written to.
+        StorageError: no space is left, or the place cannot be written to.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,10 +43,13 @@ def replacing(path: Path) -> Iterator[Path]:
         partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent)) / path.name
         try:
             yield partial
-            if partial.is_file():
-                with partial.open("rb") as file:
-                    os.fsync(file.fileno())
+            for written in [partial, *partial.rglob("*")]:
+                if written.is_file():
+                    _flush(written)
             partial.replace(path)
+            # Some systems cannot flush a folder; the file is whole there too, only perhaps still under its old content.
+            with contextlib.suppress(OSError):
+                _flush(path.parent)
         finally:
             shutil.rmtree(partial.parent, ignore_errors=True)
 
@@ -61,21 +72,29 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into one line that names the path, the sizes and what to do."""
+def storage_errors(path: Path) -> Generator[None]:
+    """Turn the operating system's refusals to write `path` into one line that says why and what to do.
+
+    Errors about other files, which the block may read while it writes, pass unchanged.
+
+    Raises:
+        StorageError: no space is left, or the place cannot be written to.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if not _is_about(error, path):
+            raise
+        if error.errno in _NO_SPACE or _is_cut_short(error):
             raise StorageError(
                 f"no space left writing '{path}' ({free_bytes(path) / 1e6:.1f} MB free there); "
                 "free some space, or name another folder with --out or REGRAFT_CACHE"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in _FORBIDDEN:
             raise StorageError(
                 f"cannot write '{path}': {error.strerror}; name a folder that you may write to"
             ) from error
-        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
+        if error.errno in _UNSUITABLE:
             raise StorageError(f"cannot write '{path}': {error.strerror}; name another place") from error
         raise
 
@@ -92,5 +111,30 @@ def remove_abandoned(folder: Path) -> None:
     """Remove the partial files that a killed writer left behind in this folder a day ago or earlier."""
     for partial in folder.glob(f"{_PARTIAL}*"):
         with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _ABANDONED_AFTER:
+            # A folder's own time stands still while a file in it grows; a writer that is slow is not dead.
+            touched = max(entry.stat().st_mtime for entry in [partial, *partial.rglob("*")])
+            if time.time() - touched > _ABANDONED_AFTER:
                 shutil.rmtree(partial, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_cut_short(error: OSError) -> bool:
+    """Whether this is NumPy's error for an array of which only a part went to disk, which has words but no number."""
+    return error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)) is not None
+
+
+def _is_about(error: OSError, path: Path) -> bool:
+    """Whether the error is about `path`, what is above it, in it, or its partial form."""
+    if not isinstance(error.filename, (str, bytes)):
+        # Raised by writing, which does not know the name; opening another file without naming it raises other numbers.
+        return error.errno in _WHILE_WRITING or _is_cut_short(error)
+    path, named = path.absolute(), Path(os.fsdecode(error.filename)).absolute()
+    partial = path.parent in named.parents and named.relative_to(path.parent).parts[0].startswith(_PARTIAL)
+    return partial or named in (path, *path.parents) or path in named.parents

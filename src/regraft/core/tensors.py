@@ -1,0 +1,180 @@
+"""What a model file holds, as plain data: tensors read when asked for, optimizer slots, and a graph of operations."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from regraft.core.separators import Step, separators
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """One tensor at rest.
+
+    Attributes:
+        name: canonical: layer path and variable name joined by "/", such as `base/conv1/kernel`.
+        shape: of the tensor.
+        dtype: NumPy's name of its type; `bfloat16` for that.
+        read: reads the values; every call reads anew. Raises `CorruptFileError` where the file no longer gives them.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], np.ndarray[Any, Any]] = field(repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotEntry:
+    """One tensor of an optimizer's state.
+
+    Attributes:
+        slot: what it is: `momentum`, `velocity`, ...; the position in the file where that cannot be told.
+        variable: canonical name of the variable that it belongs to; None where that cannot be told.
+        tensor: the values.
+    """
+
+    slot: str
+    variable: str | None
+    tensor: TensorEntry
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerEntry:
+    """An optimizer at rest.
+
+    Attributes:
+        class_name: its class, such as `Adam`.
+        config: its settings as the file states them.
+        iterations: steps taken; None where the file does not say.
+        slots: its state for each variable.
+    """
+
+    class_name: str
+    config: Mapping[str, Any]
+    iterations: int | None
+    slots: tuple[SlotEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorArchive:
+    """A model file, opened: what it says at once, its tensors when asked for.
+
+    Attributes:
+        format: one of `regraft.formats.FORMATS`.
+        tensors: by canonical name, from the input upwards where the file says the order.
+        config: the architecture as plain JSON; None where the file holds weights only.
+        optimizer: its state; None where there is none.
+        metadata: what else the file says about itself.
+        warnings: what one should know before relying on it.
+    """
+
+    format: str
+    tensors: Mapping[str, TensorEntry]
+    config: Mapping[str, Any] | None = None
+    optimizer: OptimizerEntry | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of one operation, as plain data.
+
+    Attributes:
+        name: unique in its graph; a second call of a shared layer has `#2` appended.
+        kind: the class or operator, such as `Conv2D`.
+        inputs: the values that it reads.
+        outputs: the values that it makes.
+        attributes: its settings.
+        layer: whose variables it uses: the name without `#2`.
+        graph: what is inside, where the operation is itself a graph; `inputs` are its inputs, in order.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    layer: str
+    graph: "OperationGraph | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationGraph:
+    """Operations in a topological order, and the values between them.
+
+    Attributes:
+        name: of the network.
+        operations: in an order in which they can be computed.
+        inputs: the values that are given.
+        outputs: the values that are wanted.
+        shapes: of values as far as known, without the batch; None where a size is open.
+    """
+
+    name: str
+    operations: tuple[Operation, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+
+    def separating(self) -> list[Operation]:
+        """The operations that make a value which alone separates inputs from outputs, from the inputs upwards."""
+        makers = {value: operation for operation in self.operations for value in operation.outputs}
+        steps = [Step(operation.inputs, operation.outputs) for operation in self.operations]
+        return [makers[str(value)] for value in separators(steps, self.inputs, self.outputs) if value in makers]
+
+
+def flat(graph: OperationGraph) -> OperationGraph:
+    """The same graph with nested graphs opened up; names and layers become paths such as `base/conv1`.
+
+    >>> inner = OperationGraph("base", (Operation("conv1", "Conv2D", ("i",), ("c",), {}, "conv1"),), ("i",), ("c",))
+    >>> base = Operation("base", "Functional", ("x",), ("y",), {}, "base", inner)
+    >>> outer = OperationGraph("model", (base,), ("x",), ("y",))
+    >>> [operation.name for operation in flat(outer).operations], flat(outer).outputs
+    (['base/conv1'], ('base/c',))
+    """
+    calls: dict[str, int] = {}
+    known = {value: value for value in graph.inputs}
+    shapes = {value: graph.shapes[value] for value in graph.inputs if value in graph.shapes}
+    operations = tuple(_open_up(graph, "", "", known, shapes, calls))
+    outputs = tuple(known[value] for value in graph.outputs)
+    return OperationGraph(graph.name, operations, graph.inputs, outputs, shapes)
+
+
+def _open_up(
+    graph: OperationGraph,
+    scope: str,
+    prefix: str,
+    known: dict[str, str],
+    shapes: dict[str, Shape],
+    calls: dict[str, int],
+) -> Iterator[Operation]:
+    for operation in graph.operations:
+        reads = tuple(known[value] for value in operation.inputs)
+        inner = operation.graph
+        if inner is not None:
+            inside = dict(zip(inner.inputs, reads, strict=True))
+            yield from _open_up(
+                inner, f"{scope}{operation.name}/", f"{prefix}{operation.layer}/", inside, shapes, calls
+            )
+            known.update((value, inside[made]) for value, made in zip(operation.outputs, inner.outputs, strict=True))
+            continue
+        makes = tuple(scope + value for value in operation.outputs)
+        known.update(zip(operation.outputs, makes, strict=True))
+        stated = zip(makes, operation.outputs, strict=True)
+        shapes.update((made, graph.shapes[value]) for made, value in stated if value in graph.shapes)
+        path = prefix + operation.layer
+        count = calls[path] = calls.get(path, 0) + 1
+        name = path if count == 1 else f"{path}#{count}"
+        yield Operation(name, operation.kind, reads, makes, operation.attributes, path)

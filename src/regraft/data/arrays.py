@@ -1,0 +1,131 @@
+"""Arrays: an `.npz` file, a pair (x, y), an array with `labels=`, or a dictionary with the same keys as the file."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from regraft.core.errors import DataError, RequestError, nearest
+from regraft.data import files, in_memory
+from regraft.data.examples import Array
+from regraft.data.found import Found
+from regraft.data.in_memory import Part
+
+WHAT = "arrays: an .npz file, a pair (x, y), an array with labels=, or a dictionary of arrays"
+
+_KEYS = (
+    (None, "x", "y"),
+    ("train", "x_train", "y_train"),
+    ("validation", "x_val", "y_val"),
+    ("validation", "x_valid", "y_valid"),
+    ("validation", "x_validation", "y_validation"),
+    ("test", "x_test", "y_test"),
+    ("train", "train_images", "train_labels"),
+    ("validation", "val_images", "val_labels"),
+    ("validation", "valid_images", "valid_labels"),
+    ("validation", "validation_images", "validation_labels"),
+    ("test", "test_images", "test_labels"),
+)
+_NAMES = ("classes", "class_names")
+_EXPECTED = "x and y, or x_train, y_train, x_val, ..., or train_images, train_labels, val_images, ..."
+
+
+def accepts(data: Any) -> bool:
+    """Whether this is an `.npz` file, or arrays."""
+    if isinstance(data, Path):
+        return data.is_file() and data.suffix.lower() == ".npz"
+    return isinstance(data, (tuple, list, Mapping)) or hasattr(data, "__array__")
+
+
+def gather(data: Any, labels: Any = None) -> Found:
+    """The examples of arrays.
+
+    Args:
+        data: as `accepts` says; pairs of pairs are taken as (training, test), as Keras' own data sets come.
+        labels: of `data`, where that is one array or a list of arrays.
+
+    Raises:
+        DataError: the file is no `.npz`, keys are missing, or the arrays do not fit together.
+        RequestError: labels are given twice or not at all.
+    """
+    if isinstance(data, Path):
+        return _of_table(_loaded(data), f"'{data}'", labels)
+    if isinstance(data, Mapping):
+        table = cast(Mapping[Any, Any], data)
+        return _of_table({str(key): value for key, value in table.items()}, "the dictionary", labels)
+    return in_memory.found(_of_values(data, labels), None, "the arrays given")
+
+
+def _of_values(data: Any, labels: Any) -> list[Part]:
+    if labels is not None:
+        return [Part(None, _array(data, "x"), labels, ("x", "labels"))]
+    pairs = cast(Sequence[Any], data)
+    if not isinstance(data, tuple) or len(pairs) != 2:
+        raise RequestError("expected labels for the array: give labels=, or a pair (x, y)")
+    if all(isinstance(pair, tuple) and len(pair) == 2 and np.ndim(pair[0]) > 1 for pair in pairs):
+        (x_train, y_train), (x_test, y_test) = pairs
+        return [
+            Part("train", _array(x_train, "x_train"), y_train, ("x_train", "y_train")),
+            Part("test", _array(x_test, "x_test"), y_test, ("x_test", "y_test")),
+        ]
+    return [Part(None, _array(pairs[0], "x"), pairs[1])]
+
+
+def _array(values: Any, where: str) -> Array | list[Array]:
+    if isinstance(values, (list, tuple)):
+        items = [np.asarray(item) for item in cast(Sequence[Any], values)]
+        if not items:
+            raise DataError(f"{where}: expected examples, found an empty list")
+        return np.stack(items) if len({item.shape for item in items}) == 1 else items
+    return np.asarray(values)
+
+
+def _loaded(path: Path) -> dict[str, Array | None]:
+    try:
+        if not zipfile.is_zipfile(path):
+            raise DataError(
+                f"expected an .npz file, found something else at '{path}' (truncated, or not written by NumPy)"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            known = _known()
+            return {name: file[name] if name in known else None for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = (
+            "it holds Python objects, which are not loaded because they can run code"
+            if "pickle" in str(error)
+            else error
+        )
+        raise DataError(f"cannot read '{path}': {reason}") from None
+
+
+def _known() -> set[str]:
+    return {*_NAMES, *(key for _, x, y in _KEYS for key in (x, y))}
+
+
+def _of_table(table: Mapping[str, Any], origin: str, labels: Any) -> Found:
+    if labels is not None:
+        raise RequestError(f"labels= is for a single array; {origin} has its labels in it")
+    if not (x_keys := [row for row in _KEYS if row[1] in table]):
+        raise DataError(f"expected {_EXPECTED} in {origin}, found {_listed(table)}")
+    for _, x, y in x_keys:
+        if y not in table:
+            raise DataError(f"expected '{y}' beside '{x}' in {origin}, found no such array{nearest(y, table)}")
+    stated = [split for split, _, _ in x_keys]
+    if None in stated and len(stated) > 1:
+        raise DataError(f"expected either x and y, or arrays for each split in {origin}, found both")
+    if stated[0] == "test" or "train" not in (*stated, *("train" for split in stated if split is None)):
+        raise DataError(f"expected training arrays in {origin}, found only {', '.join(x for _, x, _ in x_keys)}")
+    parts = [Part(split, _array(table[x], x), table[y], (x, y)) for split, x, y in x_keys]
+    named = next((table[name] for name in _NAMES if name in table), None)
+    names = None if named is None else tuple(_text(name) for name in np.asarray(named).ravel().tolist())
+    return in_memory.found(parts, names, origin)
+
+
+def _text(name: Any) -> str:
+    return files.shown(name.decode("utf-8", "replace")) if isinstance(name, bytes) else str(name)
+
+
+def _listed(table: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(table)) if table else "nothing of that"

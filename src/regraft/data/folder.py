@@ -1,0 +1,124 @@
+"""A folder with one sub-folder of pictures per class, optionally under `train/`, `validation/` and `test/`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from regraft.core.errors import DataError, RequestError
+from regraft.data import files
+from regraft.data.examples import SPLITS
+from regraft.data.found import Found, split_named
+
+WHAT = "a folder with one sub-folder of pictures per class, optionally under train/, validation/, test/"
+
+_ARRANGE = (
+    "put the pictures of each class into a sub-folder named after the class, "
+    "or list them in a .csv file with columns path and label"
+)
+
+
+def accepts(data: Any) -> bool:
+    """Whether this is a folder."""
+    return isinstance(data, Path) and data.is_dir()
+
+
+def gather(data: Path, labels: Any = None) -> Found:
+    """The pictures in a folder, labelled by the names of their sub-folders.
+
+    Args:
+        data: the folder.
+        labels: must be None; the sub-folders say them.
+
+    Raises:
+        DataError: the folder is empty, or not arranged so.
+        RequestError: labels are given.
+    """
+    if labels is not None:
+        raise RequestError(f"labels= is for arrays; the sub-folders of '{data}' say the labels")
+    folders, others = files.entries(data)
+    if not folders:
+        raise DataError(_no_folders(data, others))
+    splits = _splits(folders)
+    if splits and "train" not in splits.values():
+        raise DataError(f"expected a folder 'train' in '{data}', found only {', '.join(path.name for path in splits)}")
+    rows: list[tuple[Path, str, str | None]] = []
+    classes: dict[str, None] = {}
+    beside = _pictures(others)
+    for root, split in splits.items() if splits else [(data, None)]:
+        class_folders, direct = files.entries(root)
+        if splits:
+            beside += _pictures(direct)
+        for folder in class_folders:
+            classes[files.shown(folder.name)] = None
+            rows += [(path, files.shown(folder.name), split) for path in files.below(folder)]
+    left_out = [f"'{_name(path, data)}' lies in no class folder" for path in beside]
+    left_out += [
+        f"folder '{path.name}' is none of train, validation, test" for path in folders if splits and path not in splits
+    ]
+    if not rows:
+        raise DataError(
+            f"expected pictures in sub-folders of '{data}', found none in {_some(list(classes))}; {_ARRANGE}"
+        )
+    _refuse_one(data, list(classes))
+    return _found(data, rows, tuple(sorted(classes, key=files.natural)), tuple(left_out))
+
+
+def _found(
+    data: Path, rows: list[tuple[Path, str, str | None]], classes: tuple[str, ...], left_out: tuple[str, ...]
+) -> Found:
+    paths = [path for path, _, _ in rows]
+    names = [_name(path, data) for path in paths]
+    return Found(
+        names=names,
+        labels=[label for _, label, _ in rows],
+        stated=[split for _, _, split in rows],
+        identify=lambda index: files.identify(paths[index], names[index]),
+        read=files.reader(paths, names),
+        origin=f"'{data}'",
+        class_names=classes,
+        left_out=left_out,
+    )
+
+
+def _splits(folders: Sequence[Path]) -> dict[Path, str]:
+    named = {path: split for path in folders if (split := split_named(path.name))}
+    named = dict(sorted(named.items(), key=lambda item: SPLITS.index(item[1])))
+    # A class may be called "train": then there are other classes beside it, and no "test" or "validation".
+    return named if len(named) == len(folders) or len(set(named.values())) > 1 else {}
+
+
+def _pictures(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if files.looks_like_picture(path)]
+
+
+def _name(path: Path, data: Path) -> str:
+    return files.shown(path.relative_to(data).as_posix())
+
+
+def _no_folders(data: Path, others: Sequence[Path]) -> str:
+    if not others:
+        return f"expected one sub-folder of pictures per class in '{data}', found an empty folder"
+    if pictures := _pictures(others):
+        found = f"pictures directly in it ({len(pictures)}, such as '{files.shown(pictures[0].name)}'); {_ARRANGE}"
+        return f"expected one sub-folder per class in '{data}', found {found}"
+    found = f"{len(others)}, such as '{files.shown(others[0].name)}'"
+    return f"expected one sub-folder of pictures per class in '{data}', found only files that are no pictures ({found})"
+
+
+def _refuse_one(data: Path, classes: Sequence[str]) -> None:
+    if len(classes) != 1:
+        return
+    (only,) = (path for path in _class_folders(data) if files.shown(path.name) == classes[0])
+    inner, _ = files.entries(only)
+    hint = f"; its sub-folders are {_some([path.name for path in inner])}: did you mean '{only}'?" if inner else ""
+    raise DataError(f"expected at least two classes in '{data}', found only '{classes[0]}'{hint}")
+
+
+def _class_folders(data: Path) -> Iterator[Path]:
+    folders, _ = files.entries(data)
+    splits = _splits(folders)
+    yield from [path for root in splits for path in files.entries(root)[0]][:1] if splits else folders
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}" if names else "no sub-folder"

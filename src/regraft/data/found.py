@@ -1,0 +1,70 @@
+"""What one kind of input gives, before digests, classes and splits are worked out the same way for all kinds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from regraft.core.errors import DataError, nearest
+from regraft.data.examples import SPLITS, Read
+
+Label = str | int
+
+_SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Raw examples.
+
+    Attributes:
+        names: of each example.
+        labels: class names or integers; None where one is missing.
+        stated: the split that the input states for each example, or None.
+        identify: index -> digest of the content; raises UnreadableExample.
+        read: as in `Examples`.
+        origin: what was opened.
+        class_names: all classes in their order, where the input names them; integer labels are positions in it.
+        shape: as in `Examples`.
+        full_intensity: as in `Examples`.
+        left_out: what was left out so far.
+    """
+
+    names: Sequence[str]
+    labels: Sequence[Label | None]
+    stated: Sequence[str | None]
+    identify: Callable[[int], str]
+    read: Read
+    origin: str
+    class_names: tuple[str, ...] | None = None
+    shape: tuple[int, ...] | None = None
+    full_intensity: float = 255.0
+    left_out: tuple[str, ...] = ()
+
+
+def split_named(word: str) -> str | None:
+    """The split that a word means, whatever its case: `val` and `valid` are `validation`; None: it means none.
+
+    >>> split_named("Val"), split_named("tulip")
+    ('validation', None)
+    """
+    return _SPLIT_WORDS.get(word.strip().lower())
+
+
+def split_stated(word: str, where: str) -> str:
+    """The split that a word must mean.
+
+    Raises:
+        DataError: it means none.
+    """
+    split = split_named(word)
+    if split is None:
+        raise DataError(f"{where}: expected split train, validation or test, found '{word}'{nearest(word, SPLITS)}")
+    return split

@@ -1,0 +1,186 @@
+"""Arrays in memory, in one or several parts, as examples: nothing is copied but the example that is read."""
+
+import bisect
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regraft.core import digest, progress
+from regraft.core.errors import DataError
+from regraft.data import channels as picture_channels
+from regraft.data import labels as labels_
+from regraft.data.examples import Array
+from regraft.data.found import Found
+
+_BLOCK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Examples that belong together.
+
+    Attributes:
+        split: the stated one, or None.
+        x: (n, ...) array, or n arrays of different shapes.
+        y: labels as the user has them.
+        where: what messages call `x` and `y`.
+    """
+
+    split: str | None
+    x: Array | Sequence[Array]
+    y: Any
+    where: tuple[str, str] = ("x", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    low: float
+    high: float
+    floating: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stack:
+    parts: tuple[Part, ...]
+    starts: tuple[int, ...]
+    narrow: bool
+    white: float
+
+    def at(self, index: int) -> Array:
+        part = bisect.bisect_right(self.starts, index) - 1
+        return np.asarray(self.parts[part].x[index - self.starts[part]])
+
+    def identify(self, index: int) -> str:
+        return digest.of_array(self.at(index))
+
+    def read(self, index: int, channels: int | None) -> Array:
+        raw = self.at(index)
+        if raw.dtype == np.bool_:
+            raw = raw.astype(np.uint8) * np.uint8(255)
+        elif raw.dtype == np.uint16 and not self.narrow:
+            raw = raw.astype(np.float32) / np.float32(257)
+        elif raw.dtype.kind == "f":
+            raw = raw.astype(np.float32)
+        raw = raw[:, :, np.newaxis] if raw.ndim == 2 else raw
+        if channels is not None and is_picture(raw.shape):
+            raw = picture_channels.to_channels(raw, channels, self.white)
+        return np.array(raw, dtype=raw.dtype.newbyteorder("="))
+
+
+def is_picture(shape: tuple[int, ...]) -> bool:
+    """Whether one example of this shape is taken for a picture."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[-1] in picture_channels.COUNTS)
+
+
+def found(parts: Sequence[Part], class_names: tuple[str, ...] | None, origin: str) -> Found:
+    """The examples of arrays.
+
+    Raises:
+        DataError: lengths differ, a value is not a number or infinite, or shapes and dtypes do not fit together.
+    """
+    parts = [part for part in parts if not isinstance(part.x, np.ndarray) or part.x.ndim == 0 or len(part.x)]
+    if not parts:
+        raise DataError(f"expected examples, found none in {origin}")
+    labels = [labels_.flat(part.y, part.where[1]) for part in parts]
+    for part, own in zip(parts, labels, strict=True):
+        _check(part, len(own))
+    _one_kind(parts)
+    shape = _common_shape(parts)
+    values = [_values(part) for part in parts]
+    high, floating = max(value.high for value in values), all(value.floating for value in values)
+    white = 1.0 if floating and high <= 1 else 255.0
+    _warn_of_range(shape, min(value.low for value in values), high, origin)
+    starts = tuple(itertools.accumulate((len(part.x) for part in parts[:-1]), initial=0))
+    # 16-bit storage whose values nowhere exceed 255 holds 8-bit pictures; truly 16-bit ones would all be black.
+    stack = _Stack(tuple(parts), starts, narrow=high <= 255, white=white)
+    several = len({part.split for part in parts}) > 1
+    return Found(
+        names=[f"{part.split} index {i}" if several else f"index {i}" for part in parts for i in range(len(part.x))],
+        labels=list(itertools.chain.from_iterable(labels)),
+        stated=[part.split for part in parts for _ in range(len(part.x))],
+        identify=stack.identify,
+        read=stack.read,
+        origin=origin,
+        class_names=class_names,
+        shape=shape,
+        full_intensity=white,
+    )
+
+
+def _check(part: Part, labels: int) -> None:
+    name, label_name = part.where
+    first = part.x if isinstance(part.x, np.ndarray) else part.x[0]
+    if first.dtype.kind not in "biuf":
+        raise DataError(f"{name}: expected an array of numbers, found {first.dtype}; decode or convert it first")
+    if isinstance(part.x, np.ndarray) and part.x.ndim < 2:
+        raise DataError(f"{name}: expected examples along the first axis, (n, ...), found shape {part.x.shape}")
+    if len(part.x) != labels:
+        raise DataError(f"{name} has {len(part.x)} examples, {label_name} has {labels} labels; give one label for each")
+    shape = first.shape[1:] if isinstance(part.x, np.ndarray) else first.shape
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[-1] not in picture_channels.COUNTS:
+        raise DataError(
+            f"{name}: expected pictures of shape (height, width, channels), found {shape}; "
+            f"move the channels last with {name}.transpose(0, 2, 3, 1)"
+        )
+
+
+def _one_kind(parts: Sequence[Part]) -> None:
+    kinds = {_kind(part): part.where[0] for part in parts}
+    if len(kinds) > 1:
+        stated = ", ".join(f"{name} is {kind}" for kind, name in kinds.items())
+        raise DataError(f"expected the same kind of values in every array, found different ones: {stated}")
+
+
+def _kind(part: Part) -> str:
+    dtype = part.x.dtype if isinstance(part.x, np.ndarray) else part.x[0].dtype
+    return "floating point" if dtype.kind == "f" else dtype.name
+
+
+def _common_shape(parts: Sequence[Part]) -> tuple[int, ...] | None:
+    shapes = {
+        shape: part.where[0]
+        for part in parts
+        for shape in ([part.x.shape[1:]] if isinstance(part.x, np.ndarray) else [item.shape for item in part.x])
+    }
+    if len(shapes) == 1:
+        shape = next(iter(shapes))
+        return (*shape, 1) if len(shape) == 2 else shape
+    if all(is_picture(shape) for shape in shapes):
+        return None
+    stated = ", ".join(f"{name} {shape}" for shape, name in itertools.islice(shapes.items(), 3))
+    raise DataError(f"expected examples of one shape, or pictures, found {stated}")
+
+
+def _blocks(part: Part) -> Iterator[tuple[int, Array]]:
+    if not isinstance(part.x, np.ndarray):
+        yield from ((index, item[np.newaxis]) for index, item in enumerate(part.x))
+        return
+    step = max(1, _BLOCK_BYTES // max(1, part.x[:1].nbytes))
+    for start in range(0, len(part.x), step):
+        yield start, part.x[start : start + step]
+
+
+def _values(part: Part) -> _Values:
+    low, high, floating = np.inf, -np.inf, False
+    for start, block in _blocks(part):
+        floating = block.dtype.kind == "f"
+        if floating and not np.isfinite(block).all():
+            row = int(np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(axis=1))[0])
+            what = "NaN" if np.isnan(block[row]).any() else "an infinite value"
+            raise DataError(
+                f"{part.where[0]}[{start + row}] holds {what}; expected finite numbers; repair or remove it"
+            )
+        low = min(low, float(block.min(initial=255 if block.dtype == np.uint8 else block.flat[0])))
+        high = max(high, float(block.max(initial=0 if block.dtype == np.uint8 else block.flat[0])))
+    return _Values(low, high, floating)
+
+
+def _warn_of_range(shape: tuple[int, ...] | None, low: float, high: float, origin: str) -> None:
+    if low < 0 and (shape is None or is_picture(shape)):
+        progress.warn(
+            f"pictures in {origin} have values from {low:g} to {high:g}, expected 0 to 255 or 0 to 1: they look scaled "
+            "already, and the source's own preprocessing will be applied on top; give raw pictures"
+        )

@@ -1,0 +1,160 @@
+"""The door of the room: whatever the user has becomes `Examples`, with everything doubtful said once."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from regraft.core import progress
+from regraft.core.errors import DataError, RequestError
+from regraft.core.plan import SplitSpec
+from regraft.data import arrays, doubts, files, folder, hf_dataset, manifest, tf_dataset
+from regraft.data import labels as labels_
+from regraft.data import split as split_
+from regraft.data.examples import Examples, UnreadableExample
+from regraft.data.found import Found, Label
+
+KINDS: tuple[ModuleType, ...] = (folder, manifest, tf_dataset, hf_dataset, arrays)
+
+_DEFAULT_SPLIT = SplitSpec()
+_THREADS = 4
+_BLOCK = 64
+
+
+def open_examples(
+    data: Any, *, labels: Any = None, split: SplitSpec = _DEFAULT_SPLIT, strict: bool = False
+) -> Examples:
+    """Open labelled examples of any known kind, split by content.
+
+    Files are looked at and digested, but not decoded. What cannot be used is left out, recorded, and warned of in one
+    line.
+
+    Args:
+        data: a folder, a `.csv`, `.tsv`, `.parquet` or `.npz` file, arrays, a `tf.data.Dataset`, a Hugging Face data
+            set; or `Examples`, which are returned as they are.
+        labels: for one array: (n,) or one-hot (n, classes); for a Hugging Face data set: the name of the label column.
+        split: how examples without a stated split are divided.
+        strict: a bad example is an error.
+
+    Returns:
+        At least two classes, each with at least one training example.
+
+    Raises:
+        DataError: nothing is there, it is not arranged as it must be, or, if `strict`, an example is bad.
+        RequestError: the kind is unknown.
+    """
+    if isinstance(data, Examples):
+        return data
+    if isinstance(data, (str, Path)):
+        data = files.existing(Path(data).expanduser())
+    for kind in KINDS:
+        if kind.accepts(data):
+            return _examples(kind.gather(data, labels), split, strict)
+    known = "; ".join(kind.WHAT for kind in KINDS)
+    what = f"the file '{data}'" if isinstance(data, Path) else f"a {type(data).__module__}.{type(data).__qualname__}"
+    raise RequestError(f"expected data of a known kind, found {what}; known are: {known}")
+
+
+def pictures_in(paths: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The picture files that are meant, to predict for them.
+
+    Args:
+        paths: files, taken as they are and in the order given, and folders, in which everything that is a picture or is
+            called one is found, at any depth, sorted.
+
+    Raises:
+        DataError: a path does not exist, or there is no picture at all.
+    """
+    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    found: list[Path] = []
+    for path in (files.existing(Path(path).expanduser()) for path in given):
+        found += [file for file in files.below(path) if files.looks_like_picture(file)] if path.is_dir() else [path]
+    if not found:
+        where = ", ".join(f"'{path}'" for path in given[:3]) or "an empty list"
+        raise DataError(f"expected pictures, found none in {where}")
+    return found
+
+
+def _examples(found: Found, spec: SplitSpec, strict: bool) -> Examples:
+    examples = _only_used_classes(_only_trained_classes(_divided(found, spec)))
+    doubts.refuse(examples, strict)
+    doubts.warn(examples, spec)
+    return examples
+
+
+def _divided(found: Found, spec: SplitSpec) -> Examples:
+    ids, kept, left_out = _usable(found)
+    chosen: list[Label] = [label for index in kept if (label := found.labels[index]) is not None]
+    classes, labels = labels_.indexed(chosen, found.class_names, found.origin)
+    return Examples(
+        ids=tuple(ids),
+        labels=labels,
+        classes=classes,
+        split=split_.divide(ids, labels, [found.stated[index] for index in kept], spec),
+        names=tuple(found.names[index] for index in kept),
+        read=lambda index, channels: found.read(kept[index], channels),
+        shape=found.shape,
+        full_intensity=found.full_intensity,
+        left_out=tuple(left_out),
+        origin=found.origin,
+    )
+
+
+def _usable(found: Found) -> tuple[list[str], list[int], list[str]]:
+    ids: list[str] = []
+    kept: list[int] = []
+    left_out = list(found.left_out)
+    identified = progress.track(_identified(found), f"Reading {found.origin}", total=len(found.names))
+    for index, id_ in enumerate(identified):
+        if isinstance(id_, UnreadableExample):
+            left_out.append(str(id_))
+        elif found.labels[index] is None:
+            left_out.append(f"'{found.names[index]}' has no label")
+        else:
+            ids.append(id_)
+            kept.append(index)
+    if not ids:
+        raise DataError(f"no usable example in {found.origin}{doubts.because(left_out)}")
+    return ids, kept, left_out
+
+
+def _identified(found: Found) -> Iterator[str | UnreadableExample]:
+    def block(start: int) -> list[str | UnreadableExample]:
+        return [_identify(found, index) for index in range(start, min(start + _BLOCK, len(found.names)))]
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from itertools.chain.from_iterable(pool.map(block, range(0, len(found.names), _BLOCK)))
+
+
+def _identify(found: Found, index: int) -> str | UnreadableExample:
+    try:
+        return found.identify(index)
+    except UnreadableExample as error:
+        return error
+
+
+def _only_trained_classes(examples: Examples) -> Examples:
+    # Only stated splits can leave a class without training examples; a head cannot learn to answer with it.
+    trained = examples.labels[examples.indices("train")]
+    untrained = np.flatnonzero(~np.isin(examples.labels, trained)).tolist()
+    if not untrained:
+        return examples
+    names = [examples.classes[examples.labels[index]] for index in untrained]
+    return examples.without(untrained, [f"is of class '{name}', which has no training example" for name in names])
+
+
+def _only_used_classes(examples: Examples) -> Examples:
+    counts = np.bincount(examples.labels, minlength=len(examples.classes))
+    used = np.flatnonzero(counts)
+    empty = tuple(f"class '{examples.classes[index]}' has no usable example" for index in np.flatnonzero(counts == 0))
+    return dataclasses.replace(
+        examples,
+        classes=tuple(examples.classes[index] for index in used),
+        labels=np.searchsorted(used, examples.labels).astype(np.int64),
+        left_out=(*examples.left_out, *empty),
+    )

@@ -1,0 +1,8 @@
+"""Records -> one self-contained HTML page, and the model card of a run folder."""
+
+from regraft.report.card import card
+from regraft.report.history import history_csv
+from regraft.report.page import page
+from regraft.report.thumbnail import thumbnail
+
+__all__ = ["card", "history_csv", "page", "thumbnail"]

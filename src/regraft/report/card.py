@@ -1,0 +1,195 @@
+"""The model card: what the run folder's README.md says."""
+
+import json
+import re
+from pathlib import PurePath
+
+from regraft.core import plan
+from regraft.core.records import Baseline, Certificate, Metrics, RunRecord
+from regraft.report import reading
+from regraft.report.quantities import (
+    counted,
+    number,
+    number_interval,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    spoken,
+)
+
+_MOST_CLASSES = 60
+_MOST_NAMES = 10
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+# YAML allows these in a quoted string only as escapes, JSON also as they are.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+def card(record: RunRecord) -> str:
+    """The model card that people and model hubs read: what the model does, how well, and what it was made from.
+
+    Args:
+        record: of the run.
+
+    Returns:
+        Markdown with a YAML head in the manner of the Hugging Face hub.
+    """
+    blocks = [
+        _head(record),
+        f"# {_escaped(_title(record))}",
+        _escaped(record.verdict),
+        _measures(record),
+        _comparison(record),
+        _made_from(record),
+        _classes(record),
+        _use(record),
+        _again(record),
+        _warnings(record),
+    ]
+    text = "\n\n".join(block for block in blocks if block) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _head(record: RunRecord) -> str:
+    title = _quoted(_title(record))
+    lines = ["---", "library_name: keras", "pipeline_tag: image-classification"]
+    lines += ["tags:", "- regraft", "- transfer-learning", "- image-classification"]
+    hub = re.fullmatch(r"hf://([\w.-]+/[\w.-]+).*", record.plan.source)
+    if hub:
+        lines.append(f"base_model: {_quoted(hub[1])}")
+    lines += ["metrics:", "- accuracy"]
+    metrics = record.metrics.get(record.evaluated_on)
+    if metrics and reading.finite(metrics.accuracy.value):
+        lines += ["model-index:", f"- name: {title}", "  results:", "  - task:", "      type: image-classification"]
+        lines += ["    dataset:", f"      name: {_quoted(_data(record))}", "      type: imagefolder"]
+        lines += [f"      split: {_quoted(record.evaluated_on)}", "    metrics:", "    - type: accuracy"]
+        lines += [f"      value: {metrics.accuracy.value:.6f}"]
+    return "\n".join([*lines, "---"])
+
+
+def _measures(record: RunRecord) -> str:
+    if not record.metrics:
+        return ""
+    rows = [
+        "## How good it is",
+        "",
+        "| split | examples | accuracy | balanced accuracy | log loss | calibration error |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(_row(split, metrics) for split, metrics in record.metrics.items()),
+        "",
+        "In brackets: 95 % intervals.",
+    ]
+    return "\n".join(rows)
+
+
+def _row(split: str, metrics: Metrics) -> str:
+    cells = [
+        _escaped(split),
+        str(metrics.examples),
+        f"{percent(metrics.accuracy.value)} ({percent_interval(metrics.accuracy)})",
+        f"{percent(metrics.balanced_accuracy.value)} ({percent_interval(metrics.balanced_accuracy)})",
+        f"{number(metrics.log_loss.value)} ({number_interval(metrics.log_loss)})",
+        f"{percent(metrics.calibration_error.value)} ({percent_interval(metrics.calibration_error)})",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _comparison(record: RunRecord) -> str:
+    lines = ["## Did reuse help?", "", f"{reading.OUTCOMES[reading.outcome(record)]}."]
+    if record.transfer_gain is not None:
+        gain = record.transfer_gain
+        lines.append(
+            f"Accuracy minus that of the same network from scratch: {points(gain.value)} points "
+            f"({points_interval(gain)}), on the {_escaped(record.evaluated_on)} split."
+        )
+    if record.baselines:
+        lines += ["", "| baseline | accuracy | note |", "|---|---:|---|"]
+        lines += map(_baseline, record.baselines.values())
+    return "\n".join(lines)
+
+
+def _baseline(baseline: Baseline) -> str:
+    accuracy = f"{percent(baseline.accuracy.value)} ({percent_interval(baseline.accuracy)})"
+    return f"| {_escaped(spoken(baseline.name))} | {accuracy} | {_escaped(baseline.note)} |"
+
+
+def _made_from(record: RunRecord) -> str:
+    trained = len(reading.trained_layers(record))
+    fate = f"of which {trained} learnt, above {_escaped(record.trained_from)}" if trained else "all frozen"
+    splits = ", ".join(f"{_escaped(split)} {count}" for split, count in record.data.examples.items())
+    lines = [
+        "## What it was made from",
+        "",
+        f"- Source: {_escaped(record.plan.source)}, cut at {_escaped(record.cut_point)}",
+        f"- {counted(len(record.reused_layers), 'reused layer')}, {fate}",
+        f"- Data: {_escaped(_data(record))} ({splits})",
+        f"- {_proof(record.certificate)}",
+    ]
+    return "\n".join(lines)
+
+
+def _proof(certificate: Certificate) -> str:
+    if certificate.frozen_unchanged:
+        held = f"Certificate: {counted(certificate.variables, 'frozen variable')} byte-identical to the source's"
+        return f"{held}, digest `{certificate.digest}`"
+    changed = certificate.changed
+    names = ", ".join(map(_escaped, changed[:_MOST_NAMES])) + (", ..." if len(changed) > _MOST_NAMES else "")
+    return (
+        f"**The certificate did not hold**: {counted(len(changed), 'variable')} of {certificate.variables} "
+        f"that should be frozen moved: {names}"
+    )
+
+
+def _classes(record: RunRecord) -> str:
+    shown = ", ".join(map(_escaped, record.classes[:_MOST_CLASSES]))
+    more = len(record.classes) - _MOST_CLASSES
+    rest = f", and {more} more" if more > 0 else ""
+    return f"## Classes\n\n{len(record.classes)}, in the order of the outputs: {shown}{rest}"
+
+
+def _use(record: RunRecord) -> str:
+    code = [
+        "import keras",
+        f"model = keras.models.load_model({PurePath(record.model).name!r})",
+        "probabilities = model.predict(pictures)  # raw pictures, 0 to 255; preprocessing is inside",
+    ]
+    return "\n".join(
+        ["## How to use it", "", _fenced("regraft predict . FILES", "sh"), "", _fenced("\n".join(code), "python")]
+    )
+
+
+def _again(record: RunRecord) -> str:
+    command = _fenced("regraft fit DATA --plan plan.toml", "sh")
+    return "\n".join(["## How to make it again", "", command, "", _fenced(plan.to_toml(record.plan).rstrip(), "toml")])
+
+
+def _warnings(record: RunRecord) -> str:
+    if not record.warnings:
+        return ""
+    return "\n".join(["## Warnings", "", *(f"- {_escaped(warning)}" for warning in record.warnings)])
+
+
+def _title(record: RunRecord) -> str:
+    return PurePath(record.run).name or "regraft model"
+
+
+def _data(record: RunRecord) -> str:
+    return PurePath(record.plan.data).name or "examples in memory"
+
+
+def _escaped(content: str) -> str:
+    """Text that Markdown shows as it is, on one line; HTML in it stays text."""
+    line = " ".join(content.split())
+    return _MARKDOWN.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def _quoted(content: str) -> str:
+    written = json.dumps(content, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def _fenced(code: str, language: str) -> str:
+    """A block of code whose fence is longer than any fence inside it."""
+    longest = max((len(found) for found in re.findall(r"`{3,}", code)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{code}\n{fence}"

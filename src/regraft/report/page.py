@@ -1,0 +1,121 @@
+"""The report of a run: one HTML page that needs nothing but itself."""
+
+import base64
+import functools
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from regraft.core import plan
+from regraft.core.records import RunRecord
+from regraft.report import quantities, reading
+from regraft.report.plots import PLOTS
+from regraft.report.plots.confusion import MOST_CLASSES
+
+SECTIONS: Mapping[str, str] = {
+    "comparison": "Did reuse help?",
+    "reuse": "What was reused",
+    "cut": "Where the source was cut",
+    "learning": "How it learnt",
+    "confusion": "What is taken for what",
+    "mistakes": "The most confident mistakes",
+    "calibration": "How far its confidence can be trusted",
+    "drift": "How far each layer moved",
+    "metrics": "All measures",
+    "data": "The data",
+    "load": "What was loaded",
+    "time": "Where the time went",
+    "warnings": "Warnings",
+    "environment": "Environment",
+    "again": "Use it, and do it again",
+}
+MEASURES: Mapping[str, str] = {
+    "accuracy": "share of right answers",
+    "balanced_accuracy": "mean over the classes",
+    "log_loss": "0 is perfect",
+    "calibration_error": "gap between confidence and accuracy",
+}
+MOST_MISTAKES = 24
+# Beside a matrix the pairs are a summary, instead of one they are all there is.
+_FEW_PAIRS, _MANY_PAIRS = 5, 20
+_KINDS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
+
+
+def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
+    """The report as a page that can be read, mailed and printed, and that asks for nothing from the network.
+
+    Args:
+        record: of the run.
+        thumbnails: JPEG or PNG bytes by example id; mistakes without one are shown without a picture.
+
+    Returns:
+        HTML. Every name in it is escaped, and what is not Unicode in a file name is replaced by a question mark.
+    """
+    template = _environment().get_template("page.html")
+    html = template.render(
+        record=record,
+        sections=SECTIONS,
+        measures=MEASURES,
+        figures={name: draw(record) for name, draw in PLOTS.items()},
+        outcome=reading.outcome(record),
+        headline=reading.OUTCOMES[reading.outcome(record)],
+        accuracy=reading.accuracy(record),
+        better=reading.better_baseline(record),
+        pairs=reading.confused_pairs(record, _FEW_PAIRS if len(record.classes) <= MOST_CLASSES else _MANY_PAIRS),
+        class_rows=reading.class_rows(record),
+        most_classes=MOST_CLASSES,
+        mistakes=record.mistakes[:MOST_MISTAKES],
+        pictures=_pictures(record, thumbnails),
+        plan_toml=plan.to_toml(record.plan),
+        picture_shape=_picture_shape(record),
+        run_quoted=shlex.quote(record.run),
+        model_quoted=repr(record.model),
+    )
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("regraft.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    written = (
+        quantities.number,
+        quantities.percent,
+        quantities.points,
+        quantities.percent_interval,
+        quantities.points_interval,
+        quantities.number_interval,
+        quantities.whole,
+        quantities.counted,
+        quantities.duration,
+        quantities.size,
+        quantities.spoken,
+    )
+    filters: dict[str, Any] = environment.filters
+    filters.update({function.__name__: function for function in written})
+    return environment
+
+
+def _pictures(record: RunRecord, thumbnails: Mapping[str, bytes]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for mistake in record.mistakes[:MOST_MISTAKES]:
+        content = thumbnails.get(mistake.id, b"")
+        kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
+        if kind:
+            found[mistake.id] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return found
+
+
+def _picture_shape(record: RunRecord) -> str:
+    convention = record.plan.input
+    if convention is None or not convention.is_picture:
+        return "as the network takes them"
+    height, width, channels = convention.shape
+    return f"raw, 0 to 255, shape (n, {height}, {width}, {channels})"

@@ -1,0 +1,163 @@
+"""What a record says between its lines: the outcome, the parts, the confused pairs, the stages of time."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from regraft.core.records import Baseline, CalibrationBin, Metric, RunRecord
+
+Outcome = Literal["helped", "hurt", "unclear", "unmeasured"]
+Kind = Literal["frozen", "trained", "head", "dropped"]
+
+OUTCOMES: dict[Outcome, str] = {
+    "helped": "Reuse helped",
+    "hurt": "Reuse did not help: it is worse than no reuse",
+    "unclear": "Reuse did not help measurably",
+    "unmeasured": "Not compared with a network from scratch",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the network and what became of it.
+
+    Attributes:
+        kind: frozen, trained, dropped (in the source only) or head (new).
+        layers: how many layers it has; for what was dropped, how many cut points; None where the record does not say.
+        note: one phrase about it.
+    """
+
+    kind: Kind
+    layers: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Examples of one class that were taken for another."""
+
+    actual: str
+    predicted: str
+    examples: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class: examples by split, in the order of the splits, and the share of right answers; None where unknown."""
+
+    name: str
+    examples: tuple[int | None, ...]
+    recall: float | None
+
+
+def finite(*values: float | None) -> bool:
+    """Whether all are there and are numbers."""
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
+def outcome(record: RunRecord) -> Outcome:
+    """Whether the interval of the transfer gain lies above, below or around zero."""
+    gain = record.transfer_gain
+    if gain is None or not finite(gain.value, *gain.interval):
+        return "unmeasured"
+    low, high = gain.interval
+    if low > 0:
+        return "helped"
+    return "hurt" if high < 0 else "unclear"
+
+
+def accuracy(record: RunRecord) -> Metric | None:
+    """Accuracy on the split that the comparisons are about."""
+    metrics = record.metrics.get(record.evaluated_on)
+    return metrics.accuracy if metrics else None
+
+
+def better_baseline(record: RunRecord) -> Baseline | None:
+    """The best baseline whose accuracy is above this run's, if there is one."""
+    own = accuracy(record)
+    known = [each for each in record.baselines.values() if finite(each.accuracy.value)]
+    best = max(known, key=lambda each: each.accuracy.value, default=None)
+    return best if best and own and finite(own.value) and best.accuracy.value > own.value else None
+
+
+def trained_layers(record: RunRecord) -> tuple[str, ...]:
+    """The reused layers above `trained_from`: those that could learn."""
+    if record.trained_from == record.cut_point:
+        return ()
+    if record.trained_from in record.reused_layers:
+        return record.reused_layers[record.reused_layers.index(record.trained_from) + 1 :]
+    return tuple(drift.layer for drift in record.drift if not drift.frozen)
+
+
+def parts(record: RunRecord) -> tuple[Part, ...]:
+    """The source from its input to its output, and the new head after the place where it was cut."""
+    trained = trained_layers(record)
+    above = set(trained)
+    still = sum(name.rpartition("/")[0] in above for name in record.frozen_variables)
+    heads = sum(name.startswith("head/") for name in record.trainable_variables)
+    moving = len(record.trainable_variables) - heads
+    frozen = Part(
+        "frozen",
+        len(record.reused_layers) - len(trained),
+        f"{len(record.frozen_variables) - still} variables, none moved",
+    )
+    if not record.certificate.frozen_unchanged:
+        frozen = Part(
+            "frozen", frozen.layers, f"{len(record.frozen_variables) - still} variables, but see the certificate"
+        )
+    found = [frozen]
+    if trained:
+        note = f"{moving} variables learnt" + (f", {still} stayed frozen (BatchNorm)" if still else "")
+        found.append(Part("trained", len(trained), note))
+    found.append(Part("head", None, f"{heads or moving} variables, {len(record.classes)} classes"))
+    found.append(Part("dropped", cuts_above(record), f"everything in the source above {record.cut_point}"))
+    return tuple(found)
+
+
+def cuts_above(record: RunRecord) -> int | None:
+    """How many probed cut points lie above the chosen one; None where that one was not probed."""
+    depth = next((probe.depth for probe in record.probes if probe.cut_point == record.cut_point), None)
+    return None if depth is None else sum(probe.depth > depth for probe in record.probes)
+
+
+def confused_pairs(record: RunRecord, limit: int) -> tuple[Pair, ...]:
+    """The pairs of classes that are taken for each other most often, by count and then by share."""
+    found: list[Pair] = []
+    for actual, row in zip(record.classes, record.confusion, strict=False):
+        total = sum(row)
+        for predicted, count in zip(record.classes, row, strict=False):
+            if count and predicted != actual:
+                found.append(Pair(actual, predicted, count, count / total))
+    return tuple(sorted(found, key=lambda pair: (-pair.examples, -pair.share, pair.actual, pair.predicted))[:limit])
+
+
+def class_rows(record: RunRecord) -> tuple[ClassRow, ...]:
+    """Every class with its examples and its share of right answers, in the order of the model's outputs."""
+    splits = tuple(record.data.examples)
+    rows: list[ClassRow] = []
+    for index, name in enumerate(record.classes):
+        examples = tuple(_examples(record, split, name) for split in splits)
+        row = record.confusion[index] if index < len(record.confusion) else ()
+        rows.append(ClassRow(name, examples, row[index] / sum(row) if sum(row) else None))
+    return tuple(rows)
+
+
+def _examples(record: RunRecord, split: str, name: str) -> int | None:
+    per_class = record.data.per_class.get(split)
+    return None if per_class is None else per_class.get(name, 0)
+
+
+def filled_bins(record: RunRecord) -> tuple[CalibrationBin, ...]:
+    """The bins of confidence that hold examples."""
+    return tuple(each for each in record.calibration if each.examples and finite(each.confidence, each.accuracy))
+
+
+def stages(record: RunRecord) -> tuple[tuple[str, float], ...]:
+    """Wall time by stage, and under `other` what the total has more than their sum."""
+    named = [(name, value) for name, value in record.seconds.items() if name != "total" and finite(value) and value > 0]
+    rest = record.seconds.get("total", 0.0) - sum(value for _, value in named)
+    # Rounding of the clock readings is no stage of its own.
+    if finite(rest) and rest > 0.01 * max(record.seconds.get("total", 0.0), 1.0):
+        named.append(("other", rest))
+    return tuple(named)

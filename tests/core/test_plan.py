@@ -1,0 +1,106 @@
+"""The plan as people meet it: files, defaults and messages; the identity is in tests/laws/test_documents.py."""
+
+from pathlib import Path
+
+import pytest
+
+from regraft.core import plan
+from regraft.core.errors import RequestError
+from regraft.core.input_spec import InputSpec
+from regraft.core.plan import FineTuneSpec, HeadSpec, Plan, Rate, SplitSpec
+
+_FULL = Plan(
+    source="keras:MobileNetV2",
+    data="flowers/été 😀",
+    data_digest="00ff",
+    input=InputSpec((96, 96, 3)).with_convention("torch", "known"),
+    input_size=96,
+    views=2,
+    seed=7,
+    head=HeadSpec(inverse_penalty=float("inf")),
+    fine_tune=FineTuneSpec(rates=(Rate(r'"quoted"\d+', 0.0), Rate(".*", 1e-5))),
+    split=SplitSpec(0.2, 0.0),
+)
+
+
+def test_a_file_holds_the_plan(tmp_path: Path) -> None:
+    plan.write(tmp_path / "new" / "plan.toml", _FULL)
+    assert plan.read(tmp_path / "new" / "plan.toml") == _FULL
+
+
+def test_a_plan_without_rates_is_kept_so() -> None:
+    bare = Plan("x", fine_tune=FineTuneSpec(rates=()))
+    assert plan.from_toml(plan.to_toml(bare)) == bare
+
+
+def test_a_person_may_write_only_what_differs_from_the_defaults() -> None:
+    text = """
+        source = "model.keras"
+        [head]
+        folds = 3
+        [[fine_tune.rates]]
+        pattern = ".*"
+        rate = 1
+    """
+    expected = Plan("model.keras", head=HeadSpec(folds=3), fine_tune=FineTuneSpec(rates=(Rate(".*", 1.0),)))
+    assert plan.from_toml(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the plan: missing key 'source'"),
+        ("source = 3", "the plan: 'source': expected a string, found 3"),
+        (
+            'source = "x"\n[fine_tune]\nepoch = 3',
+            "the plan: unknown key 'fine_tune.epoch'; nearest known names: epochs",
+        ),
+        (
+            'source = "x"\nbaselines = "maybe"',
+            "the plan: 'baselines': expected one of 'auto', 'yes', 'no', found 'maybe'",
+        ),
+        (
+            'source = "x"\nformat = 2',
+            "the plan has format 2, this Regraft reads format 1; use the Regraft that wrote it, or a newer one",
+        ),
+        (
+            'source = "x"\n[split]\nvalidation = 0.5\ntest = 0.5',
+            "the plan: expected validation and test parts that leave something to train on, found 0.5 and 0.5",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_plan_is_said_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        plan.from_toml(text)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("text", ["source = ", "source", "a = 1\na = 2", "seed = " + "9" * 5000, "seed = 2000-13-01"])
+def test_what_is_no_toml_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match=r"^the plan is not TOML: "):
+        plan.from_toml(text)
+
+
+def test_messages_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    with pytest.raises(RequestError, match=r"^cannot read plan '.*plan.toml': .*No such file"):
+        plan.read(path)
+    path.write_bytes(b"source = '\xff'")
+    with pytest.raises(RequestError, match=r"^cannot read plan '.*plan.toml': .*utf-8"):
+        plan.read(path)
+    path.write_text("sorce = 'x'")
+    with pytest.raises(RequestError, match=r"plan.toml': unknown key 'sorce'; nearest known names: source"):
+        plan.read(path)
+    path.write_text("=")
+    with pytest.raises(RequestError, match=r"plan.toml' is not TOML: "):
+        plan.read(path)
+
+
+@pytest.mark.parametrize("parts", [(1.0, 0.0), (0.5, 0.5), (-0.1, 0.0), (0.0, -0.1), (float("nan"), 0.0)])
+def test_a_split_leaves_something_to_learn_from(parts: tuple[float, float]) -> None:
+    with pytest.raises(RequestError, match="that leave something to train on"):
+        SplitSpec(*parts)
+
+
+def test_a_split_may_leave_out_validation_or_test() -> None:
+    assert SplitSpec(0.0, 0.0) == SplitSpec(validation=0, test=0)

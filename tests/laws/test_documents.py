@@ -1,0 +1,99 @@
+"""Law 12: Plan <-> TOML and record <-> JSON are identities, for every document type."""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regraft.core import plain, plan, records
+from regraft.core.input_spec import InputSpec
+from regraft.core.plan import Plan, SplitSpec
+from regraft.core.records import RunRecord
+
+_RECORDS = [kind for kind in vars(records).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+_PLANS = [kind for kind in vars(plan).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+
+# The run record has all the others inside and is slow to draw.
+_EXAMPLES = {False: 50, True: 20}
+
+_ODD_TEXT = st.sampled_from(["", '"', "'''", "\\", "\x00\x7f\x85\u2028", "\r\n", "\ufeff", "[a]\nb = 1", "é😀", "auto"])
+_TEXT = st.text(max_size=6) | _ODD_TEXT
+# File names that are not UTF-8 reach Python as lone low surrogates. TOML has no form for them, JSON has.
+_NAMES = _TEXT | st.text(st.sampled_from("a\udc80\udcff"), max_size=3)
+
+
+def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Any value of a type, as its annotations say."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+
+    def of(part: Any) -> st.SearchStrategy[Any]:
+        return _documents(part, numbers, text)
+
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        drawn = {field.name: of(hints[field.name]) for field in dataclasses.fields(kind)}
+        if kind is SplitSpec:
+            drawn = {"validation": st.floats(0, 0.49), "test": st.floats(0, 0.5)}
+        if kind is InputSpec:
+            drawn["shape"] = st.lists(st.integers(1, 512), max_size=4).map(tuple)
+            drawn["scale"] = drawn["offset"] = st.tuples(numbers)
+        if kind is Plan:
+            drawn["format"] = st.just(plan.FORMAT)
+        return st.builds(kind, **drawn)
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of(*(of(argument) for argument in arguments))
+    if origin is typing.Literal:
+        return st.sampled_from(arguments)
+    if origin is tuple and arguments[1:] == (Ellipsis,):
+        return st.lists(of(arguments[0]), max_size=2).map(tuple)
+    if origin is tuple:
+        return st.tuples(*(of(argument) for argument in arguments))
+    if origin is Mapping:
+        return st.dictionaries(of(arguments[0]), of(arguments[1]), max_size=2)
+    scalars = {str: text, int: st.integers(), float: numbers, bool: st.booleans(), type(None): st.none()}
+    return scalars[kind]
+
+
+# Representations are compared: unlike `==` they tell 1 from 1.0 and 0.0 from -0.0, and find NaN equal to itself.
+
+
+@given(_documents(Plan, st.floats(), _TEXT))
+def test_a_plan_comes_back_from_toml_as_it_was(document: Plan) -> None:
+    assert repr(plan.from_toml(plan.to_toml(document))) == repr(document)
+
+
+@pytest.mark.parametrize("kind", _RECORDS)
+def test_a_record_comes_back_from_json_as_it_was(kind: type[Any]) -> None:
+    @settings(max_examples=_EXAMPLES[kind is RunRecord])
+    @given(_documents(kind, st.floats(allow_nan=False, allow_infinity=False), _NAMES))
+    def holds(document: Any) -> None:
+        text = plain.to_json(document)
+        assert repr(plain.from_plain(kind, json.loads(text.encode()))) == repr(document)
+
+    holds()
+
+
+@pytest.mark.parametrize("kind", _RECORDS)
+def test_numbers_that_json_lacks_come_back_as_nan_and_leave_the_rest_as_it_was(kind: type[Any]) -> None:
+    @settings(max_examples=_EXAMPLES[kind is RunRecord])
+    @given(_documents(kind, st.sampled_from([float("nan"), float("inf"), -float("inf"), 1.5]), _TEXT))
+    def holds(document: Any) -> None:
+        text = plain.to_json(document)
+        table = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+        assert plain.to_json(plain.from_plain(kind, table)) == text
+
+    holds()
+
+
+@pytest.mark.parametrize("kind", _PLANS)
+def test_what_may_be_none_is_none_by_default_since_toml_leaves_it_out(kind: type[Any]) -> None:
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if type(None) in typing.get_args(hints[field.name]):
+            assert field.default is None, field.name

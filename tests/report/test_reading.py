@@ -1,0 +1,59 @@
+"""What is concluded from a record."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import pytest
+
+from regraft.core.records import DataSummary, Metric, RunRecord
+from regraft.report import reading
+
+
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [
+        (Metric(0.1, (0.05, 0.15)), "helped"),
+        (Metric(-0.1, (-0.15, -0.05)), "hurt"),
+        (Metric(0.1, (-0.05, 0.25)), "unclear"),
+        (Metric(0.1, (0.0, 0.2)), "unclear"),
+        (Metric(math.nan, (math.nan, math.nan)), "unmeasured"),
+        (None, "unmeasured"),
+    ],
+)
+def test_outcome_follows_the_interval(good_record: RunRecord, gain: Metric | None, expected: str) -> None:
+    assert reading.outcome(dataclasses.replace(good_record, transfer_gain=gain)) == expected
+
+
+def test_parts_count_layers_and_variables(good_record: RunRecord) -> None:
+    found = {part.kind: part for part in reading.parts(good_record)}
+    assert list(found) == ["frozen", "trained", "head", "dropped"]
+    assert (found["frozen"].layers, found["trained"].layers, found["dropped"].layers) == (57, 12, 4)
+    assert found["trained"].note == "4 variables learnt, 16 stayed frozen (BatchNorm)"
+    assert found["head"].note == "2 variables, 5 classes"
+
+
+def test_trained_layers_come_from_drift_where_the_cut_is_no_layer(records: Mapping[str, RunRecord]) -> None:
+    record = records["huge"]
+    assert record.trained_from not in record.reused_layers
+    assert reading.trained_layers(record) == tuple(layer.layer for layer in record.drift if not layer.frozen)
+
+
+def test_confused_pairs_are_sorted_by_count(good_record: RunRecord) -> None:
+    record = dataclasses.replace(good_record, classes=("a", "b", "c"), confusion=((8, 2, 0), (1, 9, 5), (2, 0, 2)))
+    pairs = [(pair.actual, pair.predicted, pair.examples, pair.share) for pair in reading.confused_pairs(record, 3)]
+    assert pairs == [("b", "c", 5, pytest.approx(1 / 3)), ("c", "a", 2, 0.5), ("a", "b", 2, 0.2)]
+
+
+def test_class_rows_leave_open_what_the_record_does_not_say(good_record: RunRecord) -> None:
+    data = DataSummary({"train": 3, "test": 2}, {"train": {"daisy": 3}})
+    record = dataclasses.replace(good_record, data=data, confusion=((1, 1, 0, 0, 0),))
+    daisy, dandelion = reading.class_rows(record)[:2]
+    assert (daisy.examples, daisy.recall) == ((3, None), 0.5)
+    assert (dandelion.examples, dandelion.recall) == ((0, None), None)
+
+
+def test_stages_add_up_to_the_total(good_record: RunRecord) -> None:
+    record = dataclasses.replace(good_record, seconds={"open": 2.0, "head": 3.0, "total": 6.0})
+    assert reading.stages(record) == (("open", 2.0), ("head", 3.0), ("other", 1.0))
+    assert reading.stages(dataclasses.replace(record, seconds={"open": 2.0, "total": 2.001})) == (("open", 2.0),)
