@@ -1,0 +1,97 @@
+"""Run benchmarks and write what they find: `python -m benchmarks [NAME ...]`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks import fit, frame, guide, pictures, start, transfer
+from benchmarks.frame import FailedError, Result, Settings, UnavailableError
+
+BENCHMARKS: dict[str, ModuleType] = {"start": start, "transfer": transfer, "guide": guide, "fit": fit}
+
+# The other two are the sides of `transfer`, each alone.
+_BY_DEFAULT = ("start", "transfer")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked; 0: all bars hold, 1: one does not, or work failed, 2: a benchmark cannot run here."""
+    asked = _parser().parse_args(arguments)
+    if asked.list:
+        for name, benchmark in BENCHMARKS.items():
+            print(f"{name:10}{(benchmark.__doc__ or '').partition(chr(10))[0]}")
+        return 0
+    settings = Settings(
+        splits=asked.splits,
+        data=tuple(asked.data or Settings().data),
+        per_class=asked.per_class,
+        epochs=tuple(asked.epochs) if asked.epochs else None,
+        reference=asked.reference,
+        repeats=asked.repeats,
+    )
+    if not asked.names:
+        # Where nothing was asked for by name, a machine without the networks and data is no failure.
+        try:
+            pictures.shared()
+        except UnavailableError as reason:
+            print(f"{', '.join(_BY_DEFAULT)}: not measured: {reason}", file=sys.stderr)
+            return 0
+    return max(_run(name, settings, asked.out) for name in asked.names or _BY_DEFAULT)
+
+
+def _run(name: str, settings: Settings, folder: Path) -> int:
+    """Run one benchmark, writing its result anew whenever there is more of it."""
+    facts = frame.machine()
+    result: Result | None = None
+    try:
+        for result in BENCHMARKS[name].run(settings):
+            frame.write(result, folder, facts)
+    except UnavailableError as reason:
+        print(f"{name}: not measured: {reason}", file=sys.stderr)
+        return 2
+    except FailedError as reason:
+        print(f"{name}: {reason}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            f"{name}: stopped; what was measured before is in '{folder}'" if result else f"{name}: stopped",
+            file=sys.stderr,
+        )
+        return 1
+    if result is None:
+        return 0
+    print(frame.to_markdown(result, facts))
+    return 0 if all(bar.holds for bar in result.bars) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"which: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--splits", type=_count, default=5, metavar="N", help="stratified splits (default 5)")
+    parser.add_argument("--data", action="append", choices=pictures.TASKS, help="only this data set; may be repeated")
+    parser.add_argument("--repeats", type=_count, default=7, metavar="N", help="rounds of `start` (default 7)")
+    parser.add_argument("--reference", type=Path, metavar="FILE", help="JSON of a run on this machine: reuse its guide")
+    parser.add_argument("--out", type=Path, default=frame.RESULTS, metavar="DIR", help="default: build/benchmarks")
+    trial = parser.add_argument_group("to try the harness out, in seconds; the figures then mean nothing")
+    trial.add_argument("--per-class", type=_count, metavar="N", help="only so many pictures of each class")
+    trial.add_argument("--epochs", type=_count, nargs=2, metavar=("FROZEN", "ALL"), help="of the guide's two stages")
+    return parser
+
+
+def _name(text: str) -> str:
+    if text not in BENCHMARKS:
+        raise argparse.ArgumentTypeError(f"unknown benchmark '{text}'; known: {', '.join(BENCHMARKS)}")
+    return text
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {number}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
