@@ -36,7 +36,8 @@ def cut_points(model: keras.Model) -> tuple[CutPoint, ...]:
         end = positions[id(call)] + 1
         for below in flow.calls[done:end]:
             for variable in getattr(below.operation, "variables", ()):
-                if id(variable) not in counted:
+                # The state of a random layer's seed is no parameter, and files do not hold it.
+                if id(variable) not in counted and variable.name != "seed_generator_state":
                     counted.add(id(variable))
                     parameters += prod(variable.shape)
             cost = _flops(flow, below)

@@ -78,8 +78,10 @@ def _children(layer: keras.Layer) -> dict[str, keras.Layer]:
         return {child.name: child for child in layer.layers}
     children: dict[str, keras.Layer] = {}
     for attribute, value in sorted(vars(layer).items()):
-        # What Keras keeps about a layer, as opposed to what the layer's author put there.
+        # What Keras keeps about a layer (and TensorFlow: `_self_...`), as opposed to what the layer's author put there.
         if attribute in ("_layers", "_metrics", "_tracker", "_inbound_nodes", "_outbound_nodes", "_functional"):
+            continue
+        if attribute.startswith("_self_"):
             continue
         for name, child in _layers_in(attribute.lstrip("_"), value):
             children.setdefault(name, child)

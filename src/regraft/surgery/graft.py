@@ -85,9 +85,9 @@ def preprocessing(inputs: InputSpec, full_intensity: float = 255.0) -> tuple[Any
     """The symbolic raw input and what the network is to be given, made of Keras' own layers only."""
     if not inputs.is_picture:
         raw = keras.Input(inputs.shape, name="examples")
-        return raw, _scaled(raw, inputs, full_intensity)
+        return raw, scaled(raw, inputs, full_intensity)
     raw = keras.Input((None, None, inputs.channels), name="pictures")
-    return raw, _scaled(resizing(inputs)(raw), inputs, full_intensity)
+    return raw, scaled(resizing(inputs)(raw), inputs, full_intensity)
 
 
 def resizing(inputs: InputSpec) -> keras.Layer:
@@ -103,7 +103,8 @@ def resizing(inputs: InputSpec) -> keras.Layer:
     )
 
 
-def _scaled(x: Any, inputs: InputSpec, full_intensity: float) -> Any:
+def scaled(x: Any, inputs: InputSpec, full_intensity: float) -> Any:
+    """Raw values, symbolic or not, in the scale and channel order that the network expects."""
     if inputs.order == "bgr":
         x = keras.ops.flip(x, axis=-1)
     factor = 255.0 / full_intensity

@@ -1,0 +1,124 @@
+"""The frozen trunk as a compiled function from prepared examples to activations, on each backend.
+
+It always runs in batches of one fixed size, the last one padded, so that an example's activations depend on nothing but
+itself; and in inference mode, layer by layer (see `graph.flow`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.core.input_spec import InputSpec
+from regraft.graph import cut_points, flow
+from regraft.surgery.graft import resizing, scaled
+
+Array = np.ndarray[Any, Any]
+
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted at a cut point: the whole tensor of each example, or its average over all axes but the last."""
+
+    cut_point: str
+    pooled: bool
+
+
+def compile_trunk(
+    model: keras.Model, inputs: InputSpec, full_intensity: float, wanted: Sequence[Wanted]
+) -> Callable[[Array], list[Array]]:
+    """A function that computes what is wanted in one pass.
+
+    Args:
+        model: the network; only what the wanted cut points need is run.
+        inputs: its input convention.
+        full_intensity: the raw value that means white.
+        wanted: cut points, with or without pooling.
+
+    Returns:
+        A function from raw examples at the network's size, float32 (n, ...) with n <= BATCH, to one float32 array
+        (n, ...) for each item of `wanted`, in its order.
+    """
+    opened = flow.read(model)
+    values = [cut_points.find(opened, item.cut_point).makes[0] for item in wanted]
+    calls = opened.needed_for(values)
+
+    def run(raw: Any) -> list[Any]:
+        kept: dict[tuple[int, bool], Any] = {}
+
+        def keep(value: int, tensor: Any) -> None:
+            for item, of in zip(wanted, values, strict=True):
+                if of == value:
+                    kept[of, item.pooled] = _pooled(tensor) if item.pooled else tensor
+
+        flow.evaluate(opened, calls, {opened.inputs[0]: scaled(raw, inputs, full_intensity)}, keep)
+        return [kept[value, item.pooled] for item, value in zip(wanted, values, strict=True)]
+
+    compiled = _COMPILERS[keras.backend.backend()](run, model)
+
+    def padded(raw: Array) -> list[Array]:
+        if len(raw) < BATCH:
+            whole = np.zeros((BATCH, *raw.shape[1:]), np.float32)
+            whole[: len(raw)] = raw
+        else:
+            whole = raw
+        return [np.asarray(result, np.float32)[: len(raw)] for result in compiled(whole)]
+
+    return padded
+
+
+def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
+    """A function that brings one raw picture (height, width, channels) to the network's size, float32.
+
+    It is the layer of the deployable model itself, compiled where that is faster, so that both agree bit for bit.
+    """
+    layer = resizing(inputs)
+    if keras.backend.backend() != "tensorflow":
+        return lambda picture: np.asarray(keras.ops.convert_to_numpy(layer(picture)), np.float32)
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, None, inputs.channels), tf.float32)]
+    function = tf.function(lambda picture: layer(picture), input_signature=signature, autograph=False)
+    return lambda picture: function(picture).numpy()
+
+
+def _pooled(tensor: Any) -> Any:
+    axes = tuple(range(1, len(tensor.shape) - 1))
+    return keras.ops.mean(tensor, axis=axes) if axes else tensor
+
+
+def _with_tensorflow(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:
+    import tensorflow as tf
+
+    function = tf.function(run, autograph=False, reduce_retracing=True)
+    return lambda raw: [result.numpy() for result in function(tf.constant(raw))]
+
+
+def _with_jax(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:
+    import jax
+
+    variables = model.variables
+
+    def pure(values: list[Any], raw: Any) -> list[Any]:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return run(raw)
+
+    function = jax.jit(pure)
+    return lambda raw: function([variable.value for variable in variables], raw)
+
+
+def _with_torch(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:
+    import torch
+
+    def function(raw: Array) -> list[Any]:
+        with torch.inference_mode():
+            return [keras.ops.convert_to_numpy(result) for result in run(keras.ops.convert_to_tensor(raw))]
+
+    return function
+
+
+_COMPILERS = {"tensorflow": _with_tensorflow, "jax": _with_jax, "torch": _with_torch}

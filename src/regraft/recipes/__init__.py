@@ -1,0 +1,1 @@
+"""Whole journeys, each a function that reads as its recipe."""

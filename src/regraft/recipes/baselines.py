@@ -1,0 +1,150 @@
+"""What simpler ways reach on the same examples: without them no accuracy means anything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regraft.activations.compute import load_prepared
+from regraft.core import metrics
+from regraft.core.plan import FineTuneSpec, Plan, Rate
+from regraft.core.progress import say
+from regraft.core.records import Baseline, Metric
+from regraft.data import UnreadableExample
+from regraft.graph import names
+from regraft.importers import Pretrained
+from regraft.recipes.judging import Judged
+from regraft.recipes.survey import Survey
+from regraft.surgery.copy import Copier
+from regraft.surgery.cut import cut
+from regraft.surgery.graft import graft, scaled
+from regraft.training import loop
+from regraft.training.neighbours import nearest_neighbours
+
+Array = np.ndarray[Any, Any]
+
+_CHEAP_SECONDS = 90.0
+_LEAST_EPOCHS = 10
+_LEAST_STEPS = 200
+_IN_MEMORY_BYTES = 2e9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """The baselines by name, and how much better than the network from scratch the run is, where that was trained."""
+
+    baselines: dict[str, Baseline]
+    gain: Metric | None
+
+
+def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged, seconds_of_pass: float) -> Compared:
+    """All baselines that the plan asks for, on the examples that the run is judged by.
+
+    Args:
+        pretrained: the source.
+        found: its survey.
+        plan: resolved.
+        judged: the run's own answers.
+        seconds_of_pass: what the pass over all examples took, for an estimate of what the last baseline costs.
+    """
+    made = {"majority": majority(found, judged.indices)}
+    if plan.baselines == "no":
+        return Compared(made, None)
+    made["nearest_neighbour"] = neighbour(found, plan.cut_point, judged.indices)
+    fresh = scratch(pretrained, found, plan, judged.indices, seconds_of_pass)
+    if fresh is None:
+        return Compared(made, None)
+    baseline, correct = fresh
+    return Compared(made | {"scratch": baseline}, metrics.paired_gain(judged.correct(found.examples.labels), correct))
+
+
+def majority(found: Survey, on: Array) -> Baseline:
+    """Always answering the most frequent class of the training examples."""
+    labels = found.examples.labels
+    counts = np.bincount(labels[found.examples.indices("train")], minlength=len(found.examples.classes))
+    answer = int(np.argmax(counts))
+    return Baseline("majority class", metrics.accuracy(labels[on] == answer), f"always '{found.examples.classes[answer]}'")
+
+
+def neighbour(found: Survey, cut_point: str, on: Array) -> Baseline:
+    """Answering what the nearest training examples are, by the pooled activations at the cut point."""
+    training = found.examples.indices("train")
+    labels, classes = found.examples.labels, len(found.examples.classes)
+    answers = nearest_neighbours(
+        found.pooled(cut_point, training), labels[training], found.pooled(cut_point, on), classes
+    )
+    correct = answers.predictions == labels[on]
+    return Baseline("nearest neighbour", metrics.accuracy(correct), f"on the activations at '{cut_point}'")
+
+
+def scratch(
+    pretrained: Pretrained, found: Survey, plan: Plan, on: Array, seconds_of_pass: float
+) -> tuple[Baseline, Array] | None:
+    """The same network, initialised anew, trained on the same pictures; None where that would not be cheap.
+
+    It gets the operations that the transfer took, and at least ten epochs and 200 steps.
+
+    Returns:
+        The baseline, and (n,) whether each of the examples `on` is right.
+    """
+    training, validation = found.examples.indices("train"), found.examples.indices("validation")
+    epochs = scratch_epochs(found, plan, len(training))
+    needed = 3.0 * epochs * seconds_of_pass * len(training) / len(found.examples)
+    size = 4.0 * float(np.prod(pretrained.inputs.shape)) * len(found.examples)
+    if plan.baselines == "auto" and (needed > _CHEAP_SECONDS or size > _IN_MEMORY_BYTES):
+        say(f"left out: the same network from scratch, about {needed:.0f} s; --baselines yes runs it")
+        return None
+    fresh = _initialised_anew(pretrained, plan.cut_point, len(found.examples.classes))
+    feeds = _PictureFeeds(pretrained, found)
+    spec = FineTuneSpec(
+        rates=(Rate(".*", 1e-3),), epochs=epochs, batch_size=plan.fine_tune.batch_size, batch_norm="adapt"
+    )
+    trained = loop.train(
+        fresh, spec, feeds.of(training), feeds.of(validation), seed=plan.seed, phase="from scratch"
+    )
+    correct = np.argmax(loop.predict(trained.model, feeds.of(on)), axis=1) == found.examples.labels[on]
+    note = f"initialised anew, {epochs} epochs, the best by validation"
+    return Baseline("from scratch", metrics.accuracy(correct), note), correct
+
+
+def scratch_epochs(found: Survey, plan: Plan, training: int) -> int:
+    """As many epochs as the transfer's operations pay for, and at least ten and 200 steps."""
+    least = max(_LEAST_EPOCHS, min(100, -(-_LEAST_STEPS * plan.fine_tune.batch_size // max(training, 1))))
+    top = found.points[plan.cut_point].flops_below
+    if not top or plan.fine_tune.enabled == "no":
+        return least
+    below = found.points[plan.fine_tune.from_cut].flops_below or 0
+    spent = len(found.examples) / training * top + (plan.views or 1) * below
+    spent += 3 * (plan.fine_tune.epochs or 0) * (top - below)
+    return max(least, round(spent / (3 * top)))
+
+
+def _initialised_anew(pretrained: Pretrained, cut_point: str, classes: int) -> Any:
+    trunk, _ = cut(pretrained.model, cut_point)
+    # Copied by configuration only: the weights of the copy are new. `graft` then copies these.
+    fresh = Copier()(trunk)
+    for _, layer in names.layers(fresh):
+        layer.trainable = True
+    return graft(fresh, classes)
+
+
+class _PictureFeeds:
+    """Prepared pictures in memory, scaled as the network expects them."""
+
+    def __init__(self, pretrained: Pretrained, found: Survey) -> None:
+        self._inputs, self._examples = pretrained.inputs, found.examples
+        self._ready: dict[int, Array] = {}
+
+    def of(self, indices: Array) -> loop.Feed:
+        new = [int(index) for index in indices if int(index) not in self._ready]
+        for index, prepared in load_prepared(self._examples, new, self._inputs):
+            if isinstance(prepared, UnreadableExample):
+                raise prepared
+            self._ready[index] = prepared
+        return loop.Feed(lambda chosen, _: self._scaled(indices[chosen]), self._examples.labels[indices])
+
+    def _scaled(self, indices: Array) -> Array:
+        import keras
+
+        raw = np.stack([self._ready[int(index)] for index in indices])
+        return np.asarray(keras.ops.convert_to_numpy(scaled(raw, self._inputs, self._examples.full_intensity)))

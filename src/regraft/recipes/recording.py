@@ -1,0 +1,131 @@
+"""The record of a run, and the pages made of it."""
+
+import importlib.metadata
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from regraft import report
+from regraft.core import metrics
+from regraft.core.errors import DataError
+from regraft.core.records import CacheUse, Certificate, Drift, RunRecord
+from regraft.graph import names
+from regraft.importers import Pretrained
+from regraft.recipes import judging, run_folder
+from regraft.recipes.baselines import Compared
+from regraft.recipes.clock import Clock
+from regraft.recipes.fine_tuning import Branch
+from regraft.recipes.judging import Judged
+from regraft.recipes.survey import Survey
+from regraft.training.certificates import drift
+
+if TYPE_CHECKING:
+    from regraft.recipes.transfer import Chosen
+
+
+def record(
+    pretrained: Pretrained,
+    found: Survey,
+    chosen: "Chosen",
+    branch: Branch,
+    judged: Judged,
+    compared: Compared,
+    certificate: Certificate,
+    model: keras.Model,
+    folder: Path,
+    clock: Clock,
+    warnings: tuple[str, ...],
+) -> RunRecord:
+    """Everything that the run is known by."""
+    labels = found.examples.labels[judged.indices]
+    accuracy = judged.metrics[judged.split].accuracy
+    moving, source = {variable.path for variable in model.trainable_variables}, names.variables(pretrained.model)
+    inside = {name.split("/", 1)[1]: variable for name, variable in names.variables(model).items() if "/" in name}
+    used = found.activations
+    del moving
+    frozen = [name for name in inside if name in source and not inside[name].trainable]
+    learnt = [name for name in inside if inside[name].trainable]
+    return RunRecord(
+        run=str(folder),
+        model=str(folder / run_folder.MODEL),
+        report=str(folder / run_folder.REPORT),
+        classes=found.examples.classes,
+        cut_point=chosen.plan.cut_point,
+        trained_from=branch.from_cut,
+        reused_layers=tuple(dict.fromkeys(name.rpartition("/")[0] for name in inside if name in source)),
+        frozen_variables=tuple(frozen),
+        trainable_variables=tuple(learnt),
+        metrics=judged.metrics,
+        baselines=compared.baselines,
+        transfer_gain=compared.gain,
+        evaluated_on=judged.split,
+        verdict=judging.verdict(accuracy, judged.split, compared.gain, compared.baselines),
+        load=pretrained.report,
+        certificate=certificate,
+        cache=CacheUse(used.bytes + branch.bytes, used.hits + branch.hits, used.computed + branch.computed),
+        seconds=clock.seconds(),
+        probes=chosen.probes,
+        history=branch.history,
+        confusion=metrics.confusion(labels, np.argmax(judged.probabilities, axis=1), len(found.examples.classes)),
+        calibration=metrics.calibration_bins(judged.probabilities, labels),
+        mistakes=judging.mistakes(found, judged),
+        drift=_drift(pretrained, branch, frozen),
+        warnings=warnings,
+        data=found.examples.summary(),
+        plan=replace(chosen.plan, input=pretrained.inputs, data_digest=found.examples.digest()),
+        environment=environment(),
+    )
+
+
+def finish(folder: Path, made: RunRecord, found: Survey, judged: Judged, clock: Clock) -> RunRecord:
+    """Draw the report and write everything down; returns the record with the time of that in it."""
+    pictures = thumbnails(made, found, judged)
+    report.page(made, pictures)
+    made = replace(made, seconds=clock.seconds())
+    run_folder.finish(folder, made, report.page(made, pictures), report.card(made), report.history_csv(made))
+    return made
+
+
+def thumbnails(made: RunRecord, found: Survey, judged: Judged) -> dict[str, bytes]:
+    """Small pictures of the mistakes; none where the examples are no pictures."""
+    places = {found.examples.ids[index]: int(index) for index in judged.indices}
+    small: dict[str, bytes] = {}
+    for mistake in made.mistakes:
+        (raw,) = found.examples.load([places[mistake.id]], None)
+        if raw.ndim != 3 or raw.shape[-1] not in (1, 3, 4):
+            return {}
+        scale = 255.0 / found.examples.full_intensity
+        raw = raw if raw.dtype == np.uint8 else np.clip(np.asarray(raw, np.float32) * scale, 0, 255).astype(np.uint8)
+        try:
+            small[mistake.id] = report.thumbnail(raw)
+        except DataError:
+            return {}
+    return small
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine."""
+    packages = ("regraft", "keras", keras.backend.backend(), "numpy", "scikit-learn", "pillow")
+    versions = {name: _version(name) for name in packages}
+    return {**versions, "python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+
+
+def _version(package: str) -> str:
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _drift(pretrained: Pretrained, branch: Branch, frozen: list[str]) -> tuple[Drift, ...]:
+    """Drift of all reused layers from the input upwards; those of the trunk did not move, which the certificate proves."""
+    above = drift(pretrained.model, branch.model, frozen)
+    moved = {item.layer for item in above}
+    below = dict.fromkeys(name.rpartition("/")[0] for name in frozen)
+    return (*(Drift(layer, 0.0, True) for layer in below if layer not in moved), *above)

@@ -1,0 +1,172 @@
+"""`fit`, `resume`, and what one does with a finished run."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from regraft import data as data_room
+from regraft.activations.store import Store
+from regraft.core import plan as plans
+from regraft.core.errors import RequestError
+from regraft.core.input_spec import InputSpec
+from regraft.core.plan import Plan
+from regraft.core.progress import warn
+from regraft.core.records import Metrics, RunRecord
+from regraft.data import Examples
+from regraft.importers import Pretrained
+from regraft.importers import open as open_source
+from regraft.recipes import run_folder
+from regraft.recipes.clock import Clock
+from regraft.recipes.transfer import transfer
+from regraft.surgery.resize import with_input_size
+
+Array = np.ndarray[Any, Any]
+Choice = Literal["auto", "yes", "no"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: where everything of it is.
+        record: everything that it is known by.
+        model: the deployable model: raw examples in, probabilities out.
+    """
+
+    folder: Path
+    record: RunRecord
+    model: keras.Model
+
+
+def fit(
+    data: Any,
+    source: str | os.PathLike[str] | keras.Model | Pretrained | None = None,
+    *,
+    plan: Plan | None = None,
+    out: str | os.PathLike[str] | None = None,
+    labels: Any = None,
+    architecture: str | None = None,
+    preprocessing: str | None = None,
+    input_size: int | None = None,
+    cut_point: str = plans.AUTO,
+    fine_tune: Choice = "auto",
+    views: int | None = None,
+    baselines: Choice = "auto",
+    strict: bool = False,
+    seed: int = 0,
+    cache: str | os.PathLike[str] | None = None,
+) -> Run:
+    """Get the best model for your examples out of a pretrained network.
+
+    Args:
+        data: a folder with one sub-folder per class, a `.csv`, `.parquet` or `.npz` file, arrays, a `tf.data.Dataset`, or a
+            Hugging Face data set.
+        source: what `regraft.open` takes, or what it returned.
+        plan: a whole plan; `source`, where given, is opened in place of the plan's, the arguments below are not looked at.
+        out: the run folder; by default a new one below `regraft-runs`.
+        labels: for data that does not hold them.
+        architecture: for a source that holds only weights.
+        preprocessing: overrides the source's own input convention.
+        input_size: height and width that pictures are brought to; the network is rebuilt for it with the same weights.
+        cut_point: the head stands here; by default the best by probing all.
+        fine_tune: whether the upper reused layers learn; `auto` keeps the result only if it is better on validation.
+        views: true views per training example while fine-tuning; by default from how many examples there are.
+        baselines: `auto` leaves out the network from scratch where that takes long.
+        strict: an unreadable example is an error.
+        seed: of every random choice.
+        cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.
+
+    Returns:
+        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a model
+        card.
+
+    Raises:
+        RequestError: the request was wrong.
+        WorkError: the work failed, or a proof did not hold.
+    """
+    clock = Clock()
+    asked = plan or Plan(
+        source=describe(source),
+        architecture=architecture,
+        preprocessing=preprocessing,
+        input_size=input_size,
+        cut_point=cut_point,
+        views=views,
+        baselines=baselines,
+        strict=strict,
+        seed=seed,
+        fine_tune=plans.FineTuneSpec(enabled=fine_tune),
+    )
+    with clock.stage("open"):
+        examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
+        pretrained = open_for(asked, source)
+    if asked.data_digest not in (None, examples.digest()):
+        warn("the examples are not those that the plan was made for; the result will be another one")
+    asked = replace(asked, data=examples.origin)
+    folder = Path(out) if out is not None else run_folder.default_folder(examples.origin, asked.source)
+    model, record = transfer(pretrained, examples, asked, folder, Store(Path(cache) if cache else None), clock)
+    return Run(folder, record, model)
+
+
+def open_for(plan: Plan, source: Any = None) -> Pretrained:
+    """The plan's source, built for the plan's picture size, with the plan's input convention."""
+    pretrained = source
+    if not isinstance(source, Pretrained):
+        pretrained = open_source(
+            plan.source if source is None else source,
+            architecture=plan.architecture,
+            preprocessing=plan.preprocessing,
+            input_size=plan.input_size,
+        )
+    inputs: InputSpec = pretrained.inputs
+    if plan.input is not None and plan.preprocessing is None:
+        inputs = replace(plan.input, shape=inputs.shape)
+    model = pretrained.model
+    if inputs.is_picture:
+        size = plan.input_size or inputs.shape[0]
+        inputs = inputs.with_size(plan.input_size or inputs.shape[0], plan.input_size or inputs.shape[1])
+        if tuple(model.inputs[0].shape[1:]) != inputs.shape:
+            model = with_input_size(model, inputs.shape[0], inputs.shape[1])
+        del size
+    return replace(pretrained, model=model, inputs=inputs)
+
+
+def resume(folder: str | os.PathLike[str]) -> Run:
+    """Finish a run that was interrupted: what was computed is not computed again.
+
+    Raises:
+        RequestError: there is no run in the folder.
+    """
+    folder = Path(folder)
+    if (folder / run_folder.RECORD).exists():
+        return load(folder)
+    if not (folder / run_folder.PLAN).exists():
+        raise RequestError(f"expected a run folder with {run_folder.PLAN}, found none at '{folder}'")
+    asked = plans.read(folder / run_folder.PLAN)
+    if not Path(asked.data).exists():
+        raise RequestError(
+            f"the run in '{folder}' took its examples from {asked.data or 'memory'}, which cannot be opened again; "
+            "call regraft.fit with the same examples and out= instead"
+        )
+    return fit(asked.data, plan=asked, out=folder)
+
+
+def load(folder: str | os.PathLike[str]) -> Run:
+    """A finished run, from its folder."""
+    folder = Path(folder)
+    return Run(folder, run_folder.read(folder), run_folder.load_model(folder))
+
+
+def describe(source: Any) -> str:
+    """The source as the plan names it."""
+    if source is None:
+        raise RequestError("expected a source: a file, keras:NAME, or a keras.Model; say --source, or give a plan")
+    if isinstance(source, Pretrained):
+        return source.source
+    return f"model '{source.name}'" if isinstance(source, keras.Model) else os.fspath(source)

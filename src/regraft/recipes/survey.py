@@ -1,0 +1,182 @@
+"""The one pass of the trunk over all examples: pooled activations at every cut point that a head could stand on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.activations.compute import Activations, compute
+from regraft.activations.engine import Wanted
+from regraft.activations.store import Store
+from regraft.core.errors import DataError, SourceError
+from regraft.core.plan import AUTO, Plan
+from regraft.core.progress import warn
+from regraft.core.records import CutPoint
+from regraft.data import Examples
+from regraft.graph import flow
+from regraft.graph.cut_points import cut_points, find
+from regraft.importers import Pretrained
+
+Array = np.ndarray[Any, Any]
+
+# Averaged over positions, what these make is a linear function of what they are given, up to borders: a linear head on it
+# can do no better than one below.
+_LINEAR = (
+    "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D",
+    "DepthwiseConv2D", "Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Normalization", "Permute",
+    "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SpatialDropout1D", "SpatialDropout2D",
+    "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
+)  # fmt: skip
+
+# What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where that
+# is nothing: networks as small as that may learn as a whole.
+_PASSES = 8.0
+_ALWAYS_AFFORDABLE = 2e11
+_MAP_BYTES = 4e9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What the pass found.
+
+    Attributes:
+        examples: those that could be read.
+        points: cut points of the network, by name, from the input upwards.
+        candidates: names of those that a head may stand on.
+        from_cut: where fine-tuning would start, unless the head stands lower; None where it will not be tried.
+        activations: pooled at every candidate, and whole at `from_cut`.
+    """
+
+    examples: Examples
+    points: dict[str, CutPoint]
+    candidates: tuple[str, ...]
+    from_cut: str | None
+    activations: Activations
+
+    def pooled(self, cut_point: str, indices: Array) -> Array:
+        """Pooled activations (n, width) of examples at a candidate."""
+        rows = self.activations.rows[Wanted(cut_point, True)]
+        return rows.gather([self.examples.ids[index] for index in indices])
+
+
+def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store) -> Survey:
+    """Run the trunk once over all examples.
+
+    Raises:
+        SourceError: the network has no place to put a head on, or the plan's cut points do not exist.
+        DataError: too few examples are left that can be read.
+    """
+    points = {point.name: point for point in cut_points(pretrained.model)}
+    candidates = _candidates(pretrained.model, points, plan)
+    training = int((examples.split == "train").sum())
+    from_cut = _from_cut(plan, points, candidates, training)
+    if from_cut is not None and not _maps_fit(points[from_cut], len(examples), store):
+        from_cut = None
+    wanted = [Wanted(name, pooled=True) for name in candidates]
+    wanted += [Wanted(from_cut, pooled=False)] if from_cut else []
+    everyone = np.arange(len(examples))
+    found = compute(pretrained.model, pretrained.inputs, examples, everyone, wanted, store)
+    return Survey(_readable(examples, found, plan.strict), points, candidates, from_cut, found)
+
+
+def epochs_for(plan: Plan, training: int) -> int:
+    """How many epochs fine-tuning takes where the plan leaves it open: about 200 steps of 32, at least 3, at most 100."""
+    return plan.fine_tune.epochs or int(np.clip(round(6400 / max(training, 1)), 3, 100))
+
+
+def views_for(plan: Plan, training: int) -> int:
+    """How many views of each training example where the plan leaves it open: fewer of many examples."""
+    if plan.views is not None:
+        return plan.views
+    return 4 if training <= 2_000 else 2 if training <= 20_000 else 1
+
+
+def is_informative(operation: Any) -> bool:
+    """Whether a linear head on the averaged result of an operation could know more than one on what it was given."""
+    if type(operation).__name__ not in _LINEAR:
+        return True
+    activation = getattr(operation, "activation", None)
+    return activation is not None and getattr(activation, "__name__", "") != "linear"
+
+
+def _candidates(model: keras.Model, points: dict[str, CutPoint], plan: Plan) -> tuple[str, ...]:
+    opened = flow.read(model)
+    if plan.cut_point != AUTO:
+        find(opened, plan.cut_point)
+        return (plan.cut_point,)
+    calls = {call.name: call for call in opened.separating()}
+    usable = [name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1]]
+    informative = [name for name in usable if is_informative(calls[name].operation)]
+    chosen = informative + [name for name in usable[-1:] if name not in informative]
+    if not chosen:
+        raise SourceError(f"'{model.name}' has no tensor that a head could stand on; give a network with layers")
+    return tuple(chosen)
+
+
+def _from_cut(plan: Plan, points: dict[str, CutPoint], candidates: Sequence[str], training: int) -> str | None:
+    """The lowest cut point above which training is affordable."""
+    spec = plan.fine_tune
+    if spec.enabled == "no":
+        return None
+    if spec.from_cut != AUTO:
+        if spec.from_cut not in points:
+            raise SourceError(f"the plan's fine_tune.from_cut '{spec.from_cut}' is not a cut point of the source")
+        return spec.from_cut
+    top = points[candidates[-1]]
+    if top.flops_below is None:
+        return None
+    epochs = epochs_for(plan, training)
+    affordable = max(_PASSES * top.flops_below * training, _ALWAYS_AFFORDABLE)
+    for name in candidates[:-1]:
+        below = points[name].flops_below or 0
+        if 3 * (top.flops_below - below) * training * epochs <= affordable and _has_weights_above(points[name], top):
+            return name
+    return None
+
+
+def _has_weights_above(point: CutPoint, top: CutPoint) -> bool:
+    return point.parameters_below < top.parameters_below
+
+
+def _maps_fit(point: CutPoint, examples: int, store: Store) -> bool:
+    from regraft.core.storage import free_bytes
+
+    size = 4 * prod(side or 1 for side in point.shape) * examples
+    allowed = min(_MAP_BYTES, 0.5 * free_bytes(store.folder))
+    if size > allowed:
+        warn(
+            f"no fine-tuning: the activations at '{point.name}' would take {size / 1e9:.1f} GB, {allowed / 1e9:.1f} GB are "
+            "allowed; smaller pictures (--input-size) or fewer examples make it possible"
+        )
+    return size <= allowed
+
+
+def _readable(examples: Examples, found: Activations, strict: bool) -> Examples:
+    if not found.unreadable:
+        return examples
+    indices, reasons = zip(*found.unreadable, strict=True)
+    if strict:
+        raise DataError(reasons[0])
+    warn(f"left out {len(indices)} example(s) that cannot be read, first: {reasons[0]}")
+    left = examples.without(indices, reasons)
+    present = np.unique(left.labels[left.split == "train"])
+    if len(present) < 2:
+        raise DataError(f"expected readable training examples of at least two classes, found {len(present)} in '{examples.origin}'")
+    return left
+
+
+def resolved(plan: Plan, found: Survey, cut_point: str) -> Plan:
+    """The plan with everything that the survey decided written out."""
+    training = int((found.examples.split == "train").sum())
+    spec = plan.fine_tune
+    if spec.enabled != "no":
+        from_cut = found.from_cut if found.from_cut is not None else cut_point
+        if found.points[from_cut].depth >= found.points[cut_point].depth:
+            spec = replace(spec, enabled="no", from_cut=cut_point)
+        else:
+            spec = replace(spec, from_cut=from_cut, epochs=epochs_for(plan, training))
+    views = views_for(plan, training) if spec.enabled != "no" else plan.views or 1
+    return replace(plan, cut_point=cut_point, fine_tune=spec, views=views)

@@ -1,0 +1,146 @@
+"""The main job: a pretrained network and labelled examples in, a deployable model and its proof out."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.activations.compute import load_prepared
+from regraft.activations.store import Store
+from regraft.core.plan import AUTO, Plan
+from regraft.core.progress import collecting_warnings, say, warn
+from regraft.core.records import Epoch, Metrics, Probe, RunRecord
+from regraft.data import Examples
+from regraft.importers import Pretrained, require_picture
+from regraft.importers.wrong_input import judge
+from regraft.recipes import baselines, judging, recording, run_folder
+from regraft.recipes.clock import Clock
+from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch
+from regraft.recipes.survey import Survey, resolved, survey
+from regraft.surgery.cut import cut
+from regraft.surgery.graft import join
+from regraft.training.certificates import certify, require
+from regraft.training.heads import LinearHead, fit_head
+from regraft.training.probes import best_cut, probe_many
+
+Array = np.ndarray[Any, Any]
+
+_LOOKED_AT = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The head that the probes led to."""
+
+    plan: Plan
+    probes: tuple[Probe, ...]
+    head: LinearHead
+    before: Epoch
+
+
+def transfer(
+    pretrained: Pretrained, examples: Examples, plan: Plan, folder: Path, store: Store, clock: Clock | None = None
+) -> tuple[keras.Model, RunRecord]:
+    """Reuse a network for new examples.
+
+    One pass of the frozen trunk; the cut point chosen by probes; the head fitted; the upper layers fine-tuned where
+    validation says that it helps; trunk, branch and preprocessing joined; what was frozen certified; everything written to
+    the run folder.
+
+    Args:
+        pretrained: the source, built for the plan's picture size; not changed.
+        examples: at least two classes with training examples.
+        plan: what is not open in it is obeyed.
+        folder: of the run.
+        store: of activations.
+        clock: with the time of opening in it.
+
+    Returns:
+        The deployable model, and the record of the run.
+
+    Raises:
+        SourceError: the network does not suit the examples, or the plan's cut points do not exist.
+        DataError: too few examples can be read.
+        ProofError: a frozen variable moved.
+        StorageError: the disk refused.
+    """
+    clock = clock or Clock()
+    with collecting_warnings() as warnings, run_folder.held(folder):
+        run_folder.begin(folder, plan)
+        with clock.stage("activations"):
+            check_inputs(pretrained, examples)
+            found = survey(pretrained, examples, plan, store)
+        with clock.stage("head"):
+            chosen = choose(found, plan)
+        with clock.stage("fine_tune"):
+            branch = grow(pretrained, found, chosen, store, folder / run_folder.CHECKPOINT)
+        judged = judging.judge_branch(found, branch, chosen.head, chosen.plan)
+        with clock.stage("baselines"):
+            compared = baselines.compare(pretrained, found, chosen.plan, judged, clock.of("activations"))
+        with clock.stage("join"):
+            trunk, _ = cut(pretrained.model, branch.from_cut)
+            model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)
+            proof = certify(pretrained.model, model, trunk, branch.frozen)
+            require(proof)
+        with clock.stage("report"):
+            record = recording.record(
+                pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, tuple(warnings)
+            )
+            run_folder.save_model(folder, model, record)
+            record = recording.finish(folder, record, found, judged, clock)
+    return model, record
+
+
+def check_inputs(pretrained: Pretrained, examples: Examples) -> None:
+    """Refuse examples that the network cannot take; warn when they seem to come in the wrong range or channel order."""
+    if examples.shape is None or len(examples.shape) == 3:
+        if int(np.prod(examples.shape or ())) == int(np.prod(pretrained.inputs.shape)) and examples.shape is not None:
+            pass
+        else:
+            require_picture(pretrained)
+    if not pretrained.inputs.is_picture:
+        return
+    shown = [
+        raw
+        for _, raw in load_prepared(examples, examples.indices("train")[:_LOOKED_AT], pretrained.inputs)
+        if isinstance(raw, np.ndarray)
+    ]
+    if shown:
+        verdict = judge(pretrained.model, pretrained.inputs, np.stack(shown) * (255.0 / examples.full_intensity))
+        if verdict is not None and verdict.warning is not None:
+            warn(verdict.warning)
+
+
+def choose(found: Survey, plan: Plan) -> Chosen:
+    """The cut point by the probes, and the head on it."""
+    training = found.examples.indices("train")
+    labels, classes = found.examples.labels[training], len(found.examples.classes)
+    results = probe_many(
+        {name: found.pooled(name, training) for name in found.candidates}, labels, classes, seed=plan.seed
+    )
+    cut_point = best_cut(results) if plan.cut_point == AUTO else plan.cut_point
+    plan = resolved(plan, found, cut_point)
+    head = fit_head(found.pooled(cut_point, training), labels, classes, plan.head, seed=plan.seed)
+    plan = replace(plan, head=replace(plan.head, inverse_penalty=head.inverse_penalty))
+    probes = tuple(
+        Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
+    )
+    say(f"cut at '{cut_point}', the best of {len(probes)} cut points: {results[cut_point].accuracy.value:.1%} of the training examples right when left out")
+    return Chosen(plan, probes, head, judging.epoch_of_head(found, cut_point, head))
+
+
+def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, checkpoint: Path) -> Branch:
+    """The head alone, or the fine-tuned branch where that is better on validation."""
+    spec = chosen.plan.fine_tune
+    alone = head_branch(found, chosen.plan.cut_point, chosen.head, (chosen.before,))
+    if spec.enabled == "no":
+        return alone
+    if spec.enabled == "auto" and not len(found.examples.indices("validation")):
+        say("no fine-tuning: without validation examples nothing could tell whether it helps")
+        return alone
+    tuned = fine_tune(pretrained, found, chosen.plan, chosen.head, store, checkpoint)
+    if better(chosen.before, tuned, always=spec.enabled == "yes"):
+        return replace(tuned, history=(chosen.before, *tuned.history))
+    return replace(alone, history=(chosen.before, *tuned.history), computed=tuned.computed, hits=tuned.hits, bytes=tuned.bytes)
