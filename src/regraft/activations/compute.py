@@ -1,7 +1,7 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -50,7 +50,7 @@ def compute(
     model: keras.Model,
     inputs: InputSpec,
     examples: Examples,
-    indices: Sequence[int],
+    indices: Iterable[int],
     wanted: Sequence[Wanted],
     store: Store,
     *,
@@ -72,6 +72,7 @@ def compute(
     Raises:
         StorageError: the disk has no room for what would be written; nothing was computed then.
     """
+    indices = [int(index) for index in indices]
     keys = _keys(model, inputs, examples, wanted, view)
     known = {item: store.open(key["key"]) for item, key in keys.items()}
     unique = {examples.ids[index]: index for index in indices}
@@ -99,7 +100,7 @@ def compute(
 
 
 def load_prepared(
-    examples: Examples, indices: Sequence[int], inputs: InputSpec, view: int = 0
+    examples: Examples, indices: Iterable[int], inputs: InputSpec, view: int = 0
 ) -> Iterator[tuple[int, Array | UnreadableExample]]:
     """Raw examples at the network's size, float32, in order; decoded and resized a little ahead of their use."""
     resize = engine.compile_resizing(inputs) if inputs.is_picture else None

@@ -1,8 +1,8 @@
 """The activations on disk: a folder for each key, with a readable `about.json` and files of rows.
 
-A key says everything that activations depend on, so an entry never goes stale; a file of rows is written once, whole, and
-verified whenever it is opened. Writers share nothing but the folder: two at once may compute an example twice, and leave
-two valid files.
+A key says everything that activations depend on, so an entry never goes stale; a file of rows is written once, whole,
+and verified whenever it is opened. Writers share nothing but the folder: two at once may compute an example twice,
+and leave two valid files.
 """
 
 import json

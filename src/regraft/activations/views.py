@@ -1,7 +1,7 @@
 """True views of a picture: what augmentation would make of it, but the same every time.
 
-View 0 is the picture itself, view 1 its mirror image; higher ones are crops, mirrored or not, whose place and size follow
-from the picture's content digest and the view's number alone.
+View 0 is the picture itself, view 1 its mirror image; higher ones are crops, mirrored or not, whose place and size
+follow from the picture's content digest and the view's number alone.
 """
 
 from typing import Any

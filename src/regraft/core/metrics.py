@@ -13,7 +13,7 @@ Z = 1.959963984540054
 BINS = 15
 RESAMPLES = 1000
 SMALLEST_PROBABILITY = 1e-7
-"""What the log loss takes for less: about the spacing of float32 below 1, so that a rounded 0 is not an infinite mistake."""
+"""What the log loss takes for less: float32's spacing below 1, so that a rounded 0 is not an infinite mistake."""
 
 # The bootstrap resamples cells of nearly equal examples instead of examples, so that its cost does not grow with them.
 LOSS_CELLS = 1000
@@ -93,7 +93,9 @@ def paired_gain(correct: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> Metr
         DataError: the lengths differ, or there is no example.
     """
     if correct.shape != baseline.shape or not len(correct):
-        raise DataError(f"expected two equally long, non-empty lists of answers, found {len(correct)} and {len(baseline)}")
+        raise DataError(
+            f"expected two equally long, non-empty lists of answers, found {len(correct)} and {len(baseline)}"
+        )
     n = len(correct)
     better, worse = int(np.sum(correct & ~baseline)), int(np.sum(baseline & ~correct))
     up, down = (better + 1) / (n + 2), (worse + 1) / (n + 2)
@@ -140,10 +142,14 @@ def _check(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> 
             f" found {probabilities.shape} and {labels.shape}"
         )
     if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        raise DataError(f"expected labels from 0 to {probabilities.shape[1] - 1}, found {labels.min()} to {labels.max()}")
+        raise DataError(
+            f"expected labels from 0 to {probabilities.shape[1] - 1}, found {labels.min()} to {labels.max()}"
+        )
     if not np.isfinite(probabilities).all():
         bad = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
-        raise DataError(f"expected finite probabilities, found NaN or infinity for {len(bad)} examples (first: {bad[0]})")
+        raise DataError(
+            f"expected finite probabilities, found NaN or infinity for {len(bad)} examples (first: {bad[0]})"
+        )
 
 
 def _wilson(hits: NDArray[np.floating | np.integer], counts: NDArray[np.integer]) -> tuple[NDArray[np.float64], ...]:
@@ -151,7 +157,8 @@ def _wilson(hits: NDArray[np.floating | np.integer], counts: NDArray[np.integer]
     centre = (share + extra / 2) / (1 + extra)
     spread = np.sqrt(share * (1 - share) * extra + np.square(extra) / 4) / (1 + extra)
     # Exactly 0 and 1 at the ends, where rounding would leave the interval a hair short of the value.
-    return np.where(hits == 0, 0.0, centre - spread), np.where(hits == counts, 1.0, centre + spread)
+    low, high = np.clip(centre - spread, 0.0, 1.0), np.clip(centre + spread, 0.0, 1.0)
+    return np.where(hits == 0, 0.0, low), np.where(hits == counts, 1.0, high)
 
 
 def _log_loss(losses: NDArray[np.float64], seed: int) -> Metric:
@@ -166,7 +173,7 @@ def _log_loss(losses: NDArray[np.float64], seed: int) -> Metric:
 
 
 def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], seed: int) -> Metric:
-    """Mean gap between confidence and accuracy, bins weighted by their examples (Naeini, Cooper and Hauskrecht 2015)."""
+    """Mean gap between confidence and accuracy, bins weighted by their examples (Naeini et al. 2015)."""
     place = _bin_of(confidence)
     fine = np.minimum((confidence * BINS - place) * CONFIDENCE_CELLS, CONFIDENCE_CELLS - 1).astype(np.int64)
     cells = (place * CONFIDENCE_CELLS + fine) * 2 + correct
@@ -188,7 +195,7 @@ def _cells(
 ) -> tuple[NDArray[np.int64], tuple[NDArray[np.float64], ...]]:
     """Sizes of the cells that hold an example, and the sums of the values in them."""
     _, member, sizes = np.unique(cells, return_inverse=True, return_counts=True)
-    return sizes, tuple(np.bincount(member, weights=value) for value in values)
+    return sizes, tuple(np.bincount(member, weights=value).astype(np.float64) for value in values)
 
 
 def _bootstrap(
@@ -199,8 +206,8 @@ def _bootstrap(
 ) -> Metric:
     """The value with its percentile interval (Efron 1979) over resampled counts of the cells.
 
-    It is widened to hold the value itself: resampling adds noise to absolute gaps, so that a small calibration error can lie
-    under all its resamples.
+    It is widened to hold the value itself: resampling adds noise to absolute gaps, so that a small calibration error
+    can lie under all its resamples.
     """
     n = int(sizes.sum())
     counts = np.random.default_rng(seed).multinomial(n, sizes / n, size=RESAMPLES).astype(np.float64)

@@ -60,7 +60,8 @@ def of_variable(variable: keras.Variable) -> str:
 def _describe(operation: Any) -> str:
     kind = f"{type(operation).__module__}.{type(operation).__qualname__}"
     try:
-        config = _without_names(keras.saving.serialize_keras_object(operation)["config"])
+        serialised: Any = keras.saving.serialize_keras_object(operation)
+        config = _without_names(serialised["config"])
         structure = digest.of_json(config)
     except (NotImplementedError, TypeError, KeyError):
         # Two layers that differ only in what they do not tell must not share activations: this one shares none.

@@ -28,7 +28,8 @@ class Call:
         node: Keras' record of the call.
         reads: the values it is given, in the order of the node's tensors.
         makes: the values it returns.
-        scope: the graphs that this call is inside of: (functional model, its node in the model around it), outermost first.
+        scope: the graphs that this call is inside of: (functional model, its node in the model around it), outermost
+            first.
     """
 
     name: str
@@ -50,10 +51,31 @@ class Flow:
     tensors: tuple[Any, ...]
 
     def separating(self) -> list[Call]:
-        """The calls whose only result separates the inputs from the outputs, from the inputs upwards."""
+        """The calls whose only result separates the inputs from the outputs, from the inputs upwards.
+
+        Two kinds of tensors separate and are no place to cut all the same: one below the output that carries a mask, which
+        would not be in the activations, and one inside a nested model that is called again elsewhere.
+        """
         makers = {value: call for call in self.calls for value in call.makes}
         steps = [Step(call.reads, call.makes) for call in self.calls]
-        return [makers[value] for value in separators(steps, self.inputs, self.outputs) if value in makers]  # pyright: ignore[reportArgumentType]
+        found: Any = separators(steps, self.inputs, self.outputs)
+        whole = self._called_once()
+        return [
+            makers[value]
+            for value in found
+            if value in makers
+            and all(id(graph) in whole for graph, _ in makers[value].scope)
+            and (value in self.outputs or getattr(self.tensors[value], "_keras_mask", None) is None)
+        ]
+
+    def _called_once(self) -> set[int]:
+        """The identities of the graphs that stand in one place of the model."""
+        places: dict[int, set[tuple[int, ...]]] = {}
+        for call in self.calls:
+            path = tuple(id(node) for _, node in call.scope)
+            for level, (graph, _) in enumerate(call.scope):
+                places.setdefault(id(graph), set()).add(path[:level])
+        return {graph for graph, paths in places.items() if len(paths) == 1}
 
     def needed_for(self, values: Iterable[Value]) -> list[Call]:
         """The calls that these values depend on, in order."""
@@ -83,7 +105,8 @@ def read(model: keras.Model) -> Flow:
     """Open a model up into its calls.
 
     Raises:
-        SourceError: the model has no graph: it is a subclass of `keras.Model` with a `call` of its own, or was never built.
+        SourceError: the model has no graph: it is a subclass of `keras.Model` with a `call` of its own, or was never
+            built.
     """
     if functional(model) is None:
         raise SourceError(

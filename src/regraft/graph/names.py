@@ -1,10 +1,10 @@
 """One canonical, unique name for every variable of a model.
 
-The name is the path of the layer, joined by "/", and the variable's own name: `base/conv1/kernel`. Layers of Functional and
-Sequential models, which Keras saves and restores by name, contribute their names; layers held by other layers (a
-MultiHeadAttention's projections, a Bidirectional's halves) contribute the attribute that holds them, because their own names
-are made from a counter of the process. So a name survives saving, loading and copying, which `variable.path` does not; and
-it is unique, which `variable.path` is not.
+The name is the path of the layer, joined by "/", and the variable's own name: `base/conv1/kernel`. Layers of
+Functional and Sequential models, which Keras saves and restores by name, contribute their names; layers held by other
+layers (a MultiHeadAttention's projections, a Bidirectional's halves) contribute the attribute that holds them,
+because their own names are made from a counter of the process. So a name survives saving, loading and copying, which
+`variable.path` does not; and it is unique, which `variable.path` is not.
 """
 
 import re
@@ -60,15 +60,16 @@ def trainable(model: keras.Layer) -> list[str]:
     return [name for name, variable in variables(model).items() if id(variable) in ids]
 
 
-def copy_values(source: keras.Layer, target: keras.Layer) -> None:
-    """Give every variable of `target` the value of the variable of the same name in `source`.
+def refresh(model: keras.Layer) -> None:
+    """Let layers work out anew, in place, what they keep besides their variables; to be called after assigning to these.
 
-    Raises:
-        KeyError: `target` has a variable whose name `source` lacks.
+    Keras' Normalization computes with constants that it makes of its variables, and makes them only when it adapts or
+    is loaded from a file.
     """
-    values = variables(source)
-    for name, variable in variables(target).items():
-        variable.assign(values[name])
+    for _, layer in layers(model):
+        finalize = getattr(layer, "finalize_state", None)
+        if callable(finalize) and layer.built:
+            finalize()
 
 
 def _children(layer: keras.Layer) -> dict[str, keras.Layer]:
@@ -77,9 +78,19 @@ def _children(layer: keras.Layer) -> dict[str, keras.Layer]:
     if isinstance(layer, keras.Sequential):
         return {child.name: child for child in layer.layers}
     children: dict[str, keras.Layer] = {}
-    for attribute, value in sorted(vars(layer).items()):
+    # PyTorch keeps the layers that are attributes in a dictionary of its own.
+    attributes = {**vars(layer), **vars(layer).get("_modules", {})}
+    for attribute, value in sorted(attributes.items()):
         # What Keras keeps about a layer (and TensorFlow: `_self_...`), as opposed to what the layer's author put there.
-        if attribute in ("_layers", "_metrics", "_tracker", "_inbound_nodes", "_outbound_nodes", "_functional"):
+        if attribute in (
+            "_modules",
+            "_layers",
+            "_metrics",
+            "_tracker",
+            "_inbound_nodes",
+            "_outbound_nodes",
+            "_functional",
+        ):
             continue
         if attribute.startswith("_self_"):
             continue

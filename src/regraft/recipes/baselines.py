@@ -14,7 +14,7 @@ from regraft.data import UnreadableExample
 from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.judging import Judged
-from regraft.recipes.survey import Survey
+from regraft.recipes.survey import ALWAYS_AFFORDABLE, Survey
 from regraft.surgery.copy import Copier
 from regraft.surgery.cut import cut
 from regraft.surgery.graft import graft, scaled
@@ -24,7 +24,7 @@ from regraft.training.neighbours import nearest_neighbours
 Array = np.ndarray[Any, Any]
 
 _CHEAP_SECONDS = 90.0
-_LEAST_EPOCHS = 10
+_LEAST_EPOCHS = 3
 _LEAST_STEPS = 200
 _IN_MEMORY_BYTES = 2e9
 
@@ -63,7 +63,9 @@ def majority(found: Survey, on: Array) -> Baseline:
     labels = found.examples.labels
     counts = np.bincount(labels[found.examples.indices("train")], minlength=len(found.examples.classes))
     answer = int(np.argmax(counts))
-    return Baseline("majority class", metrics.accuracy(labels[on] == answer), f"always '{found.examples.classes[answer]}'")
+    return Baseline(
+        "majority class", metrics.accuracy(labels[on] == answer), f"always '{found.examples.classes[answer]}'"
+    )
 
 
 def neighbour(found: Survey, cut_point: str, on: Array) -> Baseline:
@@ -82,7 +84,7 @@ def scratch(
 ) -> tuple[Baseline, Array] | None:
     """The same network, initialised anew, trained on the same pictures; None where that would not be cheap.
 
-    It gets the operations that the transfer took, and at least ten epochs and 200 steps.
+    It gets the operations that the transfer took, and where that is next to nothing, 200 steps.
 
     Returns:
         The baseline, and (n,) whether each of the examples `on` is right.
@@ -99,24 +101,24 @@ def scratch(
     spec = FineTuneSpec(
         rates=(Rate(".*", 1e-3),), epochs=epochs, batch_size=plan.fine_tune.batch_size, batch_norm="adapt"
     )
-    trained = loop.train(
-        fresh, spec, feeds.of(training), feeds.of(validation), seed=plan.seed, phase="from scratch"
-    )
+    trained = loop.train(fresh, spec, feeds.of(training), feeds.of(validation), seed=plan.seed, phase="from scratch")
     correct = np.argmax(loop.predict(trained.model, feeds.of(on)), axis=1) == found.examples.labels[on]
     note = f"initialised anew, {epochs} epochs, the best by validation"
     return Baseline("from scratch", metrics.accuracy(correct), note), correct
 
 
 def scratch_epochs(found: Survey, plan: Plan, training: int) -> int:
-    """As many epochs as the transfer's operations pay for, and at least ten and 200 steps."""
-    least = max(_LEAST_EPOCHS, min(100, -(-_LEAST_STEPS * plan.fine_tune.batch_size // max(training, 1))))
+    """As many epochs as the transfer's operations pay for; at least three, and 200 steps where they cost nearly nothing."""
+    steps = min(100, -(-_LEAST_STEPS * plan.fine_tune.batch_size // max(training, 1)))
     top = found.points[plan.cut_point].flops_below
-    if not top or plan.fine_tune.enabled == "no":
-        return least
-    below = found.points[plan.fine_tune.from_cut].flops_below or 0
-    spent = len(found.examples) / training * top + (plan.views or 1) * below
-    spent += 3 * (plan.fine_tune.epochs or 0) * (top - below)
-    return max(least, round(spent / (3 * top)))
+    if not top:
+        return max(_LEAST_EPOCHS, steps)
+    spent = len(found.examples) / training * top
+    if plan.fine_tune.enabled != "no":
+        below = found.points[plan.fine_tune.from_cut].flops_below or 0
+        spent += (plan.views or 1) * below + 3 * (plan.fine_tune.epochs or 0) * (top - below)
+    affordable = 3 * top * training * steps <= ALWAYS_AFFORDABLE
+    return max(_LEAST_EPOCHS, round(spent / (3 * top)), steps if affordable else 0)
 
 
 def _initialised_anew(pretrained: Pretrained, cut_point: str, classes: int) -> Any:

@@ -1,4 +1,4 @@
-"""The phase after the head: the upper reused layers learn from cached activations, and the result is kept if it is better."""
+"""The phase after the head: the upper reused layers learn from cached activations; kept if that is better."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,8 @@ def fine_tune(
 ) -> Branch:
     """Train the reused layers between the plan's two cut points, from the trained head on.
 
-    The plan must be resolved. Each training example is seen in one of its true views per epoch, all of them computed once.
+    The plan must be resolved. Each training example is seen in one of its true views per epoch, all of them computed
+    once.
     """
     spec, examples = plan.fine_tune, found.examples
     model = graft(between(pretrained.model, spec.from_cut, plan.cut_point), len(examples.classes))
@@ -83,7 +84,9 @@ def fine_tune(
         seed=plan.seed,
         checkpoint=checkpoint,
     )
-    frozen = tuple(name for name in trained.frozen if name in names.variables(pretrained.model))
+    # A layer's random seed moves with every draw, and is no weight.
+    kept = [name for name in trained.frozen if "seed_generator" not in name]
+    frozen = tuple(name for name in kept if name in names.variables(pretrained.model))
     return Branch(trained.model, spec.from_cut, trained.history, frozen, computed, hits, size)
 
 

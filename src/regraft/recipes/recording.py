@@ -43,10 +43,9 @@ def record(
     """Everything that the run is known by."""
     labels = found.examples.labels[judged.indices]
     accuracy = judged.metrics[judged.split].accuracy
-    moving, source = {variable.path for variable in model.trainable_variables}, names.variables(pretrained.model)
+    source = names.variables(pretrained.model)
     inside = {name.split("/", 1)[1]: variable for name, variable in names.variables(model).items() if "/" in name}
     used = found.activations
-    del moving
     frozen = [name for name in inside if name in source and not inside[name].trainable]
     learnt = [name for name in inside if inside[name].trainable]
     return RunRecord(
@@ -76,7 +75,7 @@ def record(
         drift=_drift(pretrained, branch, frozen),
         warnings=warnings,
         data=found.examples.summary(),
-        plan=replace(chosen.plan, input=pretrained.inputs, data_digest=found.examples.digest()),
+        plan=replace(chosen.plan, input=pretrained.inputs),
         environment=environment(),
     )
 
@@ -84,7 +83,6 @@ def record(
 def finish(folder: Path, made: RunRecord, found: Survey, judged: Judged, clock: Clock) -> RunRecord:
     """Draw the report and write everything down; returns the record with the time of that in it."""
     pictures = thumbnails(made, found, judged)
-    report.page(made, pictures)
     made = replace(made, seconds=clock.seconds())
     run_folder.finish(folder, made, report.page(made, pictures), report.card(made), report.history_csv(made))
     return made
@@ -124,7 +122,7 @@ def _version(package: str) -> str:
 
 
 def _drift(pretrained: Pretrained, branch: Branch, frozen: list[str]) -> tuple[Drift, ...]:
-    """Drift of all reused layers from the input upwards; those of the trunk did not move, which the certificate proves."""
+    """Drift of the reused layers from the input upwards; the certificate proves that the trunk did not move."""
     above = drift(pretrained.model, branch.model, frozen)
     moved = {item.layer for item in above}
     below = dict.fromkeys(name.rpartition("/")[0] for name in frozen)

@@ -1,18 +1,22 @@
 """What a run leaves behind: a folder that tells everything, and from which everything can be done again."""
 
 import contextlib
+import errno
+import itertools
 import json
 import os
 import re
+import sys
 import time
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import IO, Any
 
 import keras
 
 from regraft.core import plain, plan, storage
-from regraft.core.errors import RequestError, StorageError, nearest
+from regraft.core.errors import CorruptFileError, RequestError, StorageError, nearest
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
 
@@ -20,14 +24,32 @@ PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
     "plan.toml", "run.json", "model.keras", "report.html", "README.md", "history.csv",
 )  # fmt: skip
 CHECKPOINT = "fine-tune.checkpoint.npz"
+# The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
+ASKED = ".asked.toml"
 _LOCK = ".lock"
 _INSIDE = "regraft.json"
+_OTHERS = (errno.EACCES, errno.EAGAIN)
 
 
 def default_folder(data: str, source: str) -> Path:
     """A new folder below `regraft-runs`, named after the data, the source and the time."""
     words = "-".join(_word(part) for part in (data, source))
-    return Path("regraft-runs") / f"{words}-{time.strftime('%Y%m%d-%H%M%S')}"
+    first = Path("regraft-runs") / f"{words}-{time.strftime('%Y%m%d-%H%M%S')}"
+    further = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+    return next(folder for folder in itertools.chain([first], further) if not folder.exists())
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that no new run may be put into.
+
+    Raises:
+        RequestError: it holds a finished run, or something else than a run.
+    """
+    if (folder / RECORD).exists():
+        raise RequestError(f"'{folder}' holds a finished run; name another folder with --out")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if any(entry.name != _LOCK for entry in folder.iterdir()) and not is_begun(folder):
+            raise RequestError(f"'{folder}' is not empty and holds no run; name a new folder with --out")
 
 
 def begin(folder: Path, asked: Plan) -> None:
@@ -36,32 +58,49 @@ def begin(folder: Path, asked: Plan) -> None:
     Raises:
         RequestError: the folder holds something else, or a finished run.
     """
-    if (folder / RECORD).exists():
-        raise RequestError(f"'{folder}' holds a finished run; name another folder with --out")
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if any(entry.name != _LOCK for entry in folder.iterdir()) and not (folder / PLAN).exists():
-            raise RequestError(f"'{folder}' is not empty and holds no run; name a new folder with --out")
+    require_free(folder)
+    plan.write(folder / ASKED, asked)
     plan.write(folder / PLAN, asked)
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a run was begun in the folder."""
+    return (folder / ASKED).exists() or (folder / PLAN).exists()
+
+
+def asked_plan(folder: Path) -> Plan:
+    """The plan that a run was begun with.
+
+    Raises:
+        RequestError: there is none, or it cannot be read.
+    """
+    if not is_begun(folder):
+        raise RequestError(f"expected a run folder with {PLAN}, found none at '{folder}'")
+    return plan.read(folder / ASKED if (folder / ASKED).exists() else folder / PLAN)
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Generator[None]:
-    """Keep a second process out of the folder while the block runs.
+    """Keep everybody else out of the folder while the block runs.
+
+    The operating system gives the lock back when its holder ends, in whatever way, so none is ever left behind by a
+    process that was killed. On file systems without locks there is no protection.
 
     Raises:
-        StorageError: another living process is at work in it.
+        StorageError: another process, or another thread of this one, is at work in it.
     """
     with storage.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = folder / _LOCK
-        owner = _owner(lock)
-        if owner is not None:
-            raise StorageError(f"process {owner} is at work in '{folder}'; wait for it, or name another folder with --out")
-        lock.write_text(str(os.getpid()))
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
+        file = _locked(folder)
+    with file:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            # While it is still held: whoever waits for the old file looks again, see `_locked`.
+            (folder / _LOCK).unlink(missing_ok=True)
 
 
 def save_model(folder: Path, model: keras.Model, record: RunRecord) -> None:
@@ -79,12 +118,18 @@ def save_model(folder: Path, model: keras.Model, record: RunRecord) -> None:
 
 def finish(folder: Path, record: RunRecord, page: str, card: str, history: str) -> None:
     """Write the records; `run.json` comes last, because its presence says that the run is whole."""
-    plan.write(folder / PLAN, record.plan)
     storage.write_text(folder / REPORT, page)
     storage.write_text(folder / CARD, card)
     storage.write_text(folder / HISTORY, history)
+    plan.write(folder / PLAN, record.plan)
     storage.write_text(folder / RECORD, plain.to_json(record))
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove from the folder of a finished run what only an unfinished one needs."""
+    for name in (CHECKPOINT, ASKED):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> RunRecord:
@@ -95,33 +140,69 @@ def read(folder: Path) -> RunRecord:
     """
     path = folder / RECORD
     if not path.exists():
-        if (folder / PLAN).exists():
+        if is_begun(folder):
             raise RequestError(f"the run in '{folder}' is not finished; `regraft resume {folder}` finishes it")
         siblings = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
-        raise RequestError(f"expected a run folder with {RECORD}, found none at '{folder}'{nearest(folder.name, siblings)}")
+        raise RequestError(
+            f"expected a run folder with {RECORD}, found none at '{folder}'{nearest(folder.name, siblings)}"
+        )
     try:
-        return plain.from_plain(RunRecord, json.loads(path.read_text()))
+        return plain.from_plain(RunRecord, json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, RequestError) as error:
         raise RequestError(f"'{path}' is not the record of a run: {error}") from None
 
 
 def load_model(folder: Path) -> keras.Model:
-    """The deployable model of a run."""
-    if not (folder / MODEL).exists():
+    """The deployable model of a run.
+
+    Raises:
+        RequestError: the folder has none.
+        CorruptFileError: its file is truncated or was altered.
+    """
+    path = folder / MODEL
+    if not path.exists():
         raise RequestError(f"'{folder}' has no {MODEL}; `regraft resume {folder}` makes it")
-    return keras.saving.load_model(folder / MODEL, compile=False)
+    if not zipfile.is_zipfile(path):
+        raise CorruptFileError(f"'{path}' is truncated or was altered; fit again, or take the file from a copy")
+    model: Any = keras.saving.load_model(path, compile=False)
+    return model
 
 
-def _owner(lock: Path) -> int | None:
-    """The living process that holds the lock, other than this one."""
-    try:
-        owner = int(lock.read_text())
-        os.kill(owner, 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
-        return None
-    except PermissionError:
-        pass
-    return None if owner == os.getpid() else owner
+def _locked(folder: Path) -> IO[str]:
+    """The lock file, open and locked."""
+    while True:
+        file = (folder / _LOCK).open("a+", encoding="utf-8")
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            if error.errno in _OTHERS:
+                raise StorageError(_occupied(folder, file)) from None
+        with contextlib.suppress(FileNotFoundError):
+            # Its last holder may have removed it between our opening and locking it; then it locks nothing.
+            if os.path.samestat(os.fstat(file.fileno()), (folder / _LOCK).stat()):
+                return file
+        file.close()
+
+
+def _occupied(folder: Path, file: IO[str]) -> str:
+    with file, contextlib.suppress(OSError):
+        file.seek(0)
+        if owner := file.read(20).strip():
+            return f"process {owner} is at work in '{folder}'; wait for it, or name another folder with --out"
+    return f"another process is at work in '{folder}'; wait for it, or name another folder with --out"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _word(text: str) -> str:

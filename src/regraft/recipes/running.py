@@ -1,13 +1,11 @@
 """`fit`, `resume`, and what one does with a finished run."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from regraft import data as data_room
 from regraft.activations.store import Store
@@ -15,9 +13,8 @@ from regraft.core import plan as plans
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
 from regraft.core.plan import Plan
-from regraft.core.progress import warn
-from regraft.core.records import Metrics, RunRecord
-from regraft.data import Examples
+from regraft.core.progress import collecting_warnings, warn
+from regraft.core.records import RunRecord
 from regraft.importers import Pretrained
 from regraft.importers import open as open_source
 from regraft.recipes import run_folder
@@ -25,8 +22,9 @@ from regraft.recipes.clock import Clock
 from regraft.recipes.transfer import transfer
 from regraft.surgery.resize import with_input_size
 
-Array = np.ndarray[Any, Any]
 Choice = Literal["auto", "yes", "no"]
+
+_IN_MEMORY = "model "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,10 +63,11 @@ def fit(
     """Get the best model for your examples out of a pretrained network.
 
     Args:
-        data: a folder with one sub-folder per class, a `.csv`, `.parquet` or `.npz` file, arrays, a `tf.data.Dataset`, or a
-            Hugging Face data set.
+        data: a folder with one sub-folder per class, a `.csv`, `.parquet` or `.npz` file, arrays, a
+            `tf.data.Dataset`, or a Hugging Face data set.
         source: what `regraft.open` takes, or what it returned.
-        plan: a whole plan; `source`, where given, is opened in place of the plan's, the arguments below are not looked at.
+        plan: a whole plan; `source`, where given, takes the place of the plan's, and of the arguments below only `out`,
+            `labels` and `cache` are looked at.
         out: the run folder; by default a new one below `regraft-runs`.
         labels: for data that does not hold them.
         architecture: for a source that holds only weights.
@@ -83,14 +82,18 @@ def fit(
         cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.
 
     Returns:
-        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a model
-        card.
+        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
+        model card.
 
     Raises:
         RequestError: the request was wrong.
         WorkError: the work failed, or a proof did not hold.
     """
     clock = Clock()
+    if out is not None:
+        run_folder.require_free(Path(out))
+    if plan is not None and source is not None:
+        plan = replace(plan, source=describe(source))
     asked = plan or Plan(
         source=describe(source),
         architecture=architecture,
@@ -103,14 +106,17 @@ def fit(
         seed=seed,
         fine_tune=plans.FineTuneSpec(enabled=fine_tune),
     )
-    with clock.stage("open"):
-        examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
-        pretrained = open_for(asked, source)
-    if asked.data_digest not in (None, examples.digest()):
-        warn("the examples are not those that the plan was made for; the result will be another one")
-    asked = replace(asked, data=examples.origin)
-    folder = Path(out) if out is not None else run_folder.default_folder(examples.origin, asked.source)
-    model, record = transfer(pretrained, examples, asked, folder, Store(Path(cache) if cache else None), clock)
+    with collecting_warnings() as warned:
+        with clock.stage("open"):
+            examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
+            pretrained = open_for(asked, source)
+        if asked.data_digest not in (None, examples.digest()):
+            warn("the examples are not those that the plan was made for; the result will be another one")
+    named = str(Path(data).expanduser().absolute()) if isinstance(data, (str, os.PathLike)) else examples.origin
+    asked = replace(asked, data=named, data_digest=examples.digest())
+    folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
+    store = Store(Path(cache) if cache else None)
+    model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
     return Run(folder, record, model)
 
 
@@ -127,38 +133,62 @@ def open_for(plan: Plan, source: Any = None) -> Pretrained:
     inputs: InputSpec = pretrained.inputs
     if plan.input is not None and plan.preprocessing is None:
         inputs = replace(plan.input, shape=inputs.shape)
-    model = pretrained.model
-    if inputs.is_picture:
-        size = plan.input_size or inputs.shape[0]
-        inputs = inputs.with_size(plan.input_size or inputs.shape[0], plan.input_size or inputs.shape[1])
-        if tuple(model.inputs[0].shape[1:]) != inputs.shape:
-            model = with_input_size(model, inputs.shape[0], inputs.shape[1])
-        del size
+    if isinstance(source, Pretrained) and plan.preprocessing is not None:
+        inputs = inputs.with_convention(plan.preprocessing)
+    if not inputs.is_picture:
+        return replace(pretrained, inputs=inputs)
+    inputs = inputs.with_size(plan.input_size or inputs.shape[0], plan.input_size or inputs.shape[1])
+    built = tuple(pretrained.model.inputs[0].shape[1:]) == inputs.shape
+    model = pretrained.model if built else with_input_size(pretrained.model, inputs.shape[0], inputs.shape[1])
     return replace(pretrained, model=model, inputs=inputs)
 
 
-def resume(folder: str | os.PathLike[str]) -> Run:
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    data: Any = None,
+    labels: Any = None,
+    source: keras.Model | Pretrained | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> Run:
     """Finish a run that was interrupted: what was computed is not computed again.
 
+    Args:
+        folder: of the run; a finished one is loaded.
+        data: the same examples again, where they were given in memory.
+        labels: likewise.
+        source: the same model again, where it was given in memory.
+        cache: as `fit` was given it.
+
     Raises:
-        RequestError: there is no run in the folder.
+        RequestError: there is no run in the folder, or what it was made from cannot be opened again.
     """
     folder = Path(folder)
     if (folder / run_folder.RECORD).exists():
+        run_folder.tidy(folder)
         return load(folder)
-    if not (folder / run_folder.PLAN).exists():
-        raise RequestError(f"expected a run folder with {run_folder.PLAN}, found none at '{folder}'")
-    asked = plans.read(folder / run_folder.PLAN)
-    if not Path(asked.data).exists():
+    asked = run_folder.asked_plan(folder)
+    if data is None and not Path(asked.data).exists():
         raise RequestError(
-            f"the run in '{folder}' took its examples from {asked.data or 'memory'}, which cannot be opened again; "
-            "call regraft.fit with the same examples and out= instead"
+            f"the run in '{folder}' took its examples from '{asked.data or 'memory'}', which is not there; "
+            "put them back, or call regraft.resume with the same examples as data="
         )
-    return fit(asked.data, plan=asked, out=folder)
+    if source is None and asked.source.startswith(_IN_MEMORY):
+        raise RequestError(
+            f"the run in '{folder}' reuses a model that was given in memory ({asked.source}); "
+            "call regraft.resume with the same model as source="
+        )
+    given = asked.data if data is None else data
+    return fit(given, source, plan=asked, out=folder, labels=labels, cache=cache)
 
 
 def load(folder: str | os.PathLike[str]) -> Run:
-    """A finished run, from its folder."""
+    """A finished run, from its folder.
+
+    Raises:
+        RequestError: the folder holds no finished run.
+        CorruptFileError: its model is truncated or was altered.
+    """
     folder = Path(folder)
     return Run(folder, run_folder.read(folder), run_folder.load_model(folder))
 
@@ -169,4 +199,4 @@ def describe(source: Any) -> str:
         raise RequestError("expected a source: a file, keras:NAME, or a keras.Model; say --source, or give a plan")
     if isinstance(source, Pretrained):
         return source.source
-    return f"model '{source.name}'" if isinstance(source, keras.Model) else os.fspath(source)
+    return f"{_IN_MEMORY}'{source.name}'" if isinstance(source, keras.Model) else os.fspath(source)

@@ -15,6 +15,7 @@ from regraft.core.errors import DataError, SourceError
 from regraft.core.plan import AUTO, Plan
 from regraft.core.progress import warn
 from regraft.core.records import CutPoint
+from regraft.core.storage import free_bytes
 from regraft.data import Examples
 from regraft.graph import flow
 from regraft.graph.cut_points import cut_points, find
@@ -22,19 +23,19 @@ from regraft.importers import Pretrained
 
 Array = np.ndarray[Any, Any]
 
-# Averaged over positions, what these make is a linear function of what they are given, up to borders: a linear head on it
-# can do no better than one below.
+# Averaged over positions, what these make is a linear function of what they are given, up to borders: a linear head
+# on it can do no better than one below.
 _LINEAR = (
     "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D",
-    "DepthwiseConv2D", "Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Normalization", "Permute",
-    "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SpatialDropout1D", "SpatialDropout2D",
-    "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
+    "DepthwiseConv2D", "Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Normalization",
+    "Permute", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SpatialDropout1D",
+    "SpatialDropout2D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
 )  # fmt: skip
 
-# What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where that
-# is nothing: networks as small as that may learn as a whole.
+# What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where
+# that is nothing: networks as small as that may learn as a whole.
 _PASSES = 8.0
-_ALWAYS_AFFORDABLE = 2e11
+ALWAYS_AFFORDABLE = 2e11
 _MAP_BYTES = 4e9
 
 
@@ -70,9 +71,10 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
         DataError: too few examples are left that can be read.
     """
     points = {point.name: point for point in cut_points(pretrained.model)}
-    candidates = _candidates(pretrained.model, points, plan)
+    informative = _informative(pretrained.model, points)
+    candidates = _candidates(pretrained.model, informative, plan)
     training = int((examples.split == "train").sum())
-    from_cut = _from_cut(plan, points, candidates, training)
+    from_cut = _from_cut(plan, points, informative, candidates[-1], training)
     if from_cut is not None and not _maps_fit(points[from_cut], len(examples), store):
         from_cut = None
     wanted = [Wanted(name, pooled=True) for name in candidates]
@@ -83,7 +85,7 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
 
 
 def epochs_for(plan: Plan, training: int) -> int:
-    """How many epochs fine-tuning takes where the plan leaves it open: about 200 steps of 32, at least 3, at most 100."""
+    """How many epochs fine-tuning takes where the plan leaves it open: about 200 steps, at least 3 and at most 100."""
     return plan.fine_tune.epochs or int(np.clip(round(6400 / max(training, 1)), 3, 100))
 
 
@@ -102,21 +104,26 @@ def is_informative(operation: Any) -> bool:
     return activation is not None and getattr(activation, "__name__", "") != "linear"
 
 
-def _candidates(model: keras.Model, points: dict[str, CutPoint], plan: Plan) -> tuple[str, ...]:
-    opened = flow.read(model)
-    if plan.cut_point != AUTO:
-        find(opened, plan.cut_point)
-        return (plan.cut_point,)
-    calls = {call.name: call for call in opened.separating()}
+def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:
+    """The cut points worth probing, and the last one that can be pooled whatever it is."""
+    calls = {call.name: call for call in flow.read(model).separating()}
     usable = [name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1]]
     informative = [name for name in usable if is_informative(calls[name].operation)]
-    chosen = informative + [name for name in usable[-1:] if name not in informative]
-    if not chosen:
+    return tuple(informative + [name for name in usable[-1:] if name not in informative])
+
+
+def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) -> tuple[str, ...]:
+    if plan.cut_point != AUTO:
+        find(flow.read(model), plan.cut_point)
+        return (plan.cut_point,)
+    if not informative:
         raise SourceError(f"'{model.name}' has no tensor that a head could stand on; give a network with layers")
-    return tuple(chosen)
+    return informative
 
 
-def _from_cut(plan: Plan, points: dict[str, CutPoint], candidates: Sequence[str], training: int) -> str | None:
+def _from_cut(
+    plan: Plan, points: dict[str, CutPoint], informative: Sequence[str], upper: str, training: int
+) -> str | None:
     """The lowest cut point above which training is affordable."""
     spec = plan.fine_tune
     if spec.enabled == "no":
@@ -125,14 +132,18 @@ def _from_cut(plan: Plan, points: dict[str, CutPoint], candidates: Sequence[str]
         if spec.from_cut not in points:
             raise SourceError(f"the plan's fine_tune.from_cut '{spec.from_cut}' is not a cut point of the source")
         return spec.from_cut
-    top = points[candidates[-1]]
+    top = points[upper]
     if top.flops_below is None:
         return None
     epochs = epochs_for(plan, training)
-    affordable = max(_PASSES * top.flops_below * training, _ALWAYS_AFFORDABLE)
-    for name in candidates[:-1]:
+    affordable = max(_PASSES * top.flops_below * training, ALWAYS_AFFORDABLE)
+    for name in informative:
         below = points[name].flops_below or 0
-        if 3 * (top.flops_below - below) * training * epochs <= affordable and _has_weights_above(points[name], top):
+        if (
+            points[name].depth < top.depth
+            and 3 * (top.flops_below - below) * training * epochs <= affordable
+            and _has_weights_above(points[name], top)
+        ):
             return name
     return None
 
@@ -142,14 +153,12 @@ def _has_weights_above(point: CutPoint, top: CutPoint) -> bool:
 
 
 def _maps_fit(point: CutPoint, examples: int, store: Store) -> bool:
-    from regraft.core.storage import free_bytes
-
     size = 4 * prod(side or 1 for side in point.shape) * examples
     allowed = min(_MAP_BYTES, 0.5 * free_bytes(store.folder))
     if size > allowed:
         warn(
-            f"no fine-tuning: the activations at '{point.name}' would take {size / 1e9:.1f} GB, {allowed / 1e9:.1f} GB are "
-            "allowed; smaller pictures (--input-size) or fewer examples make it possible"
+            f"no fine-tuning: the activations at '{point.name}' would take {size / 1e9:.1f} GB, "
+            f"{allowed / 1e9:.1f} GB are allowed; smaller pictures (--input-size) or fewer examples make it possible"
         )
     return size <= allowed
 
@@ -164,7 +173,9 @@ def _readable(examples: Examples, found: Activations, strict: bool) -> Examples:
     left = examples.without(indices, reasons)
     present = np.unique(left.labels[left.split == "train"])
     if len(present) < 2:
-        raise DataError(f"expected readable training examples of at least two classes, found {len(present)} in '{examples.origin}'")
+        raise DataError(
+            f"expected readable training examples of at least two classes, found {len(present)} in '{examples.origin}'"
+        )
     return left
 
 

@@ -1,6 +1,7 @@
 """The main job: a pretrained network and labelled examples in, a deployable model and its proof out."""
 
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from regraft.activations.compute import load_prepared
 from regraft.activations.store import Store
+from regraft.core.errors import SourceError
 from regraft.core.plan import AUTO, Plan
 from regraft.core.progress import collecting_warnings, say, warn
-from regraft.core.records import Epoch, Metrics, Probe, RunRecord
+from regraft.core.records import Epoch, Probe, RunRecord
 from regraft.data import Examples
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
@@ -41,13 +43,19 @@ class Chosen:
 
 
 def transfer(
-    pretrained: Pretrained, examples: Examples, plan: Plan, folder: Path, store: Store, clock: Clock | None = None
+    pretrained: Pretrained,
+    examples: Examples,
+    plan: Plan,
+    folder: Path,
+    store: Store,
+    clock: Clock | None = None,
+    warned: tuple[str, ...] = (),
 ) -> tuple[keras.Model, RunRecord]:
     """Reuse a network for new examples.
 
     One pass of the frozen trunk; the cut point chosen by probes; the head fitted; the upper layers fine-tuned where
-    validation says that it helps; trunk, branch and preprocessing joined; what was frozen certified; everything written to
-    the run folder.
+    validation says that it helps; trunk, branch and preprocessing joined; what was frozen certified; everything
+    written to the run folder.
 
     Args:
         pretrained: the source, built for the plan's picture size; not changed.
@@ -56,6 +64,7 @@ def transfer(
         folder: of the run.
         store: of activations.
         clock: with the time of opening in it.
+        warned: what was warned of before, for the record.
 
     Returns:
         The deployable model, and the record of the run.
@@ -86,7 +95,7 @@ def transfer(
             require(proof)
         with clock.stage("report"):
             record = recording.record(
-                pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, tuple(warnings)
+                pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, (*warned, *warnings)
             )
             run_folder.save_model(folder, model, record)
             record = recording.finish(folder, record, found, judged, clock)
@@ -94,23 +103,36 @@ def transfer(
 
 
 def check_inputs(pretrained: Pretrained, examples: Examples) -> None:
-    """Refuse examples that the network cannot take; warn when they seem to come in the wrong range or channel order."""
-    if examples.shape is None or len(examples.shape) == 3:
-        if int(np.prod(examples.shape or ())) == int(np.prod(pretrained.inputs.shape)) and examples.shape is not None:
-            pass
-        else:
-            require_picture(pretrained)
-    if not pretrained.inputs.is_picture:
+    """Refuse examples that the network cannot take; warn when they seem to come in the wrong range or channel order.
+
+    Raises:
+        SourceError: the network takes something else.
+    """
+    inputs = pretrained.inputs
+    if examples.shape is not None and inputs.shape and prod(examples.shape) == prod(inputs.shape):
+        fits = True
+    elif examples.shape is None or len(examples.shape) == 3:
+        require_picture(pretrained)
+        fits = True
+    else:
+        fits = False
+    if not fits:
+        raise SourceError(
+            f"expected examples of shape {inputs.shape}, which '{pretrained.source}' takes, found {examples.shape} in "
+            f"'{examples.origin}'"
+        )
+    if inputs.is_picture:
+        _check_range(pretrained, examples)
+
+
+def _check_range(pretrained: Pretrained, examples: Examples) -> None:
+    first = examples.indices("train")[:_LOOKED_AT]
+    prepared = [raw for _, raw in load_prepared(examples, first, pretrained.inputs) if isinstance(raw, np.ndarray)]
+    if not prepared:
         return
-    shown = [
-        raw
-        for _, raw in load_prepared(examples, examples.indices("train")[:_LOOKED_AT], pretrained.inputs)
-        if isinstance(raw, np.ndarray)
-    ]
-    if shown:
-        verdict = judge(pretrained.model, pretrained.inputs, np.stack(shown) * (255.0 / examples.full_intensity))
-        if verdict is not None and verdict.warning is not None:
-            warn(verdict.warning)
+    verdict = judge(pretrained.model, pretrained.inputs, np.stack(prepared) * (255.0 / examples.full_intensity))
+    if verdict is not None and verdict.warning is not None:
+        warn(verdict.warning)
 
 
 def choose(found: Survey, plan: Plan) -> Chosen:
@@ -127,7 +149,8 @@ def choose(found: Survey, plan: Plan) -> Chosen:
     probes = tuple(
         Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
     )
-    say(f"cut at '{cut_point}', the best of {len(probes)} cut points: {results[cut_point].accuracy.value:.1%} of the training examples right when left out")
+    share = results[cut_point].accuracy.value
+    say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of the training examples right when left out")
     return Chosen(plan, probes, head, judging.epoch_of_head(found, cut_point, head))
 
 
@@ -143,4 +166,6 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, ch
     tuned = fine_tune(pretrained, found, chosen.plan, chosen.head, store, checkpoint)
     if better(chosen.before, tuned, always=spec.enabled == "yes"):
         return replace(tuned, history=(chosen.before, *tuned.history))
-    return replace(alone, history=(chosen.before, *tuned.history), computed=tuned.computed, hits=tuned.hits, bytes=tuned.bytes)
+    return replace(
+        alone, history=(chosen.before, *tuned.history), computed=tuned.computed, hits=tuned.hits, bytes=tuned.bytes
+    )

@@ -1,21 +1,23 @@
-"""What one does with a finished run: predict, evaluate, export."""
+"""What one does with a finished run: predict and evaluate."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regraft import data as data_room
-from regraft.activations.engine import compile_resizing
+from regraft.activations.compute import load_prepared
+from regraft.activations.engine import BATCH
 from regraft.core import metrics
 from regraft.core.errors import DataError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track, warn
 from regraft.core.records import Metrics
-from regraft.data import UnreadableExample, pictures_in, read_picture
+from regraft.data import Examples, Read, UnreadableExample, pictures_in, read_picture
 from regraft.recipes.running import Run
 
 Array = np.ndarray[Any, Any]
@@ -37,23 +39,19 @@ def predict(run: Run, files: Sequence[str | os.PathLike[str]], strict: bool = Fa
     A file that cannot be read is left out with a warning, or with `strict` an error.
 
     Raises:
-        DataError: there is no picture, or none can be read.
+        DataError: there is no picture, none can be read, or the run takes no pictures.
     """
-    inputs = _inputs(run)
+    inputs = input_spec(run)
+    if not inputs.is_picture:
+        raise DataError(
+            f"the run in '{run.folder}' takes arrays of shape {inputs.shape}, no pictures; "
+            "evaluate it on an .npz file, or call its model with such arrays"
+        )
     paths = pictures_in([Path(file) for file in files])
-    made: list[Prediction] = []
-    for path in track(paths, "predict", total=len(paths)):
-        try:
-            picture = read_picture(path, inputs.channels)
-        except UnreadableExample as error:
-            if strict:
-                raise
-            warn(f"left out: {error}")
-            continue
-        made.append(_prediction(run, str(path), probabilities(run, [picture])[0]))
-    if not made:
-        raise DataError(f"none of the {len(paths)} file(s) can be read as a picture")
-    return made
+    names = [str(path) for path in paths]
+    examples = unlabelled(names, lambda index, channels: read_picture(paths[index], channels), None)
+    kept, made = probabilities(run, examples, range(len(paths)), strict=strict)
+    return [_prediction(run, names[index], row) for index, row in zip(kept, made, strict=True)]
 
 
 def evaluate(run: Run, data: Any, labels: Any = None, split: str | None = None, strict: bool = False) -> Metrics:
@@ -61,53 +59,137 @@ def evaluate(run: Run, data: Any, labels: Any = None, split: str | None = None, 
 
     Args:
         run: a finished run.
-        data: as `fit` takes it; all of its examples are used, or those of one split.
+        data: as `fit` takes it; all of its examples are used, or those of one split. Examples without a stated split are
+            divided as the run's own were, so that `split` means the same examples.
         labels: for data that does not hold them.
         split: `train`, `validation` or `test`.
         strict: an unreadable example is an error.
 
     Raises:
-        DataError: the data has classes that the run does not know.
+        DataError: the data has classes that the run does not know, or examples that its model cannot take.
     """
-    examples = data_room.open(data, labels=labels, strict=strict)
+    examples = data_room.open(data, labels=labels, split=run.record.plan.split, strict=strict)
     unknown = [name for name in examples.classes if name not in run.record.classes]
     if unknown:
         raise DataError(f"the run knows the classes {', '.join(run.record.classes)}; found also {', '.join(unknown)}")
+    _require_fitting(input_spec(run), examples)
     indices = examples.indices(split) if split else np.arange(len(examples))
     if not len(indices):
-        raise DataError(f"'{examples.origin}' has no {split} examples")
+        raise DataError(f"{examples.origin} has no {split} examples")
     places = np.array([run.record.classes.index(name) for name in examples.classes])
-    channels = _inputs(run).channels if _inputs(run).is_picture else None
-    answers: list[Array] = []
+    kept, made = probabilities(run, examples, indices, strict=strict, description="evaluate")
+    return metrics.measure(made, places[examples.labels[kept]], run.record.plan.seed)
+
+
+def probabilities(
+    run: Run, examples: Examples, indices: Iterable[int], *, strict: bool = False, description: str = "predict"
+) -> tuple[Array, Array]:
+    """What the run's model answers for examples.
+
+    Pictures are resized one by one, by the model's own layer, then go through the model in batches. That is the
+    model's answer for the picture as it lies on disk, up to the rounding of float32 (1e-6): resizing to a size that a
+    picture has already changes no bit.
+
+    Args:
+        run: a finished run.
+        examples: raw ones.
+        indices: which of them.
+        strict: an unreadable example is an error; else such are left out with one warning.
+        description: for the progress bar.
+
+    Returns:
+        int64 (m,), those of the indices that could be read, and float64 (m, classes).
+
+    Raises:
+        DataError: none can be read.
+    """
+    wanted = [int(index) for index in indices]
+    # Values are brought to the scale of those that the model was made for; it was told their white, not these one's.
+    factor = np.float32(white(run) / examples.full_intensity)
     kept: list[int] = []
-    for index in track(indices, "evaluate", total=len(indices)):
-        try:
-            (raw,) = examples.load([index], channels)
-        except UnreadableExample as error:
+    reasons: list[str] = []
+    waiting: list[Array] = []
+    made: list[Array] = []
+    prepared = load_prepared(examples, wanted, input_spec(run))
+    for index, raw in track(prepared, description, total=len(wanted)):
+        if isinstance(raw, UnreadableExample):
             if strict:
-                raise
-            warn(f"left out: {error}")
+                raise raw
+            reasons.append(str(raw))
             continue
-        answers.append(probabilities(run, [raw])[0])
         kept.append(index)
-    return metrics.measure(np.stack(answers), places[examples.labels[kept]], run.record.plan.seed)
+        waiting.append(raw if factor == 1 else raw * factor)
+        if len(waiting) == BATCH:
+            made.append(answers(run, np.stack(waiting)))
+            waiting = []
+    if not kept:
+        raise DataError(f"none of the {len(wanted)} example(s) can be read, first: {reasons[0]}")
+    if reasons:
+        warn(f"left out {len(reasons)} of {len(wanted)} example(s) that cannot be read, first: {reasons[0]}")
+    if waiting:
+        made.append(answers(run, np.stack(waiting), whole=bool(made)))
+    return np.array(kept, np.int64), np.concatenate(made)
 
 
-def probabilities(run: Run, examples: Sequence[Array]) -> Array:
-    """Probabilities (n, classes) of raw examples, each by itself: pictures may differ in size."""
-    return np.concatenate(
-        [np.asarray(run.model.predict_on_batch(np.asarray(raw, np.float32)[None]), np.float64) for raw in examples]
+def answers(run: Run, raw: Array, whole: bool = False) -> Array:
+    """Probabilities (n, classes) in float64 for raw examples of one shape, n <= BATCH.
+
+    Args:
+        run: a finished run.
+        raw: float32 (n, ...).
+        whole: fill the batch up, so that the answer for an example depends to the last bit on nothing but itself.
+    """
+    count = len(raw)
+    if whole and count < BATCH:
+        raw = np.concatenate([raw, np.zeros((BATCH - count, *raw.shape[1:]), raw.dtype)])
+    return np.asarray(run.model.predict_on_batch(raw), np.float64)[:count]
+
+
+def unlabelled(names: Sequence[str], read: Read, shape: tuple[int, ...] | None, full_intensity: float = 255.0) -> Examples:
+    """Examples without labels, as what predictions are made for."""
+    count = len(names)
+    return Examples(
+        ids=tuple(names),
+        labels=np.zeros(count, np.int64),
+        classes=(),
+        split=np.full(count, "test"),
+        names=tuple(names),
+        read=read,
+        shape=shape,
+        full_intensity=full_intensity,
+        left_out=(),
+        origin="what is to be predicted",
     )
+
+
+def input_spec(run: Run) -> InputSpec:
+    """The input convention of the network that the run reuses."""
+    inputs = run.record.plan.input
+    if inputs is None:
+        raise DataError(f"the run in '{run.folder}' does not state its input convention")
+    return inputs
+
+
+def white(run: Run) -> float:
+    """The raw value that the run's model takes for white: 255, or 1 where it was made from floats up to 1.
+
+    The model's own scaling says it: that is the network's, times 255 over white.
+    """
+    inputs = input_spec(run)
+    layers = [layer for layer in run.model.layers if layer.name == "scaling"]
+    applied = float(np.ravel(layers[0].scale)[0]) if layers else 1.0
+    return 1.0 if inputs.is_picture and applied / inputs.scale[0] > 128 else 255.0
+
+
+def _require_fitting(inputs: InputSpec, examples: Examples) -> None:
+    shape = examples.shape
+    fits = shape is None or len(shape) == 3 if inputs.is_picture else shape is not None and prod(shape) == prod(inputs.shape)
+    if not fits:
+        found = "picture files" if shape is None else f"examples of shape {shape}"
+        raise DataError(f"the run's model takes examples of shape {inputs.shape}, found {found} in {examples.origin}")
 
 
 def _prediction(run: Run, name: str, made: Array) -> Prediction:
     best = int(np.argmax(made))
     by_class = {label: float(value) for label, value in zip(run.record.classes, made, strict=True)}
     return Prediction(name, run.record.classes[best], float(made[best]), by_class)
-
-
-def _inputs(run: Run) -> InputSpec:
-    inputs = run.record.plan.input
-    if inputs is None:
-        raise DataError(f"the run in '{run.folder}' does not state its input convention")
-    return inputs

@@ -1,38 +1,43 @@
 """Copies of models and of parts of their graphs, layer by layer, weights included."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 
-from regraft.core.errors import SourceError
+from regraft.core.errors import SourceError, nearest
 from regraft.graph import flow, names
-
-CopyLayer = Callable[[keras.Layer], keras.Layer]
 
 
 class Copier:
     """Copies operations, each once, so that a layer used in several places is one layer in the copy too."""
 
-    def __init__(self, copy_layer: CopyLayer | None = None) -> None:
-        self._copy_layer = copy_layer or copy_layer_config
-        self._copies: dict[int, Any] = {}
+    def __init__(self) -> None:
+        self._copies: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, operation: Any) -> Any:
         """The copy of an operation; layers that hold a graph are copied part by part."""
         if id(operation) not in self._copies:
-            self._copies[id(operation)] = self._copy(operation)
-        return self._copies[id(operation)]
+            self._copies[id(operation)] = (operation, self._copy(operation))
+        return self._copies[id(operation)][1]
+
+    def fill(self) -> None:
+        """Give the copies the values and the trainable flags of what they are copies of, once they are built."""
+        for original, copied in self._copies.values():
+            if isinstance(original, keras.Layer):
+                _copy_state(original, copied)
+
+    def copy_of(self, original: int) -> Any:
+        """The copy that was made of the operation with this identity; None where it was not needed."""
+        return self._copies.get(original, (None, None))[1]
 
     def _copy(self, operation: Any) -> Any:
         graph = flow.functional(operation)
         if graph is not None:
             inputs, outputs = copy_graph(graph, graph.inputs, graph.outputs, self)
-            copied = keras.Model(_packed(graph, inputs, "inputs"), _packed(graph, outputs, "outputs"), name=operation.name)
-            copied.trainable = operation.trainable
-            return copied
+            return keras.Model(packed(graph, inputs, "inputs"), packed(graph, outputs, "outputs"), name=operation.name)
         if isinstance(operation, keras.Layer):
-            return self._copy_layer(operation)
+            return copy_layer_config(operation)
         try:
             return type(operation).from_config(operation.get_config())
         except (NotImplementedError, TypeError):
@@ -41,22 +46,25 @@ class Copier:
 
 
 def copy_model(model: keras.Model) -> keras.Model:
-    """A model equal to the given one, sharing nothing with it.
+    """A model equal to the given one, trainable flags included, sharing nothing with it; not compiled.
 
     Raises:
         SourceError: a layer cannot tell its configuration, or the model has no graph.
     """
-    return _with_values(model, Copier()(_with_graph(model)))
+    flow.read(model)
+    copier = Copier()
+    copied = copier(model)
+    copier.fill()
+    return copied
 
 
-def copy_part(model: keras.Model, copier: Copier, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The symbolic inputs and outputs of a copy of the part of a functional graph between two sets of its tensors."""
-    return copy_graph(flow.functional(model), inputs, outputs, copier)
-
-
-def copy_graph(graph: Any, inputs: Sequence[Any], outputs: Sequence[Any], copier: Copier) -> tuple[list[Any], list[Any]]:
+def copy_graph(
+    graph: Any, inputs: Sequence[Any], outputs: Sequence[Any], copier: Copier
+) -> tuple[list[Any], list[Any]]:
     """New inputs, and what the copied operations between `inputs` and `outputs` make of them."""
-    new_inputs = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_input_name(tensor)) for tensor in inputs]
+    new_inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_input_name(tensor)) for tensor in inputs
+    ]
     return new_inputs, replay(graph, dict(zip(map(id, inputs), new_inputs, strict=True)), outputs, copier)
 
 
@@ -107,16 +115,28 @@ def _input_name(tensor: Any) -> str:
     return str(tensor.name).replace("/", "_")
 
 
-def _packed(graph: Any, tensors: list[Any], which: str) -> Any:
-    structure = getattr(graph, f"_{which}_struct")
-    return keras.tree.pack_sequence_as(structure, tensors)
+def packed(graph: Any, tensors: Sequence[Any], which: Literal["inputs", "outputs"]) -> Any:
+    """Tensors in the structure (one, a list, a dictionary) that a graph's inputs or outputs have."""
+    return keras.tree.pack_sequence_as(getattr(graph, f"_{which}_struct"), list(tensors))
 
 
-def _with_graph(model: keras.Model) -> keras.Model:
-    flow.read(model)
-    return model
+def set_flag(layer: keras.Layer, trainable: bool) -> None:
+    """Set in place whether a layer is trainable, and leave alone what the layers inside say for themselves."""
+    # Not `layer.trainable = ...`, which would overrule them.
+    vars(layer)["_trainable"] = trainable
 
 
-def _with_values(source: keras.Model, target: keras.Model) -> keras.Model:
-    names.copy_values(source, target)
-    return target
+def _copy_state(original: keras.Layer, copied: keras.Layer) -> None:
+    values = names.variables(original)
+    for name, variable in names.variables(copied).items():
+        if name not in values:
+            raise SourceError(
+                f"layer '{original.name}' of class {type(original).__name__} cannot be copied: its copy has a variable "
+                f"'{name}', it has none of that name{nearest(name, values)}; let the class name its variables alike each time"
+            )
+        variable.assign(values[name])
+        variable.trainable = values[name].trainable
+    names.refresh(copied)
+    flags = {path: layer.trainable for path, layer in names.layers(original)}
+    for path, layer in names.layers(copied):
+        set_flag(layer, flags.get(path, original.trainable))

@@ -4,15 +4,17 @@ from typing import Any
 
 import keras
 
-from regraft.graph import cut_points, flow, names
-from regraft.surgery.copy import Copier, copy_graph, replay
+from regraft.graph import cut_points, flow
+from regraft.surgery.copy import Copier, copy_graph, packed, replay, set_flag
+
+Scope = tuple[tuple[Any, Any], ...]
 
 
 def cut(model: keras.Model, cut_point: str) -> tuple[keras.Model, keras.Model]:
     """The parts of a model below and above a cut point, as two new models with weights of their own.
 
-    `rest(trunk(x))` equals `model(x)`. A layer that is used on both sides of the cut is in both parts. Variables keep their
-    canonical names: cutting inside a nested model leaves a nested model of the same name in each part.
+    `rest(trunk(x))` equals `model(x)`. A layer that is used on both sides of the cut is in both parts. Variables keep
+    their canonical names: cutting inside a nested model leaves a nested model of the same name in each part.
 
     Args:
         model: Functional or Sequential; it is not changed.
@@ -33,13 +35,7 @@ def cut(model: keras.Model, cut_point: str) -> tuple[keras.Model, keras.Model]:
     opened = flow.read(model)
     call = cut_points.find(opened, cut_point)
     tensor = opened.tensors[call.makes[0]]
-    inputs, below = _lower(call.scope, tensor)
-    trunk = keras.Model(inputs, below, name=model.name)
-    entry = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name="activations")
-    rest = keras.Model(entry, _upper(call.scope, tensor, entry), name=model.name)
-    for part in (trunk, rest):
-        names.copy_values(model, part)
-    return trunk, rest
+    return _trunk(model, call.scope, tensor), _rest(model, call.scope, tensor)
 
 
 def between(model: keras.Model, lower: str | None, upper: str) -> keras.Model | None:
@@ -56,26 +52,53 @@ def between(model: keras.Model, lower: str | None, upper: str) -> keras.Model | 
     return trunk if lower is None else cut(trunk, lower)[1]
 
 
-def _lower(scope: tuple[tuple[Any, Any], ...], tensor: Any) -> tuple[list[Any], Any]:
+def _trunk(model: keras.Model, scope: Scope, tensor: Any) -> keras.Model:
+    copier = Copier()
+    inputs, below = _lower(scope, tensor, copier)
+    trunk = _part(model, packed(scope[0][0], inputs, "inputs"), below)
+    copier.fill()
+    return trunk
+
+
+def _rest(model: keras.Model, scope: Scope, tensor: Any) -> keras.Model:
+    copier = Copier()
+    entry = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name="activations")
+    rest = _part(model, entry, packed(scope[0][0], _upper(scope, tensor, entry, copier), "outputs"))
+    copier.fill()
+    return rest
+
+
+def _lower(scope: Scope, tensor: Any, copier: Copier) -> tuple[list[Any], Any]:
     """New inputs of the outermost graph and the copied cut tensor."""
     graph, node = scope[0]
     if len(scope) == 1:
-        inputs, (output,) = copy_graph(graph, graph.inputs, [tensor], Copier())
+        inputs, (output,) = copy_graph(graph, graph.inputs, [tensor], copier)
         return inputs, output
-    inner_inputs, inner_output = _lower(scope[1:], tensor)
-    inner = keras.Model(inner_inputs, inner_output, name=node.operation.name)
-    inputs, given = copy_graph(graph, graph.inputs, node.input_tensors, Copier())
-    return inputs, inner(given[0] if len(given) == 1 else given)
+    inner = _part(node.operation, *_lower(scope[1:], tensor, copier))
+    inputs, given = copy_graph(graph, graph.inputs, node.input_tensors, copier)
+    return inputs, inner(given[0] if len(given) == 1 else given, **_constants(node))
 
 
-def _upper(scope: tuple[tuple[Any, Any], ...], tensor: Any, entry: Any) -> Any:
+def _upper(scope: Scope, tensor: Any, entry: Any, copier: Copier) -> list[Any]:
     """What the copied operations above the cut make of the entry, through all levels of nesting."""
     graph, node = scope[0]
     if len(scope) == 1:
         known = {id(tensor): entry}
     else:
         inner_entry = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name="activations")
-        inner = keras.Model(inner_entry, _upper(scope[1:], tensor, inner_entry), name=node.operation.name)
-        known = dict(zip(map(id, node.outputs), keras.tree.flatten(inner(entry)), strict=True))
-    made = replay(graph, known, graph.outputs, Copier())
-    return made[0] if len(made) == 1 else made
+        inner = _part(node.operation, inner_entry, _upper(scope[1:], tensor, inner_entry, copier))
+        made = keras.tree.flatten(inner(entry, **_constants(node)))
+        known = dict(zip(map(id, node.outputs), made, strict=True))
+    return replay(graph, known, graph.outputs, copier)
+
+
+def _part(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
+    """A part of a model, with its name and its trainable flag."""
+    part = keras.Model(inputs, outputs, name=model.name)
+    set_flag(part, model.trainable)
+    return part
+
+
+def _constants(node: Any) -> dict[str, Any]:
+    """What a nested model was called with besides tensors, such as `training=False`."""
+    return {name: value for name, value in node.arguments.kwargs.items() if isinstance(value, (bool, int, float))}

@@ -1,32 +1,43 @@
 """Freezing the lower layers of a model so that they truly do not move, whatever trains it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
+from regraft.core.errors import SourceError
 from regraft.core.selectors import select
 from regraft.graph import cut_points, flow, names
-from regraft.surgery.copy import Copier, copy_layer_config
+from regraft.surgery.copy import Copier
 
-# Layers of Keras that are random in training and pass their input through in inference: attribute that makes them do so always.
-_SILENCED = {
-    "Dropout": "rate",
-    "AlphaDropout": "rate",
-    "GaussianDropout": "rate",
-    "SpatialDropout1D": "rate",
-    "SpatialDropout2D": "rate",
-    "SpatialDropout3D": "rate",
-    "GaussianNoise": "stddev",
-    "StochasticDepth": "drop_path_rate",
+# Layers of Keras that are random in training only, by the attribute that is 0 where they are not.
+_CHANCE = {
+    "Dropout": ("rate",),
+    "AlphaDropout": ("rate",),
+    "GaussianDropout": ("rate",),
+    "SpatialDropout1D": ("rate",),
+    "SpatialDropout2D": ("rate",),
+    "SpatialDropout3D": ("rate",),
+    "GaussianNoise": ("stddev",),
+    "StochasticDepth": ("drop_path_rate",),
+    "Attention": ("dropout",),
+    "AdditiveAttention": ("dropout",),
+    "MultiHeadAttention": ("_dropout",),
+    "GroupedQueryAttention": ("dropout",),
+    "SimpleRNNCell": ("dropout", "recurrent_dropout"),
+    "GRUCell": ("dropout", "recurrent_dropout"),
+    "LSTMCell": ("dropout", "recurrent_dropout"),
+    "ConvLSTMCell": ("dropout", "recurrent_dropout"),
 }
+# Layers of Keras that change their weights in training whether or not they are trainable.
+_RESTLESS = ("SpectralNormalization",)
 
 
 def freeze(model: keras.Model, up_to: str | None = None, *, patterns: Sequence[str] = ()) -> keras.Model:
     """A copy of a model whose lower layers stay what they are in any training loop.
 
-    Their variables are not trainable, their BatchNorm layers use the statistics that they have and do not update them, and
-    their dropout and noise are switched off, which `layer.trainable = False` alone does not do.
+    Their variables are not trainable, their BatchNorm layers use the statistics that they have and do not update
+    them, and their dropout and noise are switched off, also inside other layers, which `layer.trainable = False` alone
+    does not do.
 
     Args:
         model: is not changed.
@@ -37,33 +48,46 @@ def freeze(model: keras.Model, up_to: str | None = None, *, patterns: Sequence[s
         The copy, with the same names and weights, not compiled.
 
     Raises:
-        SourceError: there is no such cut point.
+        SourceError: there is no such cut point, or a layer in the frozen part would change its output or its weights in
+            training all the same.
         SelectorError: a pattern matches no variable.
     """
     opened = flow.read(model)
-    chosen: set[int] = set()
+    chosen: dict[int, str] = {}
     if up_to is not None:
         calls = opened.needed_for(cut_points.find(opened, up_to).makes)
-        chosen.update(id(call.operation) for call in calls)
+        chosen |= {id(call.operation): call.path for call in calls}
     if patterns:
         owned = {call.path: call.operation for call in opened.calls if isinstance(call.operation, keras.Layer)}
-        named = {f"{path}/{name}": layer for path, layer in owned.items() for name in names.variables(layer)}
-        chosen.update(id(named[name]) for name in select(patterns, named))
+        named = {f"{path}/{name}": (path, layer) for path, layer in owned.items() for name in names.variables(layer)}
+        chosen |= {id(layer): path for path, layer in (named[name] for name in select(patterns, named))}
+    copier = Copier()
+    frozen = copier(model)
+    copier.fill()
+    for key, path in chosen.items():
+        copied = copier.copy_of(key)
+        if isinstance(copied, keras.Layer):
+            copied.trainable = False
+            _silence(copied, path)
+    return frozen
 
-    def copy_layer(layer: keras.Layer) -> keras.Layer:
-        return _frozen(layer) if id(layer) in chosen else copy_layer_config(layer)
 
-    copied = Copier(copy_layer)(model)
-    names.copy_values(model, copied)
-    return copied
+def _silence(layer: keras.Layer, path: str) -> None:
+    """Switch off in place what is random in training, in the layer and in those that it holds."""
+    for inner, part in names.layers(layer):
+        where = f"'{path}/{inner}'" if inner else f"'{path}'"
+        kinds = [kind.__name__ for kind in type(part).__mro__]
+        attributes = next((_CHANCE[kind] for kind in kinds if kind in _CHANCE), ())
+        for attribute in attributes:
+            setattr(part, attribute, 0.0)
+        if not attributes and any(isinstance(value, keras.random.SeedGenerator) for value in vars(part).values()):
+            raise _refusal(where, part, "is random in training and cannot be switched off")
+        if any(kind in _RESTLESS for kind in kinds):
+            raise _refusal(where, part, "changes its weights in training even when it is not trainable")
 
 
-def _frozen(layer: keras.Layer) -> keras.Layer:
-    attribute = _SILENCED.get(type(layer).__name__)
-    if attribute is None:
-        copied = copy_layer_config(layer)
-    else:
-        config: dict[str, Any] = {**layer.get_config(), attribute: 0.0}
-        copied = type(layer).from_config(config)
-    copied.trainable = False
-    return copied
+def _refusal(where: str, layer: keras.Layer, reason: str) -> SourceError:
+    return SourceError(
+        f"cannot freeze layer {where} of class {type(layer).__name__}, which {reason}; take it out of the model, leave it "
+        "out of the patterns, or cut the model above it: a trunk that runs outside the training loop is always still"
+    )

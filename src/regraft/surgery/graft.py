@@ -8,11 +8,16 @@ import numpy as np
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
 from regraft.graph import names
-from regraft.surgery.copy import Copier, copy_model
+from regraft.surgery.copy import copy_model
 
 HEAD = "head"
 
-_POOLING = {2: None, 3: keras.layers.GlobalAveragePooling1D, 4: keras.layers.GlobalAveragePooling2D, 5: keras.layers.GlobalAveragePooling3D}
+_POOLING = {
+    2: None,
+    3: keras.layers.GlobalAveragePooling1D,
+    4: keras.layers.GlobalAveragePooling2D,
+    5: keras.layers.GlobalAveragePooling3D,
+}
 
 
 def graft(rest: keras.Model | None, classes: int, *, shape: tuple[int | None, ...] | None = None) -> keras.Model:
@@ -24,7 +29,8 @@ def graft(rest: keras.Model | None, classes: int, *, shape: tuple[int | None, ..
         shape: of one example's activations, without the batch; needed where `rest` is None.
 
     Returns:
-        A model from the input of `rest` to logits (batch, classes); its new variables are `head/kernel` and `head/bias`.
+        A model from the input of `rest` to logits (batch, classes); its new variables are `head/kernel` and
+        `head/bias`.
 
     Raises:
         SourceError: the output of `rest` cannot be pooled to a vector.
@@ -59,7 +65,9 @@ def set_head(branch: keras.Model, kernel: np.ndarray[Any, Any], bias: np.ndarray
     variables[f"{HEAD}/bias"].assign(bias)
 
 
-def join(trunk: keras.Model | None, branch: keras.Model, inputs: InputSpec, full_intensity: float = 255.0) -> keras.Model:
+def join(
+    trunk: keras.Model | None, branch: keras.Model, inputs: InputSpec, full_intensity: float = 255.0
+) -> keras.Model:
     """One deployable model: raw examples in, probabilities out.
 
     Args:

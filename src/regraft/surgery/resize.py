@@ -114,6 +114,7 @@ def _copy_values(source: keras.Model, target: keras.Model, channels: tuple[int, 
                 f"its {name.rpartition('/')[2]} is {tuple(values[name].shape)}, it would be {tuple(variable.shape)}",
             )
         variable.assign(value)
+    names.refresh(target)
 
 
 def _for_channels(kernel: Any, channels: tuple[int, int], shape: Shape) -> Any:

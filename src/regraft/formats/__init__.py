@@ -1,0 +1,64 @@
+"""Model files <-> named tensors at rest. Knows no model, imports no framework, runs no code found in a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from regraft.core.errors import SourceError
+from regraft.core.tensors import OperationGraph, TensorArchive
+from regraft.formats import keras_h5, keras_weights, keras_zip, sniffing
+
+__all__ = ["FORMATS", "graph", "read", "sniff"]
+
+FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (keras_zip, keras_h5, keras_weights)}
+
+
+def sniff(path: Path | str) -> str:
+    """The format of a file by its content.
+
+    Args:
+        path: a file or a folder.
+
+    Returns:
+        A key of `FORMATS`.
+
+    Raises:
+        SourceError: there is no such file, its format is not known, or is known and cannot be read yet.
+        CorruptFileError: it is empty, or begins as a known format and is cut off.
+    """
+    path = Path(path)
+    found = sniffing.recognised(path)
+    if found not in FORMATS:
+        raise SourceError(
+            f"'{path}' was recognised as {sniffing.FOREIGN[found]}; this version cannot read it yet; "
+            "expected .keras, .h5 or .weights.h5 of Keras 1 to 3"
+        )
+    return found
+
+
+def read(path: Path | str, architecture: Mapping[str, Any] | None = None) -> TensorArchive:
+    """Open a model file of any known format; tensors are read when asked for.
+
+    Args:
+        path: the file.
+        architecture: for a file of weights only, the configuration of the model that they are for (what `to_json`
+            gives, parsed); names are then certain where they would be guessed.
+
+    Returns:
+        What the file holds, under canonical names.
+
+    Raises:
+        SourceError: see `sniff`; or the file holds what this version cannot read.
+        CorruptFileError: the file is truncated or was altered; nothing of it is used.
+    """
+    return FORMATS[sniff(path)].read(Path(path), architecture)
+
+
+def graph(archive: TensorArchive) -> OperationGraph:
+    """The operations of the network in an archive, as plain data.
+
+    Raises:
+        SourceError: the file holds weights only, or a model whose graph only its own code knows.
+    """
+    return FORMATS[archive.format].graph(archive)

@@ -1,0 +1,214 @@
+"""What a model file is, found out without any framework: layers, tensors, cut points, optimizer state."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from regraft import formats
+from regraft.core.errors import SourceError
+from regraft.core.records import CutPoint
+from regraft.core.tensors import Operation, OperationGraph, OptimizerEntry, Shape, TensorArchive, TensorEntry, flat
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSummary:
+    """A tensor of the file: canonical name, shape and type."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """A layer of the network, models before what is in them.
+
+    Attributes:
+        name: canonical path.
+        class_name: its class; empty where a file of weights does not say.
+        shape: of its first output without the batch; None where it is not known or open.
+        parameters: elements of its variables, those of layers in it included.
+        trainable: whether its configuration lets it learn; None where there is none.
+    """
+
+    name: str
+    class_name: str
+    shape: tuple[int | None, ...] | None
+    parameters: int
+    trainable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSummary:
+    """A tensor of the optimizer's state: what it is, the variable it belongs to, shape and type."""
+
+    slot: str
+    variable: str | None
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSummary:
+    """The optimizer: class, settings, steps taken, state."""
+
+    class_name: str
+    config: Mapping[str, Any]
+    iterations: int | None
+    slots: tuple[SlotSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a model file is.
+
+    Attributes:
+        path: the file.
+        format: a key of `regraft.formats.FORMATS`.
+        parameters: elements of all tensors.
+        tensors: all of them.
+        layers: from the input upwards.
+        cut_points: where the network can be cut, from the input upwards; empty where the file has no graph.
+        optimizer: its state; None where there is none.
+        metadata: what else the file says about itself.
+        warnings: what one should know before relying on it.
+    """
+
+    path: str
+    format: str
+    parameters: int
+    tensors: tuple[TensorSummary, ...]
+    layers: tuple[LayerSummary, ...]
+    cut_points: tuple[CutPoint, ...]
+    optimizer: OptimizerSummary | None
+    metadata: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+def inspect(path: Path | str) -> Inspection:
+    """Find out what a model file is; no framework is loaded and no code in the file is run.
+
+    Args:
+        path: a file of any format of `regraft.formats.FORMATS`.
+
+    Raises:
+        SourceError: the file is absent, of no known format, or of one that this version cannot read.
+        CorruptFileError: it is truncated or was altered.
+    """
+    archive = formats.read(path)
+    graph, warnings = graph_or_reason(archive)
+    owned = tensors_by_layer(archive, graph)
+    return Inspection(
+        path=str(path),
+        format=archive.format,
+        parameters=sum(tensor.size for tensor in archive.tensors.values()),
+        tensors=tuple(TensorSummary(item.name, item.shape, item.dtype) for item in archive.tensors.values()),
+        layers=tuple(_layers(graph, parameters_below(owned)) if graph else _layers_of_names(owned)),
+        cut_points=cut_points(archive, graph) if graph else (),
+        optimizer=_optimizer(archive.optimizer),
+        metadata={key: value for key, value in archive.metadata.items() if key != "path" and value is not None},
+        warnings=(*archive.warnings, *warnings),
+    )
+
+
+def graph_or_reason(archive: TensorArchive) -> tuple[OperationGraph | None, list[str]]:
+    """The graph of the network, or why there is none."""
+    try:
+        return formats.graph(archive), []
+    except SourceError as error:
+        return None, [str(error)]
+
+
+def cut_points(archive: TensorArchive, graph: OperationGraph) -> tuple[CutPoint, ...]:
+    """The cut points of a network at rest; the same as those of the model made from it.
+
+    Args:
+        archive: its tensors.
+        graph: its operations, nested graphs included.
+    """
+    opened = flat(graph)
+    owned = tensors_by_layer(archive, graph)
+    separating = {operation.name: depth for depth, operation in enumerate(opened.separating())}
+    points: list[CutPoint] = []
+    parameters, flops = dict[str, int](), list[int | None]()
+    for operation in opened.operations:
+        tensors = owned.get(operation.layer, [])
+        parameters[operation.layer] = sum(tensor.size for tensor in tensors)
+        flops.append(_flops(operation, opened.shapes, tensors))
+        if operation.name in separating:
+            shape = opened.shapes.get(operation.outputs[0], ())
+            known = [count for count in flops if count is not None]
+            total = sum(known) if len(known) == len(flops) else None
+            points.append(CutPoint(operation.name, separating[operation.name], shape, sum(parameters.values()), total))
+    return tuple(points)
+
+
+def _flops(operation: Operation, shapes: Mapping[str, Shape], tensors: Sequence[TensorEntry]) -> int | None:
+    """Two for every multiplication with a weight at every position, one for every element made otherwise."""
+    kernels = [item.size for item in tensors if "kernel" in item.name.rpartition("/")[2] and len(item.shape) > 1]
+    total = 0
+    for value in operation.outputs:
+        shape = shapes.get(value)
+        if shape is None or None in shape:
+            return None
+        sizes = [size for size in shape if size is not None]
+        total += sum(2 * kernel * prod(sizes[:-1]) for kernel in kernels) if kernels else prod(sizes)
+    return total
+
+
+def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> dict[str, list[TensorEntry]]:
+    """The tensors that each innermost layer of the network owns, by the layer's canonical path."""
+    known = {operation.layer for operation in flat(graph).operations} if graph else set[str]()
+    owned: dict[str, list[TensorEntry]] = {}
+    for name, tensor in archive.tensors.items():
+        layer = next((path for path in _above(name) if path in known), name.rpartition("/")[0])
+        owned.setdefault(layer, []).append(tensor)
+    return owned
+
+
+def parameters_below(owned: Mapping[str, Sequence[TensorEntry]]) -> dict[str, int]:
+    """The number of elements that each layer owns, and each model with all that is in it, by canonical path."""
+    totals: dict[str, int] = {}
+    for layer, tensors in owned.items():
+        size = sum(tensor.size for tensor in tensors)
+        for path in (layer, *_above(layer)):
+            totals[path] = totals.get(path, 0) + size
+    return totals
+
+
+def _above(name: str) -> Iterator[str]:
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
+def _layers(graph: OperationGraph, totals: Mapping[str, int], prefix: str = "") -> Iterator[LayerSummary]:
+    if not prefix:
+        for value in graph.inputs:
+            yield LayerSummary(value, "InputLayer", graph.shapes.get(value), 0)
+    seen: set[str] = set()
+    for operation in graph.operations:
+        if operation.layer in seen:
+            continue
+        seen.add(operation.layer)
+        path = prefix + operation.layer
+        shape = graph.shapes.get(operation.outputs[0])
+        learns = operation.attributes.get("trainable")
+        trainable = learns if isinstance(learns, bool) else None
+        yield LayerSummary(path, operation.kind, shape, totals.get(path, 0), trainable)
+        if operation.graph is not None:
+            yield from _layers(operation.graph, totals, f"{path}/")
+
+
+def _layers_of_names(owned: Mapping[str, Sequence[TensorEntry]]) -> Iterator[LayerSummary]:
+    for layer, tensors in owned.items():
+        yield LayerSummary(layer, "", None, sum(tensor.size for tensor in tensors))
+
+
+def _optimizer(entry: OptimizerEntry | None) -> OptimizerSummary | None:
+    if entry is None:
+        return None
+    slots = tuple(SlotSummary(item.slot, item.variable, item.tensor.shape, item.tensor.dtype) for item in entry.slots)
+    return OptimizerSummary(entry.class_name, entry.config, entry.iterations, slots)

@@ -1,0 +1,136 @@
+"""`.keras` files of Keras 3 (and TensorFlow 2.13 to 2.15): a zip of config.json, metadata.json, model.weights.h5."""
+
+import functools
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from regraft.core.errors import CorruptFileError, SourceError
+from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive
+from regraft.formats import hdf5, keras_config, keras_optimizer
+from regraft.formats.keras_layers import Layer, described
+from regraft.formats.keras_names import Named, stored_by_position
+
+NAME = "keras"
+TITLE = "Keras 3 model (.keras)"
+
+_WEIGHTS = "model.weights.h5"
+_CHUNK = 1 << 20
+# A zip member cannot honestly be this much larger than what is stored of it.
+_LARGEST_EXPANSION = 1000
+
+
+def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArchive:
+    """Open a `.keras` file; its checksums are verified first, so that a damaged one is refused whole.
+
+    Args:
+        path: the file.
+        architecture: not needed, the file has its own.
+
+    Raises:
+        CorruptFileError: the file is truncated or was altered.
+        SourceError: it holds what this version cannot read.
+    """
+    with hdf5.refusing_damage(path):
+        with zipfile.ZipFile(path) as archive:
+            config = keras_config.parsed(archive.read("config.json"))
+            metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+            if _WEIGHTS not in archive.namelist():
+                found = ", ".join(archive.namelist())
+                raise SourceError(
+                    f"'{path}': expected '{_WEIGHTS}' inside, found {found}; save it with Keras' defaults"
+                )
+            source = hdf5.source(path, _member(path, archive, archive.getinfo(_WEIGHTS)))
+        model = described(config)
+        with source.opened() as file:
+            groups, datasets = hdf5.held(file)
+            named, warnings = stored_by_position(groups, datasets, model)
+            tensors = {item.name: hdf5.entry(item.name, item.dataset, source) for item in named}
+            optimizer, more = _optimizer(source, config, datasets, named, model)
+    warnings = [*keras_config.warnings_about(model), *warnings, *more]
+    return TensorArchive(NAME, tensors, config, optimizer, {**metadata, "path": str(path)}, tuple(warnings))
+
+
+def graph(archive: TensorArchive) -> OperationGraph:
+    """The operations of the model, from its configuration; no code is run."""
+    return keras_config.graph_of(archive)
+
+
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    """Opens the member: where it stands if stored as it is, in memory if compressed; verified either way."""
+    if info.file_size > _LARGEST_EXPANSION * max(info.compress_size, 1):
+        raise CorruptFileError(
+            f"'{path}': '{info.filename}' claims {info.file_size} bytes, {info.compress_size} are stored"
+        )
+    if info.compress_type != zipfile.ZIP_STORED:
+        return functools.partial(io.BytesIO, archive.read(info))
+    with archive.open(info):
+        # Opening alone checks the local header.
+        start = _content_start(path, info)
+    window = functools.partial(_Window, path, start, info.file_size)
+    checksum = 0
+    with window() as content:
+        while chunk := content.read(_CHUNK):
+            checksum = zlib.crc32(chunk, checksum)
+    if checksum != info.CRC:
+        raise CorruptFileError(f"'{path}' was altered: the checksum of '{info.filename}' is wrong; get the file again")
+    return lambda: io.BufferedReader(window())
+
+
+def _content_start(path: Path, info: zipfile.ZipInfo) -> int:
+    with path.open("rb") as file:
+        file.seek(info.header_offset + 26)
+        lengths = file.read(4)
+    return info.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+
+
+class _Window(io.RawIOBase):
+    """A part of a file as a file, so that tensors are read from the zip without unpacking it."""
+
+    def __init__(self, path: Path, start: int, size: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._start, self._size, self._position = start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)[: max(self._size - self._position, 0)]
+        self._file.seek(self._start + self._position)
+        count = self._file.readinto(view) or 0
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _optimizer(
+    source: hdf5.Source, config: Any, datasets: dict[str, Any], named: list[Named], model: Layer
+) -> tuple[OptimizerEntry | None, list[str]]:
+    stored = {
+        key[len("optimizer/vars/") :]: item for key, item in datasets.items() if key.startswith("optimizer/vars/")
+    }
+    if not stored:
+        return None, []
+    keys = sorted((key for key in stored if key.isdigit()), key=int)
+    arrays = [hdf5.entry(f"optimizer/{key}", stored[key], source) for key in keys]
+    stated = (config.get("compile_config") or {}).get("optimizer")
+    learning = [(item.name, tuple(item.dataset.shape)) for item in named if item.learns and model.trainable]
+    return keras_optimizer.entry(stated, arrays, [learning], alternating=True)

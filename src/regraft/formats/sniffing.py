@@ -1,0 +1,150 @@
+"""Which format a file or folder is of, by what is in it; its name does not count."""
+
+import json
+import zipfile
+from pathlib import Path
+
+from regraft.core.errors import CorruptFileError, SourceError, nearest
+from regraft.formats import hdf5, protobuf
+
+# What is recognised and cannot be read yet: the words for it.
+FOREIGN = {
+    "tensorflow-saved-model": "a TensorFlow SavedModel",
+    "tensorflow-checkpoint": "a TensorFlow checkpoint",
+    "tensorflow-meta-graph": "a TensorFlow meta graph",
+    "tensorflow-graph": "a frozen TensorFlow graph",
+    "tflite": "a TensorFlow Lite model",
+    "pytorch": "a PyTorch file",
+    "torchscript": "a TorchScript file",
+    "safetensors": "a safetensors file",
+    "onnx": "an ONNX model",
+    "caffe": "a Caffe model",
+    "npz": "a NumPy archive (.npz)",
+    "npy": "a NumPy array (.npy)",
+    "pickle": "a Python pickle",
+    "keras-folder": "an unzipped Keras model",
+    "keras-npz": "a Keras model with NumPy weights",
+}
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_TABLE = bytes.fromhex("57fb808b247547db")
+_LEGACY_PYTORCH = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")
+
+
+def recognised(path: Path) -> str:
+    """The format of a file or folder: the name of one that can be read, or a key of `FOREIGN`.
+
+    Raises:
+        SourceError: there is no such file, or it is of no known format.
+        CorruptFileError: it begins as a known format and is cut off.
+    """
+    if not path.exists():
+        known = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise SourceError(f"no file or folder '{path}'{nearest(path.name, known)}")
+    found = _folder(path) if path.is_dir() else _file(path)
+    if found is None:
+        raise SourceError(
+            f"'{path}' is of no known format; expected a network: .keras, .h5 or .weights.h5 of Keras 1 to 3"
+        )
+    return found
+
+
+def _folder(path: Path) -> str | None:
+    names = {item.name for item in path.iterdir()}
+    if names & {"saved_model.pb", "saved_model.pbtxt"}:
+        return "tensorflow-saved-model"
+    if "config.json" in names and any(name.startswith("model.weights.") for name in names):
+        return "keras-folder"
+    if "checkpoint" in names or any(name.endswith(".index") for name in names):
+        return "tensorflow-checkpoint"
+    return "safetensors" if any(name.endswith(".safetensors") for name in names) else None
+
+
+def _file(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            size = file.seek(0, 2)
+            file.seek(max(size - 8, 0))
+            tail = file.read(8)
+    except PermissionError as error:
+        raise SourceError(f"cannot read '{path}': {error.strerror}") from error
+    if not head:
+        raise CorruptFileError(f"'{path}' is empty; get the file again")
+    if head[:4] == b"PK\x03\x04":
+        return _zip(path)
+    if _is_hdf5(path, size):
+        return _hdf5(path)
+    for recognise in (_by_mark, _safetensors):
+        found = recognise(head, tail, size, path)
+        if found:
+            return found
+    return _checkpoint_data(path) or protobuf.kind(path)
+
+
+def _zip(path: Path) -> str | None:
+    if not zipfile.is_zipfile(path):
+        raise CorruptFileError(f"'{path}' is cut off: it begins as a zip file and has no end; get the file again")
+    with hdf5.refusing_damage(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if "config.json" in names:
+        return "keras-npz" if "model.weights.npz" in names else "keras"
+    if any(name.endswith("/data.pkl") for name in names):
+        return "torchscript" if any("/code/" in name for name in names) else "pytorch"
+    return "npz" if names and all(name.endswith(".npy") for name in names) else None
+
+
+def _is_hdf5(path: Path, size: int) -> bool:
+    # A user block of 512 bytes or a power of two more may stand before the signature.
+    with path.open("rb") as file:
+        start = 0
+        while start < min(size, 1 << 20):
+            file.seek(start)
+            if file.read(8) == _HDF5:
+                return True
+            start = max(512, start * 2)
+    return False
+
+
+def _hdf5(path: Path) -> str | None:
+    with hdf5.refusing_damage(path), hdf5.source(path).opened() as file:
+        attributes = set(file.attrs)
+        if attributes & {"model_config", "layer_names", "layer_names0"} or "model_weights" in file:
+            return "keras-h5"
+        found: list[str] = []
+        file.visit(lambda name: True if name.endswith("vars") and not found.append(name) else None)
+        if found or "layers" in file or "_layer_checkpoint_dependencies" in file:
+            return "keras-weights"
+    raise SourceError(
+        f"'{path}' is an HDF5 file but holds no Keras network; found {sorted(attributes) or 'no attributes'}"
+    )
+
+
+def _by_mark(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
+    if head[:6] == b"\x93NUMPY":
+        return "npy"
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if tail == _TABLE:
+        return "tensorflow-checkpoint"
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "pytorch" if _LEGACY_PYTORCH in head else "pickle"
+    return "pickle" if head[:2] in (b"(d", b"(l") else None
+
+
+def _safetensors(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{" or not 2 <= length <= min(size - 8, 1 << 27):
+        return None
+    with path.open("rb") as file:
+        file.seek(8)
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            return None
+    return "safetensors" if isinstance(header, dict) else None
+
+
+def _checkpoint_data(path: Path) -> str | None:
+    stem, mark, _ = path.name.partition(".data-0")
+    return "tensorflow-checkpoint" if mark and path.with_name(f"{stem}.index").exists() else None

@@ -1,0 +1,125 @@
+"""Files that Keras 3 opens: `.keras`, whole models in legacy `.h5`, and weights for a stated architecture.
+
+Nothing in a file is run: Keras' safe mode stays on.
+"""
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from regraft import formats
+from regraft.core.errors import ProofError, SourceError
+from regraft.core.records import LoadReport
+from regraft.core.tensors import TensorArchive
+from regraft.graph import names
+from regraft.importers import architecture, weights_file
+from regraft.importers.pretrained import Opened, Request, all_loaded
+
+_SUFFIX = {"keras": ".keras", "keras-h5": ".h5"}
+_ADDRESS = re.compile(r"[a-z0-9]{2,}:(//|[A-Z])")
+
+
+def handles(request: Request) -> bool:
+    """Whether the source is a path."""
+    return not isinstance(request.source, keras.Model) and _ADDRESS.match(request.text) is None
+
+
+def load(request: Request) -> Opened:
+    """Open the file; where an architecture is stated, only its weights are taken.
+
+    Raises:
+        SourceError: there is no such file, it is of another format, it needs an architecture, or Keras refuses it.
+        CorruptFileError: the file is truncated or was altered.
+        ProofError: the weights do not fit the architecture, or Keras did not read what the file holds.
+    """
+    path = Path(request.text)
+    if request.architecture is not None:
+        formats.sniff(path)
+        model = architecture.build(request.architecture, request.input_size)
+        return Opened(model, weights_file.load_into(model, path))
+    # The archive must be closed again before Keras opens the file: HDF5 refuses to open one twice in two ways.
+    if formats.read(path).config is None:
+        raise SourceError(
+            f"'{path}' holds weights but no architecture; say which with --architecture keras:NAME?... or "
+            "package.module:function"
+        )
+    model = _load_whole(path, _SUFFIX[formats.sniff(path)])
+    return Opened(model, _report(model, formats.read(path), path))
+
+
+def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadReport:
+    """What Keras read, compared with what the file holds, value by value."""
+    variables = names.variables(model)
+    if set(archive.tensors) != set(variables):
+        return LoadReport(
+            loaded=tuple(variables), notes=("Keras read the file; not every tensor has a name to compare by",)
+        )
+    for name, variable in variables.items():
+        value = np.asarray(keras.ops.convert_to_numpy(variable))
+        if not np.array_equal(
+            value, archive.tensors[name].read().astype(value.dtype), equal_nan=value.dtype.kind == "f"
+        ):
+            raise ProofError(
+                f"Keras gave '{name}' other values than '{path}' holds; layers of the file may be in another order"
+            )
+    return all_loaded(model)
+
+
+def _load_whole(path: Path, suffix: str) -> keras.Model:
+    try:
+        with _under_suffix(path, suffix) as named:
+            model = keras.saving.load_model(named, compile=False, safe_mode=True)
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        ImportError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        raise SourceError(_refusal(path, str(error))) from error
+    if not isinstance(model, keras.Model):
+        raise SourceError(f"expected a model in '{path}', found {type(model).__name__}")
+    return model
+
+
+@contextlib.contextmanager
+def _under_suffix(path: Path, suffix: str) -> Generator[Path]:
+    """The file under a name with the ending by which Keras chooses its reader."""
+    if path.suffix == suffix or (suffix == ".h5" and path.suffix == ".hdf5"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / f"model{suffix}"
+        link.symlink_to(path.resolve())
+        yield link
+
+
+def _refusal(path: Path, said: str) -> str:
+    """One line on why Keras does not open a file, and what to do."""
+    line = " ".join(said.split())
+    way_out = "or give the model itself, or its weights with --architecture package.module:function"
+    if "lambda" in line.lower() or "safe_mode" in line or "unsafe" in line.lower():
+        return (
+            f"'{path}' holds Python code (a Lambda layer or the like), which is not run from a file; "
+            f"save the model without it, {way_out}"
+        )
+    custom = re.search(
+        r"Could not locate (?:class|function) '([^']+)'|Unknown (?:layer|object|class)[^']*'([^']+)'", line
+    )
+    if custom:
+        return (
+            f"'{path}' needs the custom object '{custom[1] or custom[2]}', which only its author's code defines; "
+            f"register it with keras.saving.register_keras_serializable, {way_out}"
+        )
+    # Keras puts the reason behind the whole configuration of the layer.
+    reason = line.rpartition("Exception encountered: ")[2][:300]
+    advice = f"convert it with the Keras that wrote it, {way_out}"
+    return f"Keras {keras.__version__} does not open '{path}': {reason}; {advice}"

@@ -1,0 +1,72 @@
+"""Opening a source: one table of kinds, one way from each of them to a `Pretrained`."""
+
+import os
+from types import ModuleType
+
+import keras
+
+from regraft.core.errors import SourceError
+from regraft.importers import conventions, hub, keras_applications, keras_file, live_model
+from regraft.importers.pretrained import Pretrained, Request, Source, require_finite
+
+# Each has `handles(request)` and `load(request)`; the first that handles a source loads it.
+KINDS: tuple[ModuleType, ...] = (live_model, keras_applications, hub, keras_file)
+
+
+def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
+    source: Source,
+    *,
+    architecture: str | None = None,
+    preprocessing: str | None = None,
+    input_size: int | None = None,
+    weights: str | None = None,
+) -> Pretrained:
+    """Open a pretrained network from wherever it is.
+
+    Args:
+        source: a file that Keras opens, `keras:NAME?argument=value&...`, `hf://...`, `kaggle://...`, or a model.
+        architecture: what builds the model where the file holds only weights: `keras:NAME?...` or
+            `package.module:function`.
+        preprocessing: the input convention, where the source's own is not to be used: a key of
+            `core.input_spec.CONVENTIONS` or a formula.
+        input_size: height and width in pixels. Networks that are built here are built for it, and one that leaves its
+            size open gets it; a file of another definite size stays as it is, for `surgery.resize` to rebuild.
+        weights: for `keras:` sources: `imagenet`, `none` (random), or a file.
+
+    Returns:
+        The model, its input convention, and what became of every tensor. A model given as such is not copied.
+
+    Raises:
+        SourceError: the source cannot be opened, or holds weights that are not finite.
+        CorruptFileError: a file is truncated or was altered.
+        ProofError: a file's weights do not fit the architecture.
+
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()])
+    >>> open(network).inputs.name
+    'raw'
+    """
+    text = f"model '{source.name}'" if isinstance(source, keras.Model) else os.fspath(source)
+    request = Request(source if isinstance(source, keras.Model) else text, text, architecture, input_size, weights)
+    _refuse_what_would_be_ignored(request)
+    for kind in KINDS:
+        if kind.handles(request):
+            opened = kind.load(request)
+            break
+    else:
+        raise SourceError(f"expected a file, keras:NAME, hf://... or kaggle://..., found '{text}'")
+    require_finite(opened.model, text)
+    inputs = conventions.input_spec(opened.model, preprocessing, input_size or opened.size)
+    return Pretrained(opened.model, inputs, opened.report, text, opened.classes)
+
+
+def _refuse_what_would_be_ignored(request: Request) -> None:
+    if request.weights is not None and not keras_applications.handles(request):
+        raise SourceError(
+            f"expected weights only for keras:NAME sources, found weights '{request.weights}' for '{request.text}'; "
+            "give the file of weights as the source and say what builds the model as the architecture"
+        )
+    if request.architecture is not None and not keras_file.handles(request):
+        raise SourceError(
+            f"expected an architecture only for files, found '{request.architecture}' for '{request.text}'; "
+            "leave it out"
+        )

@@ -1,0 +1,65 @@
+"""Proof that what was frozen did not move."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+
+from regraft.core import digest
+from regraft.core.errors import ProofError
+from regraft.core.records import Certificate, Drift
+from regraft.graph import names
+from regraft.graph.digest import of_variable
+
+
+def certify(source: keras.Model, joined: keras.Model, trunk: keras.Model, also: Sequence[str] = ()) -> Certificate:
+    """Compare the bytes of frozen variables, BatchNorm statistics included, in the source and in the joined model.
+
+    Args:
+        source: the pretrained network.
+        joined: a model made by `surgery.graft.join`.
+        trunk: what was frozen whole: its variable names are compared.
+        also: names of variables of the branch that were frozen too.
+    """
+    before, after = names.variables(source), names.variables(joined)
+    pairs = {name: f"trunk/{name}" for name in names.variables(trunk)} | {name: f"branch/{name}" for name in also}
+    digests = {name: of_variable(before[name]) for name in pairs}
+    changed = tuple(name for name, place in pairs.items() if of_variable(after[place]) != digests[name])
+    whole = digest.of_strings(part for name in sorted(digests) for part in (name, digests[name]))
+    return Certificate(not changed, len(pairs), whole, changed)
+
+
+def require(certificate: Certificate) -> None:
+    """Refuse to go on when a frozen variable moved.
+
+    Raises:
+        ProofError: it did.
+    """
+    if not certificate.frozen_unchanged:
+        raise ProofError(
+            f"{len(certificate.changed)} of {certificate.variables} frozen variables moved, first "
+            f"'{certificate.changed[0]}'; this is a fault of Regraft, or of a layer that changes its weights in inference"
+        )
+
+
+def drift(source: keras.Model, branch: keras.Model, frozen: Sequence[str]) -> tuple[Drift, ...]:
+    """How far each reused layer of a branch moved: the norm of its change relative to the norm of its values before."""
+    before, after = names.variables(source), names.variables(branch)
+    layers: dict[str, list[str]] = {}
+    for name in after:
+        if name in before:
+            layers.setdefault(name.rpartition("/")[0], []).append(name)
+    still = set(frozen)
+    return tuple(
+        Drift(layer, _relative_change(before, after, members), still.issuperset(members))
+        for layer, members in layers.items()
+    )
+
+
+def _relative_change(
+    source: Mapping[str, keras.Variable], result: Mapping[str, keras.Variable], members: list[str]
+) -> float:
+    before = [np.asarray(keras.ops.convert_to_numpy(source[name]), np.float64).ravel() for name in members]
+    after = [np.asarray(keras.ops.convert_to_numpy(result[name]), np.float64).ravel() for name in members]
+    old, new = np.concatenate(before), np.concatenate(after)
+    return float(np.linalg.norm(new - old) / max(np.linalg.norm(old), 1e-12))

@@ -1,0 +1,95 @@
+"""Which variables learn at which rate: one Keras optimizer for each rate, so that every kind of optimizer can do it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from regraft.core.errors import RequestError, nearest
+from regraft.core.plan import FineTuneSpec
+from regraft.core.selectors import assign
+from regraft.graph import names
+from regraft.training.schedules import schedule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Variables that learn at one rate, by canonical name, and the optimizer that owns their state.
+
+    Attributes:
+        rate: the peak of the schedule.
+        variables: those that learn.
+        optimizer: built for exactly these variables, in this order.
+    """
+
+    rate: float
+    variables: Mapping[str, keras.Variable]
+    optimizer: Any
+
+    def state(self) -> dict[str, keras.Variable]:
+        """The optimizer's variables, named after the group's rate and their place."""
+        return {f"{self.rate!r}/{index}": variable for index, variable in enumerate(self.optimizer.variables)}
+
+
+def set_trainable(model: keras.Model, spec: FineTuneSpec) -> dict[str, float]:
+    """Mark in place what learns in this phase, and return the rate of each variable that does.
+
+    A variable without a positive rate is frozen; so is, unless the plan says `adapt`, everything of a BatchNorm layer,
+    statistics included. A layer that is frozen whole runs in inference mode.
+
+    Raises:
+        SelectorError: a variable is matched by no rule, or a rule is the first match of none.
+    """
+    rates = assign([(rule.pattern, rule.rate) for rule in spec.rates], names.variables(model))
+    owners = {id(variable): layer for _, layer in names.layers(model) for variable in own_variables(layer)}
+    learning: dict[str, float] = {}
+    for name, variable in names.variables(model).items():
+        layer = owners[id(variable)]
+        held = spec.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization)
+        if rates[name] > 0 and variable.trainable and not held:
+            learning[name] = rates[name]
+    moved = {id(owners[id(variable)]) for name, variable in names.variables(model).items() if name in learning}
+    for _, layer in names.layers(model):
+        if own_variables(layer) and id(layer) not in moved:
+            layer.trainable = False
+    return learning
+
+
+def own_variables(layer: keras.Layer) -> list[Any]:
+    """The variables of a layer that belong to none of the layers that it holds."""
+    held = {id(variable) for path, child in names.layers(layer) if path for variable in child.variables}
+    return [variable for variable in layer.variables if id(variable) not in held]
+
+
+def groups(model: keras.Model, spec: FineTuneSpec, steps: int) -> list[Group]:
+    """An optimizer for each rate, over the variables that learn at it.
+
+    Raises:
+        RequestError: Keras has no optimizer of that name.
+    """
+    rates = set_trainable(model, spec)
+    variables = names.variables(model)
+    made: list[Group] = []
+    for rate in sorted(set(rates.values()), reverse=True):
+        chosen = {name: variables[name] for name in variables if rates.get(name) == rate}
+        optimizer = _optimizer(spec, schedule(spec.schedule, rate, steps, spec.warmup))
+        optimizer.build(list(chosen.values()))
+        made.append(Group(rate, chosen, optimizer))
+    return made
+
+
+def _optimizer(spec: FineTuneSpec, rate: Any) -> Any:
+    known = {
+        name.lower(): kind
+        for name, kind in vars(keras.optimizers).items()
+        if isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer) and name not in _NOT_FOR_STEPS
+    }
+    kind = known.get(spec.optimizer.lower())
+    if kind is None:
+        raise RequestError(f"Keras has no optimizer '{spec.optimizer}'{nearest(spec.optimizer, known)}")
+    options: dict[str, Any] = {"momentum": 0.9} if kind is keras.optimizers.SGD else {}
+    return kind(learning_rate=rate, weight_decay=spec.weight_decay or None, **options)
+
+
+_NOT_FOR_STEPS: Sequence[str] = ("Optimizer", "LossScaleOptimizer")

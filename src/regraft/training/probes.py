@@ -1,0 +1,164 @@
+"""Quick linear probes: how much a linear classifier gets out of the pooled activations of each of many cut points."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from regraft.core import metrics
+from regraft.core.errors import DataError
+from regraft.core.records import Metric
+from regraft.training.heads.basis import refuse_non_finite, scale_of
+from regraft.training.heads.softmax import Floats, Integers, threads_for
+
+# Examples that a probe looks at: at 90 % accuracy this is +-1 point, enough to rank cut points, and bounds the time.
+PROBE_EXAMPLES = 4000
+# Penalties, as parts of the mean variance of a principal component.
+PENALTIES = tuple(10.0 ** (half / 2) for half in range(-6, 7))
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """A probe's leave-one-out result.
+
+    Attributes:
+        accuracy: share of the examples that are right when each is left out in turn.
+        correct: (m,) whether each is right; comparable between probes of the same labels and seed.
+        indices: (m,) which examples were looked at.
+        width: features.
+        penalty: the chosen one, a part of the mean variance.
+    """
+
+    accuracy: Metric
+    correct: NDArray[np.bool_]
+    indices: NDArray[np.int64]
+    width: int
+    penalty: float
+
+
+def probe(activations: Floats, labels: Integers, n_classes: int, seed: int = 0) -> ProbeResult:
+    """Leave-one-out accuracy of ridge regression on one-hot targets, in tens of milliseconds.
+
+    For ranking cut points: one eigendecomposition gives the left-out answers of every example under every penalty in
+    closed form (Golub, Heath and Wahba 1979; residual divided by one minus leverage). The penalty with the lowest
+    left-out squared error is taken; it and the standardisation have seen the example left out, which flatters all
+    probes alike and by very little. Examples count equally, as they do for the head, which the probe stands for.
+
+    Args:
+        activations: (n, d), pooled.
+        labels: (n,), class indices.
+        n_classes: how many classes there are.
+        seed: of the stratified sample of `PROBE_EXAMPLES` where there are more examples.
+
+    Raises:
+        DataError: shapes do not fit, a label is no class, fewer than two examples, or a value is not finite.
+    """
+    _check(activations, labels, n_classes)
+    kept = stratified(labels, PROBE_EXAMPLES, seed)
+    targets = (labels[kept][:, None] == np.arange(n_classes)).astype(np.float32)
+    features = _features(activations[kept])
+    with threads_for(features.size):
+        residuals = _left_out(*_components(features), targets - targets.mean(axis=0))
+    best = int(np.argmin(np.square(residuals).mean(axis=(0, 2))))
+    correct = (targets - residuals[:, best]).argmax(axis=1) == labels[kept]
+    return ProbeResult(metrics.accuracy(correct), correct, kept, activations.shape[1], PENALTIES[best])
+
+
+def probe_many(
+    activations: Mapping[str, Floats], labels: Integers, n_classes: int, seed: int = 0
+) -> dict[str, ProbeResult]:
+    """A probe per cut point, all on the same examples.
+
+    Args:
+        activations: by cut point, (n, d) each, in order of depth.
+        labels: (n,).
+        n_classes: how many classes there are.
+        seed: see `probe`.
+    """
+    return {name: probe(array, labels, n_classes, seed) for name, array in activations.items()}
+
+
+def best_cut(probes: Mapping[str, ProbeResult]) -> str:
+    """The deepest of the cut points that cannot be told from the best, paired on the same examples at 95 %.
+
+    Where the probe cannot tell, the deepest features are the safer ones: over five divisions of flowers and of hand
+    signs on MobileNet, heads on the cut chosen so had 87.6 and 93.7 % on new examples; on the probe's best cut 85.7
+    and 93.9 %; on the shallowest that cannot be told from it 82.9 and 92.7 %.
+
+    Args:
+        probes: by cut point, in order of depth, all of the same examples.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not probes:
+        raise DataError("expected the probe of at least one cut point to choose from, found none")
+    best = max(probes.values(), key=lambda result: result.accuracy.value)
+    gains = {name: metrics.paired_gain(best.correct, result.correct) for name, result in probes.items()}
+    return [name for name, gain in gains.items() if gain.interval[0] <= 0][-1]
+
+
+def stratified(labels: Integers, size: int, seed: int) -> NDArray[np.int64]:
+    """Indices, rising, of at most about `size` examples, each class by its share but with two examples at least.
+
+    Args:
+        labels: (n,).
+        size: examples wanted.
+        seed: of the choice.
+    """
+    if len(labels) <= size:
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    grouped = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wanted = np.maximum(np.rint(counts * size / len(labels)), 2)
+    return np.sort(grouped[rank < np.repeat(wanted, counts)])
+
+
+def _check(activations: Floats, labels: Integers, n_classes: int) -> None:
+    if activations.ndim != 2 or labels.shape != activations.shape[:1] or len(labels) < 2:
+        raise DataError(
+            "expected activations (n, d) and labels (n,) of at least two examples,"
+            f" found {activations.shape} and {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise DataError(f"expected labels from 0 to {n_classes - 1}, found {labels.min()} to {labels.max()}")
+
+
+def _features(activations: Floats) -> NDArray[np.float32]:
+    """Centred and scaled as for the head, in float32: a ranking needs no more, and it is twice as fast."""
+    centre = activations.mean(axis=0, dtype=np.float64)
+    refuse_non_finite(centre)
+    features = (activations - centre.astype(np.float32)).astype(np.float32, copy=False)
+    deviation = np.sqrt(np.einsum("nd,nd->d", features, features).astype(np.float64) / len(features))
+    features /= scale_of(deviation).astype(np.float32)
+    return features
+
+
+def _components(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Left singular vectors (n, r) and squared singular values (r,)."""
+    rows, width = features.shape
+    if rows <= width:
+        squares, left = linalg.eigh(features @ features.T, driver="evd", check_finite=False)
+        return left, np.maximum(squares, 0)
+    squares, right = linalg.eigh(features.T @ features, driver="evd", check_finite=False)
+    squares = np.maximum(squares, np.finfo(np.float32).tiny)
+    kept = squares >= squares[-1] * 1e-6
+    return (features @ right[:, kept]) / np.sqrt(squares[kept]), squares[kept]
+
+
+def _left_out(
+    left: NDArray[np.float32], squares: NDArray[np.float32], targets: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Residuals (n, penalties, k) of every example under regressions, intercept included, that left it out."""
+    (rows, components), classes = left.shape, targets.shape[1]
+    penalties = np.maximum(np.array(PENALTIES) * squares.mean(), 1e-12)
+    shrink = (squares[:, None] / (squares[:, None] + penalties)).astype(np.float32)
+    weights = shrink[:, :, None] * (left.T @ targets)[:, None, :]
+    residuals = targets[:, None, :] - (left @ weights.reshape(components, -1)).reshape(rows, -1, classes)
+    leverage = np.square(left) @ shrink + np.float32(1 / rows)
+    residuals /= np.maximum(1 - leverage, 1e-6)[:, :, None]
+    return residuals

@@ -1,0 +1,81 @@
+import itertools
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from regraft import formats
+from regraft.core.errors import SourceError
+from regraft.formats.drawing import graph_html
+from regraft.formats.inspection import inspect
+from regraft.formats.layout import drawn, spread
+
+NAMES = ("convolutional", "sequential", "recurrent", "nested", "frozen_base", "towers")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_layer_has_a_box_and_every_cut_point_a_line(name, saved):
+    _, path = saved(name, "keras")
+    page = graph_html(path)
+    svg = ET.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+    titles = [element.text.splitlines()[0] for element in svg.iter("{http://www.w3.org/2000/svg}title")]
+    found = inspect(path)
+    for layer in found.layers:
+        assert layer.name in titles
+    assert page.count('class="cut"') == len(found.cut_points)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_boxes_do_not_overlap_and_frames_hold_what_is_theirs(name, saved):
+    drawing = drawn(formats.graph(formats.read(saved(name, "keras")[1])))
+    boxes = [box for box in drawing.boxes if not box.inside]
+    for index, box in enumerate(boxes):
+        assert box.x >= 0
+        assert box.x + box.width <= drawing.width + 1e-6
+        for other in boxes[index + 1 :]:
+            apart_sideways = box.x + box.width <= other.x or other.x + other.width <= box.x
+            apart_upwards = box.y + box.height <= other.y or other.y + other.height <= box.y
+            assert apart_sideways or apart_upwards
+    for frame in (box for box in drawing.boxes if box.inside):
+        held = [
+            box for box in boxes if frame.x < box.x < frame.x + frame.width and frame.y < box.y < frame.y + frame.height
+        ]
+        assert len(held) >= len([item for item in frame.operation.graph.operations if item.graph is None])
+
+
+def test_lines_lead_downwards_and_a_chain_is_straight(saved):
+    drawing = drawn(formats.graph(formats.read(saved("convolutional", "keras")[1])))
+    for line in drawing.lines:
+        assert line[0][0] == pytest.approx(line[-1][0])
+        assert line[0][1] < line[-1][1]
+
+
+def test_the_page_needs_nothing_else_and_knows_the_dark(saved):
+    page = graph_html(saved("nested", "keras")[1])
+    assert not re.findall(r"(?:src|href)=|url\(|@import|<script", page)
+    assert "prefers-color-scheme: dark" in page
+    HTMLParser().feed(page)
+
+
+def test_names_are_escaped(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="a<b>&c")], name="<script>")
+    model.save(tmp_path / "m.keras")
+    page = graph_html(tmp_path / "m.keras")
+    assert "<b>" not in page
+    assert "<script>" not in page
+    assert "a&lt;b&gt;&amp;c" in page
+
+
+def test_weights_alone_cannot_be_drawn(saved):
+    with pytest.raises(SourceError, match="holds weights but no architecture"):
+        graph_html(saved("nested", "keras-weights")[1])
+
+
+def test_spreading_keeps_order_and_gaps():
+    found = spread([5.0, 1.0, 1.0, 20.0], [2.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.0])
+    assert all(b - a >= 2.0 - 1e-9 for a, b in itertools.pairwise(found))
+    assert found[3] == 20.0
+    assert sum(found[:3]) == pytest.approx(7.0)

@@ -1,0 +1,95 @@
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from regraft import formats
+from regraft.core.errors import CorruptFileError, SourceError
+
+
+@pytest.mark.parametrize("format_name", list(formats.FORMATS))
+def test_the_content_counts_and_not_the_name(format_name, saved, tmp_path):
+    _, path = saved("sequential", format_name)
+    (tmp_path / "network.txt").write_bytes(path.read_bytes())
+    assert formats.sniff(tmp_path / "network.txt") == format_name
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """Small files and folders of formats that cannot be read yet, by the words for them."""
+
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    def zipped(name, members):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for member in members:
+                archive.writestr(member, b"x")
+        return tmp_path / name
+
+    saved_model = tmp_path / "saved"
+    saved_model.mkdir()
+    (saved_model / "saved_model.pb").write_bytes(b"\x08\x01\x12\x02xy")
+    np.save(tmp_path / "a.npy", np.zeros(2))
+    np.savez(tmp_path / "a.npz", np.zeros(2))
+    header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    node = b"\n\x01x\x12\x05Const"
+    return {
+        "a TensorFlow SavedModel": saved_model,
+        "a TensorFlow checkpoint": write("c.index", b"\0" * 50 + bytes.fromhex("57fb808b247547db")),
+        "a frozen TensorFlow graph": write("g.pb", b"".join(b"\n" + bytes([len(node)]) + node for _ in range(3))),
+        "a TensorFlow Lite model": write("m.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 20),
+        "a PyTorch file": zipped("m.pt", ["archive/data.pkl", "archive/data/0"]),
+        "a TorchScript file": zipped("s.pt", ["s/data.pkl", "s/code/net.py"]),
+        "a safetensors file": write("m.safetensors", struct.pack("<Q", len(header)) + header + b"\0\0\0\0"),
+        "an ONNX model": write("m.onnx", b"\x08\x08\x12\x01p\x3a\x02\n\0"),
+        "a Caffe model": write("m.caffemodel", b"\n\x03net\xa2\x06\x02\n\0\xa2\x06\x02\n\0"),
+        "a NumPy archive (.npz)": tmp_path / "a.npz",
+        "a NumPy array (.npy)": tmp_path / "a.npy",
+        "a Python pickle": write("p.pkl", b"\x80\x04K\x01."),
+    }
+
+
+def test_foreign_formats_are_recognised_and_refused(foreign):
+    for words, path in foreign.items():
+        with pytest.raises(SourceError) as caught:
+            formats.sniff(path)
+        assert f"'{path}' was recognised as {words}; this version cannot read it yet" in str(caught.value)
+
+
+def test_what_is_no_network_is_refused(tmp_path):
+    (tmp_path / "notes.h5").write_text("these are notes\n")
+    with pytest.raises(SourceError, match=r"notes.h5' is of no known format; expected a network: .keras"):
+        formats.sniff(tmp_path / "notes.h5")
+    with pytest.raises(SourceError, match="is of no known format"):
+        formats.sniff(tmp_path)
+
+
+def test_an_absent_file_names_what_is_near(tmp_path):
+    (tmp_path / "mobilenet.keras").write_bytes(b"x")
+    with pytest.raises(
+        SourceError, match=r"no file or folder '.*mobilnet.keras'; nearest known names: mobilenet.keras"
+    ):
+        formats.sniff(tmp_path / "mobilnet.keras")
+
+
+def test_an_empty_file_and_half_a_zip_are_corrupt(tmp_path, saved):
+    (tmp_path / "empty.keras").write_bytes(b"")
+    with pytest.raises(CorruptFileError, match="is empty"):
+        formats.sniff(tmp_path / "empty.keras")
+    (tmp_path / "half.keras").write_bytes(saved("sequential", "keras")[1].read_bytes()[:500])
+    with pytest.raises(CorruptFileError, match="begins as a zip file and has no end"):
+        formats.sniff(tmp_path / "half.keras")
+
+
+def test_hdf5_without_a_network(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = np.zeros(3)
+    with pytest.raises(SourceError, match="is an HDF5 file but holds no Keras network"):
+        formats.sniff(tmp_path / "data.h5")
