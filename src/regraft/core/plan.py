@@ -51,7 +51,10 @@ class FineTuneSpec:
     Attributes:
         enabled: `auto` keeps the result only when validation says that it helps.
         from_cut: the layers above this cut point learn; `auto`: chosen by cost and validation.
-        rates: which variables learn at which rate, first match wins; over the canonical names of the branch.
+        rate: the peak of the head's learning rate.
+        layer_decay: each reused layer learns at this part of the rate of the layer above it.
+        rates: which variables learn at which rate, first match wins, over the canonical names of the branch; empty: made
+            from `rate` and `layer_decay`, and written out in the resolved plan.
         optimizer: a Keras optimizer's name.
         schedule: how the rate goes after the warm-up.
         warmup: the part of all steps during which the rate rises from zero.
@@ -65,7 +68,9 @@ class FineTuneSpec:
 
     enabled: Literal["auto", "yes", "no"] = AUTO
     from_cut: str = AUTO
-    rates: tuple[Rate, ...] = (Rate("head/.*", 1e-3), Rate(".*", 3e-4))
+    rate: float = 1e-3
+    layer_decay: float = 0.85
+    rates: tuple[Rate, ...] = ()
     optimizer: str = "adam"
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1

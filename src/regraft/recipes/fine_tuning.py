@@ -10,7 +10,7 @@ import numpy as np
 from regraft.activations.compute import compute
 from regraft.activations.engine import Wanted
 from regraft.activations.store import Rows, Store
-from regraft.core.plan import Plan
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
 from regraft.core.records import Epoch
 from regraft.graph import names
@@ -20,6 +20,7 @@ from regraft.surgery.cut import between
 from regraft.surgery.graft import graft, set_head
 from regraft.training import loop
 from regraft.training.heads import LinearHead
+from regraft.training.optimizers import with_rates
 
 Array = np.ndarray[Any, Any]
 
@@ -33,6 +34,7 @@ class Branch:
         from_cut: the cut point that it starts at.
         history: learning curves of the phases that led to it.
         frozen: canonical names of its variables that did not learn.
+        spec: what its training obeyed, its rates written out; None where there was none.
         computed: activations computed for it beyond the survey's.
         hits: activations found in the store for it.
         bytes: of those.
@@ -42,6 +44,7 @@ class Branch:
     from_cut: str
     history: tuple[Epoch, ...]
     frozen: tuple[str, ...] = ()
+    spec: FineTuneSpec | None = None
     computed: int = 0
     hits: int = 0
     bytes: int = 0
@@ -62,9 +65,10 @@ def fine_tune(
     The plan must be resolved. Each training example is seen in one of its true views per epoch, all of them computed
     once.
     """
-    spec, examples = plan.fine_tune, found.examples
-    model = graft(between(pretrained.model, spec.from_cut, plan.cut_point), len(examples.classes))
+    examples = found.examples
+    model = graft(between(pretrained.model, plan.fine_tune.from_cut, plan.cut_point), len(examples.classes))
     set_head(model, head.kernel, head.bias)
+    spec = with_rates(plan.fine_tune, model)
     wanted = Wanted(spec.from_cut, pooled=False)
     training, validation = examples.indices("train"), examples.indices("validation")
     views: list[Rows] = [found.activations.rows[wanted]]
@@ -87,7 +91,7 @@ def fine_tune(
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
     frozen = tuple(name for name in kept if name in names.variables(pretrained.model))
-    return Branch(trained.model, spec.from_cut, trained.history, frozen, computed, hits, size)
+    return Branch(trained.model, spec.from_cut, trained.history, frozen, spec, computed, hits, size)
 
 
 def feed(found: Survey, views: list[Rows], indices: Array) -> loop.Feed:

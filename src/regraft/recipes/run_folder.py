@@ -104,7 +104,12 @@ def held(folder: Path) -> Generator[None]:
 
 
 def save_model(folder: Path, model: keras.Model, record: RunRecord) -> None:
-    """Write the deployable model, with the class names and the input convention inside the file."""
+    """Write the deployable model into the run folder."""
+    save_model_as(folder / MODEL, model, record)
+
+
+def save_model_as(path: Path, model: keras.Model, record: RunRecord) -> None:
+    """Write the deployable model, with the class names and the input convention inside the file as `regraft.json`."""
     about = {"classes": list(record.classes), "input": plain.to_plain(record.plan.input), "cut_point": record.cut_point}
 
     def write(partial: Path) -> None:
@@ -113,7 +118,7 @@ def save_model(folder: Path, model: keras.Model, record: RunRecord) -> None:
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(_INSIDE, json.dumps(about, ensure_ascii=False, indent=2))
 
-    storage.write_with(folder / MODEL, write)
+    storage.write_with(path, write)
 
 
 def finish(folder: Path, record: RunRecord, page: str, card: str, history: str) -> None:
@@ -159,13 +164,28 @@ def load_model(folder: Path) -> keras.Model:
         RequestError: the folder has none.
         CorruptFileError: its file is truncated or was altered.
     """
+    model: Any = keras.saving.load_model(require_model(folder), compile=False)
+    return model
+
+
+def require_model(folder: Path) -> Path:
+    """The file of the deployable model, which is there and whole.
+
+    Raises:
+        RequestError: the folder has none.
+        CorruptFileError: its file is truncated or was altered.
+    """
     path = folder / MODEL
     if not path.exists():
         raise RequestError(f"'{folder}' has no {MODEL}; `regraft resume {folder}` makes it")
-    if not zipfile.is_zipfile(path):
-        raise CorruptFileError(f"'{path}' is truncated or was altered; fit again, or take the file from a copy")
-    model: Any = keras.saving.load_model(path, compile=False)
-    return model
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except zipfile.BadZipFile as error:
+        broken = str(error)
+    if broken is not None:
+        raise CorruptFileError(f"'{path}' is truncated or was altered ({broken}); fit again, or take it from a copy")
+    return path
 
 
 def _locked(folder: Path) -> IO[str]:

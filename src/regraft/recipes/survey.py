@@ -85,8 +85,8 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
 
 
 def epochs_for(plan: Plan, training: int) -> int:
-    """How many epochs fine-tuning takes where the plan leaves it open: about 200 steps, at least 3 and at most 100."""
-    return plan.fine_tune.epochs or int(np.clip(round(6400 / max(training, 1)), 3, 100))
+    """How many epochs fine-tuning takes where the plan leaves it open: about 160 steps, at least 3 and at most 100."""
+    return plan.fine_tune.epochs or int(np.clip(round(5000 / max(training, 1)), 3, 100))
 
 
 def views_for(plan: Plan, training: int) -> int:

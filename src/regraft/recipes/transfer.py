@@ -167,5 +167,10 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, ch
     if better(chosen.before, tuned, always=spec.enabled == "yes"):
         return replace(tuned, history=(chosen.before, *tuned.history))
     return replace(
-        alone, history=(chosen.before, *tuned.history), computed=tuned.computed, hits=tuned.hits, bytes=tuned.bytes
+        alone,
+        history=(chosen.before, *tuned.history),
+        spec=tuned.spec,
+        computed=tuned.computed,
+        hits=tuned.hits,
+        bytes=tuned.bytes,
     )

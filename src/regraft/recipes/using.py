@@ -145,7 +145,9 @@ def answers(run: Run, raw: Array, whole: bool = False) -> Array:
     return np.asarray(run.model.predict_on_batch(raw), np.float64)[:count]
 
 
-def unlabelled(names: Sequence[str], read: Read, shape: tuple[int, ...] | None, full_intensity: float = 255.0) -> Examples:
+def unlabelled(
+    names: Sequence[str], read: Read, shape: tuple[int, ...] | None, full_intensity: float = 255.0
+) -> Examples:
     """Examples without labels, as what predictions are made for."""
     count = len(names)
     return Examples(
@@ -183,7 +185,11 @@ def white(run: Run) -> float:
 
 def _require_fitting(inputs: InputSpec, examples: Examples) -> None:
     shape = examples.shape
-    fits = shape is None or len(shape) == 3 if inputs.is_picture else shape is not None and prod(shape) == prod(inputs.shape)
+    fits = (
+        shape is None or len(shape) == 3
+        if inputs.is_picture
+        else shape is not None and prod(shape) == prod(inputs.shape)
+    )
     if not fits:
         found = "picture files" if shape is None else f"examples of shape {shape}"
         raise DataError(f"the run's model takes examples of shape {inputs.shape}, found {found} in {examples.origin}")

@@ -38,7 +38,8 @@ def require(certificate: Certificate) -> None:
     if not certificate.frozen_unchanged:
         raise ProofError(
             f"{len(certificate.changed)} of {certificate.variables} frozen variables moved, first "
-            f"'{certificate.changed[0]}'; this is a fault of Regraft, or of a layer that changes its weights in inference"
+            f"'{certificate.changed[0]}'; this is a fault of Regraft, or of a layer that changes its weights "
+            "in inference"
         )
 
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +96,9 @@ def train(
     steps, last = -(-len(training) // spec.batch_size), spec.epochs or 1
     parts = groups(model, spec, steps * last)
     learning = {name for part in parts for name in part.variables}
-    start = digest.of_strings(of_variables(names.variables(branch)).values())
+    start = digest.of_strings(
+        value for name, value in of_variables(names.variables(branch)).items() if not _is_seed(name)
+    )
     state = _State(model, parts, checkpoint, plain.to_plain(spec) | {"seed": seed, "start": start})
     state.restore()
     machine = stepper(model, parts)
@@ -174,8 +178,13 @@ def _evaluate(
 
 def _seed_layers(model: keras.Model, seed: int) -> None:
     for index, (name, variable) in enumerate(names.variables(model).items()):
-        if "seed_generator" in name:
+        if _is_seed(name):
             variable.assign(np.asarray([seed, index], dtype=variable.dtype))
+
+
+def _is_seed(name: str) -> bool:
+    """Whether this is a random layer's state, which differs from process to process; training sets it by its seed."""
+    return "seed_generator" in name
 
 
 class _State:
@@ -232,7 +241,7 @@ class _State:
         try:
             with np.load(self._path, allow_pickle=False) as archive:
                 kept = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CorruptFileError(
                 f"checkpoint '{self._path}' cannot be read: {error}; remove it to start the phase anew"
             ) from None

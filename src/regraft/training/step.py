@@ -4,7 +4,7 @@ Regraft does not train through `fit`: what a step does to which variable is said
 whatever a version of Keras does around it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -44,7 +44,7 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
 
 
 class _TensorFlow:
-    def __init__(self, model: keras.Model, groups: Sequence[Group]) -> None:
+    def __init__(self, model: Any, groups: Sequence[Group]) -> None:
         import tensorflow as tf
 
         self.classes = model.output_shape[-1]
@@ -53,12 +53,17 @@ class _TensorFlow:
         def step(x: Any, y: Any) -> Any:
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, model(x, training=True))
-            gradients = tape.gradient(loss, [[variable.value for variable in chosen] for chosen in variables])
+            gradients: Any = tape.gradient(
+                loss,
+                [[variable.value for variable in chosen] for chosen in variables],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
             for group, chosen, found in zip(groups, variables, gradients, strict=True):
                 group.optimizer.apply(found, chosen)
             return loss
 
-        x = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
+        # The model itself casts to what it takes, which may be half precision or whole numbers.
+        x = tf.TensorSpec(model.inputs[0].shape, tf.float32)
         y = tf.TensorSpec((None, self.classes), tf.float32)
         self._step = tf.function(step, [x, y], autograph=False)
         self._logits = tf.function(lambda x: model(x, training=False), [x], autograph=False)
@@ -74,7 +79,7 @@ class _TensorFlow:
 
 
 class _Jax:
-    def __init__(self, model: keras.Model, groups: Sequence[Group]) -> None:
+    def __init__(self, model: Any, groups: Sequence[Group]) -> None:
         import jax
 
         self.classes = model.output_shape[-1]
@@ -131,7 +136,7 @@ class _Jax:
 
 
 class _Torch:
-    def __init__(self, model: keras.Model, groups: Sequence[Group]) -> None:
+    def __init__(self, model: Any, groups: Sequence[Group]) -> None:
         self._model, self._groups = model, groups
         self.classes: int = model.output_shape[-1]
 
@@ -141,7 +146,7 @@ class _Torch:
         loss = cross_entropy(keras.ops.convert_to_tensor(y), self._model(keras.ops.convert_to_tensor(x), training=True))
         chosen = [list(group.variables.values()) for group in self._groups]
         flat = [variable.value for variables in chosen for variable in variables]
-        gradients = iter(torch.autograd.grad(loss, flat))
+        gradients = iter(torch.autograd.grad(loss, flat, allow_unused=True, materialize_grads=True))
         with torch.no_grad():
             for group, variables in zip(self._groups, chosen, strict=True):
                 group.optimizer.apply([next(gradients) for _ in variables], variables)
@@ -157,4 +162,8 @@ class _Torch:
         """Nothing to do: PyTorch's steps change the variables themselves."""
 
 
-_STEPPERS: dict[str, type[Stepper]] = {"tensorflow": _TensorFlow, "jax": _Jax, "torch": _Torch}
+_STEPPERS: dict[str, Callable[[keras.Model, Sequence[Group]], Stepper]] = {
+    "tensorflow": _TensorFlow,
+    "jax": _Jax,
+    "torch": _Torch,
+}

@@ -41,7 +41,8 @@ def fit_head(
         n_classes: how many classes the head has.
         spec: `inverse_penalty`, `folds` and `solver` are obeyed; `auto` streams above `MINIBATCH_ABOVE` examples.
         seed: of the division into folds, and of the sample that the penalty is chosen on where there are many examples.
-        groups: (n,) examples with equal numbers are views of one picture; they share a fold.
+        groups: (n,) examples with equal numbers are views of one picture; they share a fold. Where the examples are
+            streamed, the few views that a sample has of one picture are not kept together.
 
     Raises:
         DataError: shapes do not fit, a label is no class, there is no example, or a value is not finite.
