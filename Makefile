@@ -32,6 +32,9 @@ lint: $(STAMP)
 bench: $(STAMP)  ## side by side, as ratios with medians
 	$(BIN)/python -m benchmarks
 
+docs: $(STAMP)  ## write docs/cli.md anew, from the --help of every command
+	$(BIN)/python docs/cli_reference.py
+
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Regraft needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)

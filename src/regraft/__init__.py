@@ -1,1 +1,101 @@
-"""Regraft reuses the layers of a pretrained network for a new task."""
+"""Regraft reuses the layers of a pretrained network for a new task, and proves what it did.
+
+>>> import regraft
+>>> sorted(regraft.__all__) == regraft.__all__
+True
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    __version__: str
+    from regraft.core.errors import RegraftError
+    from regraft.core.input_spec import InputSpec
+    from regraft.core.plan import Plan
+    from regraft.core.records import CutPoint, RunRecord
+    from regraft.data import Examples
+    from regraft.data import open as open_data
+    from regraft.graph.cut_points import cut_points
+    from regraft.graph.names import variables
+    from regraft.importers import Pretrained, open  # noqa: A004 - the verb, used as `regraft.open`
+    from regraft.recipes.estimator import TransferClassifier
+    from regraft.recipes.exporting import export
+    from regraft.recipes.inspecting import inspect
+    from regraft.recipes.running import Run, fit, load, resume
+    from regraft.recipes.using import evaluate, predict
+    from regraft.surgery.cut import cut
+    from regraft.surgery.freeze import freeze
+    from regraft.surgery.graft import graft
+
+__all__ = [
+    "CutPoint",
+    "Examples",
+    "InputSpec",
+    "Plan",
+    "Pretrained",
+    "RegraftError",
+    "Run",
+    "RunRecord",
+    "TransferClassifier",
+    "__version__",
+    "cut",
+    "cut_points",
+    "evaluate",
+    "export",
+    "fit",
+    "freeze",
+    "graft",
+    "inspect",
+    "load",
+    "open",
+    "open_data",
+    "predict",
+    "resume",
+    "variables",
+]
+
+# Names come when they are asked for, so that `regraft --help` and `regraft inspect` need no framework.
+_WHERE = {
+    "CutPoint": "regraft.core.records:CutPoint",
+    "Examples": "regraft.data:Examples",
+    "InputSpec": "regraft.core.input_spec:InputSpec",
+    "Plan": "regraft.core.plan:Plan",
+    "Pretrained": "regraft.importers:Pretrained",
+    "RegraftError": "regraft.core.errors:RegraftError",
+    "Run": "regraft.recipes.running:Run",
+    "RunRecord": "regraft.core.records:RunRecord",
+    "TransferClassifier": "regraft.recipes.estimator:TransferClassifier",
+    "cut": "regraft.surgery.cut:cut",
+    "cut_points": "regraft.graph.cut_points:cut_points",
+    "evaluate": "regraft.recipes.using:evaluate",
+    "export": "regraft.recipes.exporting:export",
+    "fit": "regraft.recipes.running:fit",
+    "freeze": "regraft.surgery.freeze:freeze",
+    "graft": "regraft.surgery.graft:graft",
+    "inspect": "regraft.recipes.inspecting:inspect",
+    "load": "regraft.recipes.running:load",
+    "open": "regraft.importers:open",
+    "open_data": "regraft.data:open",
+    "predict": "regraft.recipes.using:predict",
+    "resume": "regraft.recipes.running:resume",
+    "variables": "regraft.graph.names:variables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Bring a name of the front door when it is first asked for."""
+    if name == "__version__":
+        value = importlib.import_module("importlib.metadata").version("regraft")
+    elif name in _WHERE:
+        module, _, attribute = _WHERE[name].partition(":")
+        value = getattr(importlib.import_module(module), attribute)
+    else:
+        raise AttributeError(f"module 'regraft' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The front door's names, for completion, and the rooms that are in use."""
+    return sorted({*globals(), *__all__})

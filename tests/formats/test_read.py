@@ -233,3 +233,13 @@ def test_a_legacy_file_that_lacks_a_tensor_is_refused(saved, tmp_path):
         del file["model_weights/second/chain/second/kernel"]
     with pytest.raises(CorruptFileError, match=r"it names tensor '.*second/kernel' and does not hold it"):
         formats.read(copy)
+
+
+def test_a_damaged_heap_of_texts_is_refused_and_not_searched_for_ever(saved, tmp_path):
+    content = bytearray(saved("nested", "keras-h5")[1].read_bytes())
+    start = content.rindex(b"GCOL")
+    first_length = start + 16 + 8
+    content[first_length + 1] ^= 8
+    (tmp_path / "m.h5").write_bytes(content)
+    with pytest.raises(CorruptFileError, match=rf"is truncated or was altered \(heap at {start}\)"):
+        formats.read(tmp_path / "m.h5")

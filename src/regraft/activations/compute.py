@@ -24,7 +24,8 @@ from regraft.graph.cut_points import cut_points
 Array = np.ndarray[Any, Any]
 
 _FORMAT = 1
-_SHARD_BYTES = 64_000_000
+# Rows waiting to be written, of all cut points together: memory stays flat as data grows.
+_WAITING_BYTES = 128_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +84,8 @@ def compute(
         opened = {point.name: point for point in _shapes(model, todo)}
         _require_room(store, sum(_row_bytes(opened[item.cut_point].shape, item) for item in todo) * len(missing))
         run = engine.compile_trunk(model, inputs, examples.full_intensity, todo)
-        writers = {item: _Writer(store, keys[item], known[item]) for item in todo}
+        limit = _WAITING_BYTES // len(todo)
+        writers = {item: _Writer(store, keys[item], known[item], limit) for item in todo}
         batches = _batches(examples, list(missing.items()), inputs, view, unreadable)
         try:
             for names, raw in track(batches, description, total=-(-len(missing) // BATCH)):
@@ -147,23 +149,22 @@ def _batches(
 class _Writer:
     """Collects rows until a file is worth writing."""
 
-    def __init__(self, store: Store, about: Mapping[str, Any], known: Rows) -> None:
-        self._store, self._about, self._known = store, about, known
+    def __init__(self, store: Store, about: Mapping[str, Any], known: Rows, limit: int) -> None:
+        self._store, self._about, self._known, self._limit = store, about, known, limit
         self._names: list[str] = []
         self._rows: list[Array] = []
 
     def add(self, names: list[str], rows: Array) -> None:
         self._names.extend(names)
         self._rows.append(rows)
-        if sum(part.nbytes for part in self._rows) >= _SHARD_BYTES:
+        if sum(part.nbytes for part in self._rows) >= self._limit:
             self.flush()
 
     def flush(self) -> None:
         if self._rows:
             names, rows = self._names, np.concatenate(self._rows)
             self._names, self._rows = [], []
-            self._store.append(self._about["key"], self._about, names, rows)
-            self._known.add(names, rows)
+            self._known.add(names, self._store.append(self._about["key"], self._about, names, rows))
 
 
 def _keys(

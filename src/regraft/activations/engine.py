@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
 from regraft.graph import cut_points, flow
 from regraft.surgery.graft import resizing, scaled
@@ -42,8 +43,18 @@ def compile_trunk(
     Returns:
         A function from raw examples at the network's size, float32 (n, ...) with n <= BATCH, to one float32 array
         (n, ...) for each item of `wanted`, in its order.
+
+    Raises:
+        SourceError: the network has several inputs, or there is no such cut point.
     """
     opened = flow.read(model)
+    if len(opened.inputs) != 1:
+        raise SourceError(
+            f"expected a network with one input, found '{model.name}' with {len(opened.inputs)}; cut it where they "
+            "have come together, and give the part above"
+        )
+    entry = opened.inputs[0]
+    dtype = opened.tensors[entry].dtype
     values = [cut_points.find(opened, item.cut_point).makes[0] for item in wanted]
     calls = opened.needed_for(values)
 
@@ -55,7 +66,8 @@ def compile_trunk(
                 if of == value:
                     kept[of, item.pooled] = _pooled(tensor) if item.pooled else tensor
 
-        flow.evaluate(opened, calls, {opened.inputs[0]: scaled(raw, inputs, full_intensity)}, keep)
+        given = keras.ops.cast(scaled(raw, inputs, full_intensity), dtype)
+        flow.evaluate(opened, calls, {entry: given}, keep)
         return [kept[value, item.pooled] for item, value in zip(wanted, values, strict=True)]
 
     compiled = _COMPILERS[keras.backend.backend()](run, model)
@@ -94,7 +106,12 @@ def _pooled(tensor: Any) -> Any:
 def _with_tensorflow(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:
     import tensorflow as tf
 
-    function = tf.function(run, autograph=False, reduce_retracing=True)
+    def without_traces(raw: Any) -> list[Any]:
+        # What a layer assigns while it runs stays here: recurrent layers of Keras advance their seeds in inference too.
+        with keras.StatelessScope():
+            return run(raw)
+
+    function = tf.function(without_traces, autograph=False, reduce_retracing=True)
     return lambda raw: [result.numpy() for result in function(tf.constant(raw))]
 
 
@@ -115,7 +132,7 @@ def _with_torch(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable
     import torch
 
     def function(raw: Array) -> list[Any]:
-        with torch.inference_mode():
+        with torch.inference_mode(), keras.StatelessScope():
             return [keras.ops.convert_to_numpy(result) for result in run(keras.ops.convert_to_tensor(raw))]
 
     return function

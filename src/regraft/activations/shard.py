@@ -1,5 +1,6 @@
 """One file of activations: a header with the examples' ids, then their rows; whole and unaltered, or refused."""
 
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from regraft.core import digest, storage
-from regraft.core.errors import CorruptFileError
+from regraft.core.errors import CorruptFileError, StorageError
 
-_MAGIC = b"REGRAFT ROWS 1\n\0"
+_MAGIC = b"REGRAFT ROWS 2\n\0"
 _ALIGNMENT = 64
 
 
@@ -27,7 +28,7 @@ class Shard:
 def write(path: Path, ids: Sequence[str], rows: np.ndarray[Any, Any]) -> None:
     """Write rows (n, ...) for n examples, whole or not at all."""
     rows = np.ascontiguousarray(rows)
-    header = {"ids": list(ids), "shape": list(rows.shape), "dtype": rows.dtype.name, "digest": digest.of_array(rows)}
+    header = {"ids": list(ids), "shape": list(rows.shape), "dtype": rows.dtype.name, "digest": _digest(ids, rows)}
     encoded = json.dumps(header).encode()
     start = len(_MAGIC) + 16 + len(encoded)
     padding = -start % _ALIGNMENT
@@ -46,18 +47,26 @@ def read(path: Path) -> Shard:
     """Open a file of rows and verify all of it.
 
     Raises:
-        CorruptFileError: it is truncated, altered, or no such file at all.
+        CorruptFileError: it is truncated or was altered.
+        FileNotFoundError: it is not there (any more).
+        StorageError: it cannot be read at all, which says nothing about what is in it.
     """
-    header, start = _read_header(path)
     try:
-        shape = tuple(header["shape"])
-        rows = np.memmap(path, dtype=header["dtype"], mode="r", offset=start, shape=shape)
-        intact = len(header["ids"]) == len(rows) and digest.of_array(rows) == header["digest"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        header, start = _read_header(path)
+        rows = _map(path, header, start)
+        whole = path.stat().st_size == start + rows.nbytes and len(header["ids"]) == len(rows)
+        if not whole or _digest(header["ids"], rows) != header["digest"]:
+            raise CorruptFileError(f"'{path}' was altered: it does not have the digest written with it")
+    except OSError as error:
+        raise _reading_error(path, error) from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CorruptFileError(f"'{path}' is truncated or was altered: {error}") from None
-    if not intact:
-        raise CorruptFileError(f"'{path}' was altered: its rows do not have the digest written with them")
     return Shard(path, tuple(header["ids"]), rows)
+
+
+def map_rows(path: Path) -> np.ndarray[Any, Any]:
+    """The rows of a file that was written just now, mapped, nothing verified."""
+    return _map(path, *_read_header(path))
 
 
 def read_ids(path: Path) -> list[str]:
@@ -66,18 +75,36 @@ def read_ids(path: Path) -> list[str]:
     Raises:
         CorruptFileError: the header cannot be read.
     """
-    return list(_read_header(path)[0].get("ids", ()))
+    try:
+        return list(_read_header(path)[0]["ids"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"'{path}' is truncated or was altered: {error}") from None
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The header and the offset of the first row."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_MAGIC) + 16)
-            length = int.from_bytes(start[len(_MAGIC) : len(_MAGIC) + 8], "little")
-            padding = int.from_bytes(start[len(_MAGIC) + 8 :], "little")
-            if not start.startswith(_MAGIC) or length > path.stat().st_size:
-                raise CorruptFileError(f"'{path}' is not a whole file of activations")
-            return json.loads(file.read(length)), len(start) + length + padding
-    except (OSError, ValueError) as error:
-        raise CorruptFileError(f"'{path}' is truncated or was altered: {error}") from None
+    with path.open("rb") as file:
+        start = file.read(len(_MAGIC) + 16)
+        length = int.from_bytes(start[len(_MAGIC) : len(_MAGIC) + 8], "little")
+        padding = int.from_bytes(start[len(_MAGIC) + 8 :], "little")
+        if not start.startswith(_MAGIC) or length > path.stat().st_size:
+            raise CorruptFileError(f"'{path}' is not a whole file of activations")
+        return json.loads(file.read(length)), len(start) + length + padding
+
+
+def _map(path: Path, header: dict[str, Any], start: int) -> np.ndarray[Any, Any]:
+    return np.memmap(path, dtype=header["dtype"], mode="r", offset=start, shape=tuple(header["shape"]))
+
+
+def _digest(ids: Sequence[str], rows: np.ndarray[Any, Any]) -> str:
+    return digest.of_strings([*ids, digest.of_array(rows)])
+
+
+def _reading_error(path: Path, error: OSError) -> Exception:
+    if isinstance(error, FileNotFoundError):
+        return error
+    if error.errno == errno.EIO:
+        return CorruptFileError(f"'{path}' cannot be read: {error.strerror}")
+    return StorageError(
+        f"cannot read '{path}': {error.strerror}; make it readable, or name another folder with REGRAFT_CACHE"
+    )

@@ -5,6 +5,7 @@ and verified whenever it is opened. Writers share nothing but the folder: two at
 and leave two valid files.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,6 +22,8 @@ from regraft.activations import shard
 from regraft.core import digest, storage
 from regraft.core.errors import CorruptFileError
 from regraft.core.progress import warn
+
+Array = np.ndarray[Any, Any]
 
 _ABOUT = "about.json"
 _ENDING = ".rows"
@@ -76,7 +79,7 @@ class Store:
 
     >>> import tempfile
     >>> store = Store(Path(tempfile.mkdtemp()))
-    >>> store.append("key", {"cut_point": "conv1"}, ["a", "b"], np.arange(6, dtype="float32").reshape(2, 3))
+    >>> _ = store.append("key", {"cut_point": "conv1"}, ["a", "b"], np.arange(6, dtype="float32").reshape(2, 3))
     >>> store.open("key").gather(["b"])
     array([[3., 4., 5.]], dtype=float32)
     """
@@ -91,18 +94,22 @@ class Store:
         for path in sorted(self._of(key).glob(f"*{_ENDING}")):
             try:
                 kept = shard.read(path)
+            except FileNotFoundError:
+                continue
             except CorruptFileError:
                 damaged += 1
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
                 continue
             found.add(kept.ids, kept.rows)
         if damaged:
             warn(f"{damaged} damaged file(s) of activations under '{self._of(key)}' removed; they are computed anew")
-        if found.files:
+        # Only for `cache info`; a cache that others filled may be read without being written to.
+        with contextlib.suppress(OSError):
             os.utime(self._of(key) / _ABOUT)
         return found
 
-    def append(self, key: str, about: Mapping[str, Any], ids: Sequence[str], rows: np.ndarray[Any, Any]) -> None:
+    def append(self, key: str, about: Mapping[str, Any], ids: Sequence[str], rows: Array) -> Array:
         """Keep the rows of these examples under a key.
 
         Args:
@@ -110,6 +117,9 @@ class Store:
             about: the same in words, for people.
             ids: n content digests.
             rows: (n, ...).
+
+        Returns:
+            The same rows, mapped from the file, so that they need not stay in memory.
 
         Raises:
             StorageError: no space is left, or the folder cannot be written to.
@@ -119,6 +129,11 @@ class Store:
             storage.write_text(folder / _ABOUT, json.dumps({"key": key, **about}, indent=2, default=str))
         name = f"{digest.of_strings(ids)[:12]}-{secrets.token_hex(4)}{_ENDING}"
         shard.write(folder / name, ids, rows)
+        try:
+            return shard.map_rows(folder / name)
+        except OSError:
+            # Another process has cleared the cache, or too many files are open: what is in memory serves as well.
+            return rows
 
     def entries(self) -> list[Entry]:
         """What is there, most recently used first."""

@@ -119,6 +119,8 @@ class Plan:
         fine_tune: the phase after it.
         views: true views per training example (1: the picture itself only; 2: and mirrored; more: crops).
         split: how examples without a split are divided.
+        refit: whether the model learns from the validation examples too, once all is chosen by them; `auto`: where
+            training examples are few. The validation figures are those from before.
         baselines: `auto` leaves out what would cost more than the transfer itself.
         strict: an unreadable example is an error instead of a warning.
         seed: of every random choice.
@@ -134,6 +136,7 @@ class Plan:
     preprocessing: str | None = None
     cut_point: str = AUTO
     views: int | None = None
+    refit: Literal["auto", "yes", "no"] = AUTO
     baselines: Literal["auto", "yes", "no"] = AUTO
     strict: bool = False
     seed: int = 0

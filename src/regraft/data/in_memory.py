@@ -91,7 +91,9 @@ def found(parts: Sequence[Part], class_names: tuple[str, ...] | None, origin: st
     shape = _common_shape(parts)
     values = [_values(part) for part in parts]
     high, floating = max(value.high for value in values), all(value.floating for value in values)
-    white = 1.0 if floating and high <= 1 else 255.0
+    # Only pictures have a white; plain features that nowhere exceed 1 are what they are.
+    pictures = shape is None or is_picture(shape)
+    white = 1.0 if pictures and floating and high <= 1 else 255.0
     _warn_of_range(shape, min(value.low for value in values), high, origin)
     starts = tuple(itertools.accumulate((len(part.x) for part in parts[:-1]), initial=0))
     # 16-bit storage whose values nowhere exceed 255 holds 8-bit pictures; truly 16-bit ones would all be black.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from regraft import formats
 from regraft.core.records import CutPoint
-from regraft.core.tensors import Shape
+from regraft.core.tensors import Shape, TensorArchive
 from regraft.formats.inspection import cut_points, parameters_below, tensors_by_layer
 from regraft.formats.layout import Box, Drawing, drawn
 
@@ -45,7 +45,19 @@ def graph_html(path: Path | str) -> str:
         SourceError: the file cannot be read, or holds weights only.
         CorruptFileError: it is truncated or was altered.
     """
-    archive = formats.read(path)
+    return page(formats.read(path), Path(path).name)
+
+
+def page(archive: TensorArchive, heading: str) -> str:
+    """The page of an opened archive.
+
+    Args:
+        archive: of a file, or made of a live network.
+        heading: what the page is called.
+
+    Raises:
+        SourceError: it holds weights only.
+    """
     graph = formats.graph(archive)
     totals = parameters_below(tensors_by_layer(archive, graph))
     points = {point.name: point for point in cut_points(archive, graph)}
@@ -56,7 +68,7 @@ def graph_html(path: Path | str) -> str:
     facts = f"{title} · {layers:,} layers · {parameters:,} parameters · {len(points)} cut points"
     warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in archive.warnings)
     return _PAGE.format(
-        title=html.escape(Path(path).name),
+        title=html.escape(heading),
         name=html.escape(graph.name),
         facts=html.escape(facts),
         warnings=f'<ul class="warnings">{warnings}</ul>' if warnings else "",

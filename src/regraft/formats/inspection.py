@@ -97,11 +97,20 @@ def inspect(path: Path | str) -> Inspection:
         SourceError: the file is absent, of no known format, or of one that this version cannot read.
         CorruptFileError: it is truncated or was altered.
     """
-    archive = formats.read(path)
+    return summary(formats.read(path), str(path))
+
+
+def summary(archive: TensorArchive, path: str) -> Inspection:
+    """What an opened archive is.
+
+    Args:
+        archive: of a file, or made of a live network.
+        path: where it came from, as the user said it.
+    """
     graph, warnings = graph_or_reason(archive)
     owned = tensors_by_layer(archive, graph)
     return Inspection(
-        path=str(path),
+        path=path,
         format=archive.format,
         parameters=sum(tensor.size for tensor in archive.tensors.values()),
         tensors=tuple(TensorSummary(item.name, item.shape, item.dtype) for item in archive.tensors.values()),

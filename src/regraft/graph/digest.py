@@ -1,5 +1,6 @@
 """Digests of models: of a sub-graph's structure and weights, of named variables."""
 
+import inspect
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,13 +16,15 @@ from regraft.graph.flow import read
 
 # What says nothing about the function that a layer computes in inference.
 _IRRELEVANT = ("name", "trainable", "build_config", "seed")
+# Packages whose classes are what their names say; the version of Keras is no part of a digest.
+_KNOWN_CODE = ("builtins", "keras", "tensorflow", "torch", "jax", "flax")
 
 
 def of_trunk(model: keras.Model, cut_point: str) -> str:
     """The digest of what computes a cut point's tensor: operations, how they are connected, and their weights.
 
     Names do not count, nor whether parts are nested, nor anything above the cut: the same trunk has the same digest in
-    whatever model it stands.
+    whatever model it stands. The source code of layers that are not Keras' own counts.
     """
     return of_trunks(model, [cut_point])[cut_point]
 
@@ -29,22 +32,20 @@ def of_trunk(model: keras.Model, cut_point: str) -> str:
 def of_trunks(model: keras.Model, cut_points: Iterable[str]) -> dict[str, str]:
     """The digests of several trunks of one model; every layer is read once."""
     flow = read(model)
-    described: dict[int, str] = {}
-    result: dict[str, str] = {}
-    for name in cut_points:
-        calls = flow.needed_for(find(flow, name).makes)
-        numbers: dict[int, int] = {value: index for index, value in enumerate(flow.inputs)}
-        parts: list[str] = []
-        for call in calls:
-            key = id(call.operation)
-            if key not in described:
-                described[key] = _describe(call.operation)
-            constants = call.node.arguments.fill_in({id(symbol): None for symbol in call.node.input_tensors})
-            parts.append(f"{described[key]}({[numbers[value] for value in call.reads]}){_plain(constants)}")
-            for value in call.makes:
-                numbers[value] = len(numbers)
-        result[name] = digest.of_strings(parts)
-    return result
+    makers = {name: find(flow, name).makes[0] for name in cut_points}
+    operations: dict[int, str] = {}
+    values = {
+        value: digest.of_strings(["input", str(index), str(flow.tensors[value].dtype)])
+        for index, value in enumerate(flow.inputs)
+    }
+    for call in flow.needed_for(makers.values()):
+        key = id(call.operation)
+        if key not in operations:
+            operations[key] = _describe(call.operation)
+        constants = call.node.arguments.fill_in({id(symbol): None for symbol in call.node.input_tensors})
+        made = digest.of_strings([operations[key], _plain(constants), *(values[value] for value in call.reads)])
+        values |= {value: digest.of_strings([made, str(index)]) for index, value in enumerate(call.makes)}
+    return {name: values[value] for name, value in makers.items()}
 
 
 def of_variables(variables: Mapping[str, keras.Variable]) -> dict[str, str]:
@@ -61,8 +62,7 @@ def _describe(operation: Any) -> str:
     kind = f"{type(operation).__module__}.{type(operation).__qualname__}"
     try:
         serialised: Any = keras.saving.serialize_keras_object(operation)
-        config = _without_names(serialised["config"])
-        structure = digest.of_json(config)
+        structure = digest.of_json(_significant(serialised["config"]))
     except (NotImplementedError, TypeError, KeyError):
         # Two layers that differ only in what they do not tell must not share activations: this one shares none.
         warn(
@@ -73,17 +73,41 @@ def _describe(operation: Any) -> str:
     weights = names.variables(operation) if isinstance(operation, keras.Layer) else {}
     # Seeds of random layers do not matter to inference.
     weights = {name: variable for name, variable in weights.items() if "seed_generator" not in name}
-    return digest.of_strings([kind, structure, *of_variables(weights).values()])
+    return digest.of_strings([kind, structure, *_own_code(operation), *of_variables(weights).values()])
 
 
-def _without_names(value: Any) -> Any:
+def _own_code(operation: Any) -> list[str]:
+    """The source of what Keras does not know: custom classes, and functions that layers hold, such as activations."""
+    layers = [layer for _, layer in names.layers(operation)] if isinstance(operation, keras.Layer) else [operation]
+    held = [value for layer in layers for value in vars(layer).values() if inspect.isfunction(value)]
+    parts = dict.fromkeys(kind for layer in layers for kind in type(layer).__mro__)
+    return [_source(part) for part in [*parts, *held] if part.__module__.partition(".")[0] not in _KNOWN_CODE]
+
+
+def _source(part: Any) -> str:
+    try:
+        return inspect.getsource(part)
+    except (OSError, TypeError):
+        return part.__qualname__
+
+
+def _significant(value: Any) -> Any:
+    """A configuration or argument as JSON, without what does not change the function that a layer computes."""
     if isinstance(value, dict):
-        return {key: _without_names(item) for key, item in value.items() if key not in _IRRELEVANT}
+        # The name of a dtype policy is all that it says.
+        irrelevant = () if "Policy" in str(value.get("class_name")) else _IRRELEVANT
+        return {
+            key: _significant(item) if irrelevant else repr(item)
+            for key, item in value.items()
+            if key not in irrelevant
+        }
     if isinstance(value, (list, tuple)):
-        return [_without_names(item) for item in value]
+        return [_significant(item) for item in value]
+    if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
+        return digest.of_array(np.asarray(keras.ops.convert_to_numpy(value)))
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
 def _plain(arguments: Any) -> str:
     positional, named = arguments
-    return digest.of_json(_without_names([list(positional), dict(named)]))
+    return digest.of_json(_significant([list(positional), dict(named)]))

@@ -53,8 +53,8 @@ class Flow:
     def separating(self) -> list[Call]:
         """The calls whose only result separates the inputs from the outputs, from the inputs upwards.
 
-        Two kinds of tensors separate and are no place to cut all the same: one below the output that carries a mask, which
-        would not be in the activations, and one inside a nested model that is called again elsewhere.
+        Two kinds of tensors separate and are no place to cut all the same: one below the output that carries a mask,
+        which would not be in the activations, and one inside a nested model that is called again elsewhere.
         """
         makers = {value: call for call in self.calls for value in call.makes}
         steps = [Step(call.reads, call.makes) for call in self.calls]

@@ -40,7 +40,7 @@ def variables(model: keras.Layer) -> dict[str, keras.Variable]:
 
 
 def layers(model: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
-    """Every layer with its canonical path, outermost first; the model itself has the empty path. Each layer comes once."""
+    """Every layer, once each, with its canonical path, outermost first; the model itself has the empty path."""
     seen: set[int] = set()
 
     def walk(path: str, layer: keras.Layer) -> Iterator[tuple[str, keras.Layer]]:
@@ -60,8 +60,20 @@ def trainable(model: keras.Layer) -> list[str]:
     return [name for name, variable in variables(model).items() if id(variable) in ids]
 
 
+def copy_values(source: keras.Layer, target: keras.Layer) -> None:
+    """Give every variable of `target` the value of the variable of the same name in `source`, in place.
+
+    Raises:
+        KeyError: `target` has a variable whose name `source` lacks.
+    """
+    values = variables(source)
+    for name, variable in variables(target).items():
+        variable.assign(values[name])
+    refresh(target)
+
+
 def refresh(model: keras.Layer) -> None:
-    """Let layers work out anew, in place, what they keep besides their variables; to be called after assigning to these.
+    """Let layers work out anew, in place, what they keep besides their variables; for after assigning to these.
 
     Keras' Normalization computes with constants that it makes of its variables, and makes them only when it adapts or
     is loaded from a file.

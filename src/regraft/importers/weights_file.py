@@ -54,6 +54,7 @@ def load_into(model: keras.Model, path: Path) -> LoadReport:
     values = {new: np.asarray(tensors[old].read()) for old, new in pairs}
     for name, value in values.items():
         variables[name].assign(value)
+    names.refresh(model)
     loaded = tuple(new for old, new in pairs if old == new)
     renamed = tuple((old, new) for old, new in pairs if old != new)
     return LoadReport(loaded=loaded, renamed=renamed, notes=_notes(loaded, renamed))

@@ -108,7 +108,7 @@ def scratch(
 
 
 def scratch_epochs(found: Survey, plan: Plan, training: int) -> int:
-    """As many epochs as the transfer's operations pay for; at least three, and 200 steps where they cost nearly nothing."""
+    """Epochs that the transfer's operations pay for; at least three, and 200 steps where these cost nearly nothing."""
     steps = min(100, -(-_LEAST_STEPS * plan.fine_tune.batch_size // max(training, 1)))
     top = found.points[plan.cut_point].flops_below
     if not top:

@@ -19,7 +19,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regraft import data as data_room
 from regraft.core.plan import AUTO, FineTuneSpec, Plan, SplitSpec
-from regraft.data import Examples, Read, read_picture, to_channels
+from regraft.data import Examples, Read, read_picture
+from regraft.data.channels import to_channels
 from regraft.importers import Pretrained
 from regraft.recipes import running, using
 from regraft.recipes.running import Choice
@@ -31,13 +32,13 @@ Source = str | os.PathLike[str] | keras.Model | Pretrained | Callable[[tuple[int
 class TransferClassifier(ClassifierMixin, BaseEstimator):
     """A classifier that reuses the layers of a pretrained network.
 
-    It takes what scikit-learn hands around, so that cross-validation, grid search and pipelines work with it. Activations
-    are kept on disk by the content of the examples: fits on other folds or with other settings run the network only
-    over examples that it has not seen.
+    It takes what scikit-learn hands around, so that cross-validation, grid search and pipelines work with it.
+    Activations are kept on disk by the content of the examples: fits on other folds or with other settings run the
+    network only over examples that it has not seen.
 
     `X` is an array of pictures (n, height, width) or (n, height, width, channels), an array of features (n, features),
-    or a sequence of paths of picture files. Give pictures raw, 0 to 255 or 0 to 1: the source's preprocessing is inside.
-    Features that come out of a pipeline flat are given the shape that the network takes.
+    or a sequence of paths of picture files. Give pictures raw, 0 to 255 or 0 to 1: the source's preprocessing is
+    inside. Features that come out of a pipeline flat are given the shape that the network takes.
 
     Args:
         source: what `regraft.open` takes or returned; or a function from the shape of one example to a model.
@@ -47,7 +48,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
         views: true views per training example while fine-tuning.
         baselines: as in `regraft.fit`; left out here, where scores are compared from outside.
-        validation: part of the training examples that choices are made by.
+        validation: part of the training examples that choices are made by; with `fine_tune="no"` there are none, and 0
+            leaves all of them to learn from.
         random_state: of every random choice; None: another one every time.
         strict: an unreadable file is an error.
         out: a folder in which every fit leaves a run folder; None: only `run_` stays, without its files.
@@ -58,10 +60,12 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         run_: the finished `Run`: its record, and `run_.model`, which takes raw examples.
         n_features_in_: number of features, for examples given as (n, features).
 
+    >>> import tempfile
     >>> from sklearn.datasets import load_digits
     >>> x, y = load_digits(return_X_y=True)
     >>> network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(40, activation="relu", name="hidden")])
-    >>> TransferClassifier(network, fine_tune="no").fit(x[:400], y[:400]).score(x[400:600], y[400:600]) > 0.8
+    >>> classifier = TransferClassifier(network, fine_tune="no", cache=tempfile.mkdtemp())
+    >>> bool(classifier.fit(x[:400], y[:400]).score(x[400:600], y[400:600]) > 0.8)
     True
     """
 
@@ -85,9 +89,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.input_size = input_size
         self.preprocessing = preprocessing
         self.cut_point = cut_point
-        self.fine_tune = fine_tune
+        self.fine_tune: Choice = fine_tune
         self.views = views
-        self.baselines = baselines
+        self.baselines: Choice = baselines
         self.validation = validation
         self.random_state = random_state
         self.strict = strict
@@ -140,12 +144,12 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         examples = self._unlabelled(self._raw(self._checked(X), inputs.shape))
         _, made = using.probabilities(self.run_, examples, range(len(examples)), strict=True, whole=True)
         # Where no example of a class could be read, the run does not know it.
-        places = [list(map(str, self.classes_)).index(name) for name in self.run_.record.classes]
+        places = [self._names().index(name) for name in self.run_.record.classes]
         spread = np.zeros((len(made), len(self.classes_)))
         spread[:, places] = made
         return spread
 
-    def __sklearn_tags__(self) -> Any:  # noqa: PLW3201 - scikit-learn's hook
+    def __sklearn_tags__(self) -> Any:
         """What scikit-learn may give it."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -193,7 +197,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         if not callable(self.source) or isinstance(self.source, keras.Model):
             return self.source
         if not isinstance(given, np.ndarray):
-            raise ValueError("a function as the source needs examples of one shape; give a model, or pictures as an array")
+            raise ValueError(
+                "a function as the source needs examples of one shape; give a model, or pictures as an array"
+            )
         return self.source(given.shape[1:] if given.ndim != 3 else (*given.shape[1:], 1))
 
     def _raw(self, given: Any, shape: tuple[int, ...]) -> Any:
@@ -212,8 +218,11 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             examples = _open_files(cast(list[str], raw), members, split, self.strict)
         else:
             examples = data_room.open(raw, labels=members, split=split, strict=self.strict)
-        names = [str(self.classes_[int(place)]) for place in examples.classes]
+        names = [self._names()[int(place)] for place in examples.classes]
         return dataclasses.replace(examples, classes=tuple(names))
+
+    def _names(self) -> list[str]:
+        return [str(label) for label in self.classes_]
 
     def _unlabelled(self, raw: Any) -> Examples:
         names = [str(item) for item in raw] if _are_files(raw) else [f"index {index}" for index in range(len(raw))]

@@ -40,8 +40,8 @@ def export(run: Run, kind: str, out: Path | None = None) -> Path:
 
     Args:
         run: a finished run.
-        kind: `keras`: one file that Keras 3 loads without Regraft, on any backend. `savedmodel`: a folder for TensorFlow
-            and TensorFlow Serving, which also answers the name of the likeliest class; the names are in
+        kind: `keras`: one file that Keras 3 loads without Regraft, on any backend. `savedmodel`: a folder for
+            TensorFlow and TensorFlow Serving, which also answers the name of the likeliest class; the names are in
             `assets/labels.txt`. `onnx`: one file with the names and the input convention in its metadata.
         out: the file or folder to write; an existing file is replaced. None: the run's own `model.keras`, or a new
             place below `exported` in the run folder, for a SavedModel in the layout that TensorFlow Serving wants.
@@ -132,7 +132,7 @@ def _converted(converter: Any, onnx: Any, function: Any, signature: list[Any], r
     except Exception as error:  # Each converter has its own; what matters is which operation it cannot say.
         reason = " ".join(str(error).split())[:200]
         raise WorkError(
-            f"the model of '{run.folder}' has no form in ONNX opset {_OPSET}: {reason}; export it to savedmodel or keras"
+            f"the model of '{run.folder}' has no form in ONNX opset {_OPSET}: {reason}; export to savedmodel or keras"
         ) from error
     return made
 

@@ -1,6 +1,6 @@
 """The phase after the head: the upper reused layers learn from cached activations; kept if that is better."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from regraft.activations.compute import compute
 from regraft.activations.engine import Wanted
 from regraft.activations.store import Rows, Store
-from regraft.core.plan import FineTuneSpec, Plan
+from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say
 from regraft.core.records import Epoch
 from regraft.graph import names
@@ -25,6 +25,11 @@ from regraft.training.optimizers import with_rates
 Array = np.ndarray[Any, Any]
 
 
+# The last lesson, from training and validation examples together, starts from what was learnt: shorter and gentler.
+_REFIT_EPOCHS = 0.4
+_REFIT_RATE = 0.5
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Branch:
     """What stands on the frozen trunk.
@@ -33,6 +38,8 @@ class Branch:
         model: from the activations at `from_cut` to logits.
         from_cut: the cut point that it starts at.
         history: learning curves of the phases that led to it.
+        chosen: the row of the history that it is from; before any refit.
+        head: where the branch is nothing but a head.
         frozen: canonical names of its variables that did not learn.
         spec: what its training obeyed, its rates written out; None where there was none.
         computed: activations computed for it beyond the survey's.
@@ -43,6 +50,8 @@ class Branch:
     model: keras.Model
     from_cut: str
     history: tuple[Epoch, ...]
+    chosen: Epoch
+    head: LinearHead | None = None
     frozen: tuple[str, ...] = ()
     spec: FineTuneSpec | None = None
     computed: int = 0
@@ -50,48 +59,127 @@ class Branch:
     bytes: int = 0
 
 
-def head_branch(found: Survey, cut_point: str, head: LinearHead, history: tuple[Epoch, ...]) -> Branch:
+def head_branch(found: Survey, cut_point: str, head: LinearHead, row: Epoch) -> Branch:
     """The head alone, standing on the cut point; it takes whole activations and pools them itself."""
     model = graft(None, len(found.examples.classes), shape=found.points[cut_point].shape)
     set_head(model, head.kernel, head.bias)
-    return Branch(model, cut_point, history)
+    return Branch(model, cut_point, (row,), row, head)
 
 
 def fine_tune(
-    pretrained: Pretrained, found: Survey, plan: Plan, head: LinearHead, store: Store, checkpoint: Path | None
+    pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, store: Store, checkpoint: Path | None
 ) -> Branch:
     """Train the reused layers between the plan's two cut points, from the trained head on.
 
     The plan must be resolved. Each training example is seen in one of its true views per epoch, all of them computed
     once.
+
+    Args:
+        pretrained: the source.
+        found: its survey.
+        plan: resolved.
+        start: the head alone.
+        store: of activations.
+        checkpoint: see `loop.train`.
     """
-    examples = found.examples
-    model = graft(between(pretrained.model, plan.fine_tune.from_cut, plan.cut_point), len(examples.classes))
-    set_head(model, head.kernel, head.bias)
+    assert start.head is not None
+    model = graft(between(pretrained.model, plan.fine_tune.from_cut, plan.cut_point), len(found.examples.classes))
+    set_head(model, start.head.kernel, start.head.bias)
     spec = with_rates(plan.fine_tune, model)
-    wanted = Wanted(spec.from_cut, pooled=False)
-    training, validation = examples.indices("train"), examples.indices("validation")
-    views: list[Rows] = [found.activations.rows[wanted]]
-    computed, hits, size = 0, 0, 0
-    for view in range(1, (plan.views or 1) if pretrained.inputs.is_picture else 1):
-        description = f"activations, view {view + 1} of {plan.views}"
-        seen = compute(
-            pretrained.model, pretrained.inputs, examples, training, [wanted], store, view=view, description=description
-        )
-        views.append(seen.rows[wanted])
-        computed, hits, size = computed + seen.computed, hits + seen.hits, size + seen.bytes
+    training, validation = found.examples.indices("train"), found.examples.indices("validation")
+    seen = views_of(pretrained, found, plan, training, store)
     trained = loop.train(
         model,
         spec,
-        feed(found, views, training),
-        feed(found, views[:1], validation),
+        feed(found, seen.rows, training),
+        feed(found, seen.rows[:1], validation),
         seed=plan.seed,
         checkpoint=checkpoint,
     )
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
-    frozen = tuple(name for name in kept if name in names.variables(pretrained.model))
-    return Branch(trained.model, spec.from_cut, trained.history, frozen, spec, computed, hits, size)
+    return Branch(
+        trained.model,
+        spec.from_cut,
+        (*start.history, *trained.history),
+        trained.history[trained.best],
+        frozen=tuple(name for name in kept if name in names.variables(pretrained.model)),
+        spec=spec,
+        computed=seen.computed,
+        hits=seen.hits,
+        bytes=seen.bytes,
+    )
+
+
+def refit(
+    pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, store: Store, checkpoint: Path | None
+) -> Branch:
+    """Let a fine-tuned branch learn from the validation examples too, once they have chosen all there was to choose.
+
+    It goes on from where the branch is, for fewer epochs and at lower rates.
+    """
+    assert branch.spec is not None
+    spec = replace(
+        branch.spec,
+        epochs=max(1, round(_REFIT_EPOCHS * (branch.spec.epochs or 1))),
+        rates=tuple(Rate(rule.pattern, _REFIT_RATE * rule.rate) for rule in branch.spec.rates),
+    )
+    everyone = labelled(found)
+    seen = views_of(pretrained, found, plan, everyone, store)
+    nothing = feed(found, seen.rows[:1], everyone[:0])
+    trained = loop.train(
+        branch.model,
+        spec,
+        feed(found, seen.rows, everyone),
+        nothing,
+        seed=plan.seed + 1,
+        phase="refit",
+        checkpoint=checkpoint,
+    )
+    return replace(
+        branch,
+        model=trained.model,
+        history=(*branch.history, *trained.history[1:]),
+        computed=branch.computed + seen.computed,
+        bytes=max(branch.bytes, seen.bytes),
+    )
+
+
+def labelled(found: Survey) -> Array:
+    """The indices of the training and the validation examples."""
+    return np.sort(np.concatenate([found.examples.indices("train"), found.examples.indices("validation")]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """Activations of every view of some examples, and what getting them took."""
+
+    rows: list[Rows]
+    computed: int
+    hits: int
+    bytes: int
+
+
+def views_of(pretrained: Pretrained, found: Survey, plan: Plan, indices: Array, store: Store) -> Views:
+    """The activations at the plan's lower cut point of all views of these examples; view 0 is the survey's."""
+    wanted = Wanted(plan.fine_tune.from_cut, pooled=False)
+    rows: list[Rows] = [found.activations.rows[wanted]]
+    computed, hits, size = 0, 0, 0
+    for view in range(1, (plan.views or 1) if pretrained.inputs.is_picture else 1):
+        description = f"activations, view {view + 1} of {plan.views}"
+        seen = compute(
+            pretrained.model,
+            pretrained.inputs,
+            found.examples,
+            indices,
+            [wanted],
+            store,
+            view=view,
+            description=description,
+        )
+        rows.append(seen.rows[wanted])
+        computed, hits, size = computed + seen.computed, hits + seen.hits, size + seen.bytes
+    return Views(rows, computed, hits, size)
 
 
 def feed(found: Survey, views: list[Rows], indices: Array) -> loop.Feed:
@@ -104,14 +192,12 @@ def feed(found: Survey, views: list[Rows], indices: Array) -> loop.Feed:
     return loop.Feed(fetch, found.examples.labels[indices], len(views))
 
 
-def better(head: Epoch, tuned: Branch, always: bool) -> bool:
+def better(head: Branch, tuned: Branch, always: bool) -> bool:
     """Whether the fine-tuned branch is to be kept: more right answers on validation, or as many with less log loss."""
-    best = max(tuned.history, key=lambda row: (row.validation_accuracy, -row.validation_loss))
-    wins = (best.validation_accuracy, -best.validation_loss) > (head.validation_accuracy, -head.validation_loss)
-    if always:
-        return True
+    before, after = head.chosen, tuned.chosen
+    wins = (after.validation_accuracy, -after.validation_loss) > (before.validation_accuracy, -before.validation_loss)
     say(
-        f"fine-tuned: {best.validation_accuracy:.1%} on validation, head alone: {head.validation_accuracy:.1%}; "
-        + ("the fine-tuned layers are kept" if wins else "the head alone is kept")
+        f"fine-tuned: {after.validation_accuracy:.1%} on validation, head alone: {before.validation_accuracy:.1%}; "
+        + ("the fine-tuned layers are kept" if wins or always else "the head alone is kept")
     )
-    return wins
+    return wins or always

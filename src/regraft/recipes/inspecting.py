@@ -1,12 +1,12 @@
 """What a network is, wherever it is: a file is looked at without any framework, anything else is opened first."""
 
-import importlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from regraft import formats
+from regraft.core import storage
 from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.formats import drawing, inspection, keras_zip
 from regraft.formats.inspection import Inspection
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from regraft.importers import Pretrained
 
 _ADDRESSES = ("keras:", "hf://", "kaggle://")
+# State of random layers, which is no parameter, and files do not hold it.
+_STATE = "seed_generator_state"
 
 
 def inspect(
@@ -27,7 +29,7 @@ def inspect(
 ) -> Inspection:
     """Find out what a network is: its layers, its tensors, and where it can be cut.
 
-    Of a file nothing is run and no framework is loaded.
+    Of a file nothing is run, and no framework is loaded.
 
     Args:
         source: as `regraft.open` takes it, or what that returned.
@@ -35,18 +37,42 @@ def inspect(
         page: an HTML file to draw the network's graph into.
 
     Raises:
-        SourceError: the source cannot be opened; or a page is asked for, and it has no graph.
+        SourceError: the source cannot be opened; or a page is asked for, and the source has no graph.
         CorruptFileError: the file is truncated or was altered.
         StorageError: the page cannot be written.
     """
-    archive, name = archive_of(source, architecture)
+    if is_file(source) and architecture is None:
+        name = os.fspath(source)  # pyright: ignore[reportArgumentType] - `is_file` says that it is a path
+        archive = formats.read(name)
+    else:
+        name, archive = _opened(source, architecture)
     if page is not None:
-        # Storage is needed for this alone.
-        storage: Any = importlib.import_module("regraft.core.storage")
-        storage.write_text(Path(page), drawing.page(archive, Path(name).name or name))
+        storage.write_text(Path(page), drawing.page(archive, Path(name).name))
     return inspection.summary(archive, name)
 
 
 def is_file(source: object) -> bool:
-    """Whether a source is a path, which can be inspected without a framework."""
-    return isinstance(source, (str, os.PathLike)) and not os.fspath(source).startswith(_ADDRESSES)  # pyright: ignore
+    """Whether a source is a path rather than an address or a live network.
+
+    >>> is_file("nets/mine.keras"), is_file("keras:MobileNetV2")
+    (True, False)
+    """
+    return isinstance(source, (str, os.PathLike)) and not str(source).startswith(_ADDRESSES)
+
+
+def _opened(
+    source: "str | os.PathLike[str] | keras.Model | Pretrained", architecture: str | None
+) -> tuple[str, TensorArchive]:
+    # Here, because these load a framework, and most of what is inspected are files.
+    from regraft import importers
+    from regraft.graph import names
+
+    opened = source if isinstance(source, importers.Pretrained) else importers.open(source, architecture=architecture)
+    tensors = {
+        name: TensorEntry(name, tuple(variable.shape), str(variable.dtype), variable.numpy)
+        for name, variable in names.variables(opened.model).items()
+        if variable.name != _STATE
+    }
+    config = json.loads(opened.model.to_json())
+    about = {"path": opened.source}
+    return opened.source, TensorArchive(keras_zip.NAME, tensors, config, None, about, opened.report.notes)

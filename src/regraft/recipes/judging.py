@@ -41,10 +41,20 @@ class Judged:
         return np.argmax(self.probabilities, axis=1) == labels[self.indices]
 
 
-def judge_branch(found: Survey, branch: Branch, head: LinearHead, plan: Plan) -> Judged:
-    """Measure a branch on every split but the one that it learnt from; on that one only where there is no other."""
+def judge(found: Survey, selected: Branch, final: Branch, plan: Plan) -> Judged:
+    """Measure a run on every split but the one that it learnt from; on that one only where there is no other.
+
+    Args:
+        found: the survey.
+        selected: what validation selected, measured there: the final branch may have learnt from these examples.
+        final: what is delivered, measured on the test split.
+        plan: resolved.
+    """
     splits = [name for name in ("validation", "test") if len(found.examples.indices(name))] or ["train"]
-    given = {name: probabilities(found, branch, head, plan, found.examples.indices(name)) for name in splits}
+    given = {
+        name: probabilities(found, selected if name == "validation" else final, plan, found.examples.indices(name))
+        for name in splits
+    }
     measured = {
         name: metrics.measure(made, found.examples.labels[found.examples.indices(name)], plan.seed)
         for name, made in given.items()
@@ -52,10 +62,10 @@ def judge_branch(found: Survey, branch: Branch, head: LinearHead, plan: Plan) ->
     return Judged(measured, splits[-1], found.examples.indices(splits[-1]), given[splits[-1]])
 
 
-def probabilities(found: Survey, branch: Branch, head: LinearHead, plan: Plan, indices: Array) -> Array:
-    """What the run answers for examples of the survey (n, classes)."""
-    if branch.from_cut == plan.cut_point:
-        return head.probabilities(found.pooled(plan.cut_point, indices))
+def probabilities(found: Survey, branch: Branch, plan: Plan, indices: Array) -> Array:
+    """What a branch answers for examples of the survey (n, classes)."""
+    if branch.head is not None:
+        return branch.head.probabilities(found.pooled(plan.cut_point, indices))
     rows = found.activations.rows[Wanted(branch.from_cut, pooled=False)]
     return loop.predict(branch.model, feed(found, [rows], indices))
 

@@ -44,7 +44,8 @@ def record(
     labels = found.examples.labels[judged.indices]
     accuracy = judged.metrics[judged.split].accuracy
     source = names.variables(pretrained.model)
-    inside = {name.split("/", 1)[1]: variable for name, variable in names.variables(model).items() if "/" in name}
+    weights = {name: variable for name, variable in names.variables(model).items() if "seed_generator" not in name}
+    inside = {name.split("/", 1)[1]: variable for name, variable in weights.items() if "/" in name}
     used = found.activations
     frozen = [name for name in inside if name in source and not inside[name].trainable]
     learnt = [name for name in inside if inside[name].trainable]

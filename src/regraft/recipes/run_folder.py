@@ -11,19 +11,20 @@ import time
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, Any
-
-import keras
+from typing import IO, TYPE_CHECKING, Any
 
 from regraft.core import plain, plan, storage
 from regraft.core.errors import CorruptFileError, RequestError, StorageError, nearest
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
 
+if TYPE_CHECKING:
+    import keras
+
 PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
     "plan.toml", "run.json", "model.keras", "report.html", "README.md", "history.csv",
 )  # fmt: skip
-CHECKPOINT = "fine-tune.checkpoint.npz"
+CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"
 _LOCK = ".lock"
@@ -103,12 +104,12 @@ def held(folder: Path) -> Generator[None]:
             (folder / _LOCK).unlink(missing_ok=True)
 
 
-def save_model(folder: Path, model: keras.Model, record: RunRecord) -> None:
+def save_model(folder: Path, model: "keras.Model", record: RunRecord) -> None:
     """Write the deployable model into the run folder."""
     save_model_as(folder / MODEL, model, record)
 
 
-def save_model_as(path: Path, model: keras.Model, record: RunRecord) -> None:
+def save_model_as(path: Path, model: "keras.Model", record: RunRecord) -> None:
     """Write the deployable model, with the class names and the input convention inside the file as `regraft.json`."""
     about = {"classes": list(record.classes), "input": plain.to_plain(record.plan.input), "cut_point": record.cut_point}
 
@@ -133,7 +134,7 @@ def finish(folder: Path, record: RunRecord, page: str, card: str, history: str) 
 
 def tidy(folder: Path) -> None:
     """Remove from the folder of a finished run what only an unfinished one needs."""
-    for name in (CHECKPOINT, ASKED):
+    for name in (CHECKPOINT, REFIT_CHECKPOINT, ASKED):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -157,13 +158,16 @@ def read(folder: Path) -> RunRecord:
         raise RequestError(f"'{path}' is not the record of a run: {error}") from None
 
 
-def load_model(folder: Path) -> keras.Model:
+def load_model(folder: Path) -> "keras.Model":
     """The deployable model of a run.
 
     Raises:
         RequestError: the folder has none.
         CorruptFileError: its file is truncated or was altered.
     """
+    # Here, so that whoever only looks into a run folder, to refuse it say, waits for no framework.
+    import keras
+
     model: Any = keras.saving.load_model(require_model(folder), compile=False)
     return model
 

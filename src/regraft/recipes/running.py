@@ -55,6 +55,7 @@ def fit(
     cut_point: str = plans.AUTO,
     fine_tune: Choice = "auto",
     views: int | None = None,
+    refit: Choice = "auto",
     baselines: Choice = "auto",
     strict: bool = False,
     seed: int = 0,
@@ -76,6 +77,8 @@ def fit(
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn; `auto` keeps the result only if it is better on validation.
         views: true views per training example while fine-tuning; by default from how many examples there are.
+        refit: whether the model learns from the validation examples too, once they have chosen all there was to choose;
+            `auto`: where training examples are few.
         baselines: `auto` leaves out the network from scratch where that takes long.
         strict: an unreadable example is an error.
         seed: of every random choice.
@@ -101,6 +104,7 @@ def fit(
         input_size=input_size,
         cut_point=cut_point,
         views=views,
+        refit=refit,
         baselines=baselines,
         strict=strict,
         seed=seed,

@@ -37,6 +37,8 @@ _LINEAR = (
 _PASSES = 8.0
 ALWAYS_AFFORDABLE = 2e11
 _MAP_BYTES = 4e9
+# Above this, the validation examples would add little to what is learnt from.
+_REFIT_UP_TO = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,4 +192,5 @@ def resolved(plan: Plan, found: Survey, cut_point: str) -> Plan:
         else:
             spec = replace(spec, from_cut=from_cut, epochs=epochs_for(plan, training))
     views = views_for(plan, training) if spec.enabled != "no" else plan.views or 1
-    return replace(plan, cut_point=cut_point, fine_tune=spec, views=views)
+    refit = plan.refit if plan.refit != AUTO else "yes" if training <= _REFIT_UP_TO else "no"
+    return replace(plan, cut_point=cut_point, fine_tune=spec, views=views, refit=refit)

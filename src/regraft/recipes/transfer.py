@@ -1,5 +1,6 @@
 """The main job: a pretrained network and labelled examples in, a deployable model and its proof out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -13,33 +14,33 @@ from regraft.activations.store import Store
 from regraft.core.errors import SourceError
 from regraft.core.plan import AUTO, Plan
 from regraft.core.progress import collecting_warnings, say, warn
-from regraft.core.records import Epoch, Probe, RunRecord
+from regraft.core.records import Probe, RunRecord
 from regraft.data import Examples
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, recording, run_folder
 from regraft.recipes.clock import Clock
-from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch
+from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
 from regraft.recipes.survey import Survey, resolved, survey
 from regraft.surgery.cut import cut
 from regraft.surgery.graft import join
 from regraft.training.certificates import certify, require
-from regraft.training.heads import LinearHead, fit_head
-from regraft.training.probes import best_cut, probe_many
+from regraft.training.heads import MINIBATCH_ABOVE, LinearHead, fit_head, fit_streamed
+from regraft.training.probes import PROBE_EXAMPLES, best_cut, probe_many, stratified
 
 Array = np.ndarray[Any, Any]
 
 _LOOKED_AT = 32
+_STREAMED = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """The head that the probes led to."""
+    """The resolved plan, the probes that led to it, and the head alone."""
 
     plan: Plan
     probes: tuple[Probe, ...]
-    head: LinearHead
-    before: Epoch
+    branch: Branch
 
 
 def transfer(
@@ -84,8 +85,9 @@ def transfer(
         with clock.stage("head"):
             chosen = choose(found, plan)
         with clock.stage("fine_tune"):
-            branch = grow(pretrained, found, chosen, store, folder / run_folder.CHECKPOINT)
-        judged = judging.judge_branch(found, branch, chosen.head, chosen.plan)
+            selected = grow(pretrained, found, chosen, store, folder)
+            branch = finished(pretrained, found, chosen.plan, selected, store, folder)
+        judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
             compared = baselines.compare(pretrained, found, chosen.plan, judged, clock.of("activations"))
         with clock.stage("join"):
@@ -139,38 +141,62 @@ def choose(found: Survey, plan: Plan) -> Chosen:
     """The cut point by the probes, and the head on it."""
     training = found.examples.indices("train")
     labels, classes = found.examples.labels[training], len(found.examples.classes)
+    some = stratified(labels, PROBE_EXAMPLES, plan.seed)
     results = probe_many(
-        {name: found.pooled(name, training) for name in found.candidates}, labels, classes, seed=plan.seed
+        {name: found.pooled(name, training[some]) for name in found.candidates}, labels[some], classes, seed=plan.seed
     )
     cut_point = best_cut(results) if plan.cut_point == AUTO else plan.cut_point
     plan = resolved(plan, found, cut_point)
-    head = fit_head(found.pooled(cut_point, training), labels, classes, plan.head, seed=plan.seed)
+    head = fit(found, cut_point, training, plan)
     plan = replace(plan, head=replace(plan.head, inverse_penalty=head.inverse_penalty))
     probes = tuple(
         Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
     )
     share = results[cut_point].accuracy.value
     say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of the training examples right when left out")
-    return Chosen(plan, probes, head, judging.epoch_of_head(found, cut_point, head))
+    return Chosen(plan, probes, head_branch(found, cut_point, head, judging.epoch_of_head(found, cut_point, head)))
 
 
-def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, checkpoint: Path) -> Branch:
+def fit(found: Survey, cut_point: str, training: Array, plan: Plan) -> LinearHead:
+    """The head on one cut point; streamed from disk where the examples are many."""
+    labels, classes, spec = found.examples.labels, len(found.examples.classes), plan.head
+    if spec.solver == "lbfgs" or (spec.solver == "auto" and len(training) <= MINIBATCH_ABOVE):
+        return fit_head(found.pooled(cut_point, training), labels[training], classes, spec, seed=plan.seed)
+
+    def batches() -> Iterator[tuple[Array, Array]]:
+        for start in range(0, len(training), _STREAMED):
+            chosen = training[start : start + _STREAMED]
+            yield found.pooled(cut_point, chosen), labels[chosen]
+
+    return fit_streamed(batches, classes, spec, plan.seed)
+
+
+def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, folder: Path) -> Branch:
     """The head alone, or the fine-tuned branch where that is better on validation."""
-    spec = chosen.plan.fine_tune
-    alone = head_branch(found, chosen.plan.cut_point, chosen.head, (chosen.before,))
+    spec, alone = chosen.plan.fine_tune, chosen.branch
     if spec.enabled == "no":
         return alone
     if spec.enabled == "auto" and not len(found.examples.indices("validation")):
         say("no fine-tuning: without validation examples nothing could tell whether it helps")
         return alone
-    tuned = fine_tune(pretrained, found, chosen.plan, chosen.head, store, checkpoint)
-    if better(chosen.before, tuned, always=spec.enabled == "yes"):
-        return replace(tuned, history=(chosen.before, *tuned.history))
+    tuned = fine_tune(pretrained, found, chosen.plan, alone, store, folder / run_folder.CHECKPOINT)
+    if better(alone, tuned, always=spec.enabled == "yes"):
+        return tuned
     return replace(
         alone,
-        history=(chosen.before, *tuned.history),
+        history=tuned.history,
         spec=tuned.spec,
         computed=tuned.computed,
         hits=tuned.hits,
         bytes=tuned.bytes,
     )
+
+
+def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, store: Store, folder: Path) -> Branch:
+    """The branch after it has learnt from the validation examples too, where the plan says so."""
+    if plan.refit != "yes" or not len(found.examples.indices("validation")):
+        return branch
+    if branch.head is None:
+        return refit(pretrained, found, plan, branch, store, folder / run_folder.REFIT_CHECKPOINT)
+    head = fit(found, plan.cut_point, labelled(found), plan)
+    return replace(branch, model=head_branch(found, plan.cut_point, head, branch.chosen).model, head=head)

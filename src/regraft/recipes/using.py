@@ -59,8 +59,8 @@ def evaluate(run: Run, data: Any, labels: Any = None, split: str | None = None, 
 
     Args:
         run: a finished run.
-        data: as `fit` takes it; all of its examples are used, or those of one split. Examples without a stated split are
-            divided as the run's own were, so that `split` means the same examples.
+        data: as `fit` takes it; all of its examples are used, or those of one split. Examples without a stated split
+            are divided as the run's own were, so that `split` means the same examples.
         labels: for data that does not hold them.
         split: `train`, `validation` or `test`.
         strict: an unreadable example is an error.
@@ -82,7 +82,13 @@ def evaluate(run: Run, data: Any, labels: Any = None, split: str | None = None, 
 
 
 def probabilities(
-    run: Run, examples: Examples, indices: Iterable[int], *, strict: bool = False, description: str = "predict"
+    run: Run,
+    examples: Examples,
+    indices: Iterable[int],
+    *,
+    strict: bool = False,
+    whole: bool = False,
+    description: str = "predict",
 ) -> tuple[Array, Array]:
     """What the run's model answers for examples.
 
@@ -95,6 +101,7 @@ def probabilities(
         examples: raw ones.
         indices: which of them.
         strict: an unreadable example is an error; else such are left out with one warning.
+        whole: fill up a batch that is not full even if it is the only one; see `answers`.
         description: for the progress bar.
 
     Returns:
@@ -127,7 +134,7 @@ def probabilities(
     if reasons:
         warn(f"left out {len(reasons)} of {len(wanted)} example(s) that cannot be read, first: {reasons[0]}")
     if waiting:
-        made.append(answers(run, np.stack(waiting), whole=bool(made)))
+        made.append(answers(run, np.stack(waiting), whole=whole or bool(made)))
     return np.array(kept, np.int64), np.concatenate(made)
 
 

@@ -120,10 +120,10 @@ def packed(graph: Any, tensors: Sequence[Any], which: Literal["inputs", "outputs
     return keras.tree.pack_sequence_as(getattr(graph, f"_{which}_struct"), list(tensors))
 
 
-def set_flag(layer: keras.Layer, trainable: bool) -> None:
+def set_flag(layer: Any, trainable: bool) -> None:
     """Set in place whether a layer is trainable, and leave alone what the layers inside say for themselves."""
     # Not `layer.trainable = ...`, which would overrule them.
-    vars(layer)["_trainable"] = trainable
+    layer._trainable = trainable
 
 
 def _copy_state(original: keras.Layer, copied: keras.Layer) -> None:
@@ -132,7 +132,7 @@ def _copy_state(original: keras.Layer, copied: keras.Layer) -> None:
         if name not in values:
             raise SourceError(
                 f"layer '{original.name}' of class {type(original).__name__} cannot be copied: its copy has a variable "
-                f"'{name}', it has none of that name{nearest(name, values)}; let the class name its variables alike each time"
+                f"'{name}', it has none of that name{nearest(name, values)}; let its class name them alike each time"
             )
         variable.assign(values[name])
         variable.trainable = values[name].trainable

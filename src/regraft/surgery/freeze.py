@@ -88,6 +88,6 @@ def _silence(layer: keras.Layer, path: str) -> None:
 
 def _refusal(where: str, layer: keras.Layer, reason: str) -> SourceError:
     return SourceError(
-        f"cannot freeze layer {where} of class {type(layer).__name__}, which {reason}; take it out of the model, leave it "
-        "out of the patterns, or cut the model above it: a trunk that runs outside the training loop is always still"
+        f"cannot freeze layer {where} of class {type(layer).__name__}, which {reason}; take it out of the model, "
+        "leave it out of the patterns, or cut the model above it: a trunk that runs outside the training loop is still"
     )

@@ -99,7 +99,7 @@ def preprocessing(inputs: InputSpec, full_intensity: float = 255.0) -> tuple[Any
 
 
 def resizing(inputs: InputSpec) -> keras.Layer:
-    """The layer that brings pictures to the network's size; bilinear, antialiased, without distortion unless asked for."""
+    """The layer that brings pictures to the network's size; bilinear, antialiased, undistorted unless asked for."""
     return keras.layers.Resizing(
         inputs.shape[0],
         inputs.shape[1],

@@ -23,6 +23,8 @@ def certify(source: keras.Model, joined: keras.Model, trunk: keras.Model, also: 
     """
     before, after = names.variables(source), names.variables(joined)
     pairs = {name: f"trunk/{name}" for name in names.variables(trunk)} | {name: f"branch/{name}" for name in also}
+    # The seed of a layer's noise is no weight: Keras draws it anew whenever it opens a file.
+    pairs = {name: place for name, place in pairs.items() if "seed_generator" not in name}
     digests = {name: of_variable(before[name]) for name in pairs}
     changed = tuple(name for name, place in pairs.items() if of_variable(after[place]) != digests[name])
     whole = digest.of_strings(part for name in sorted(digests) for part in (name, digests[name]))
@@ -48,7 +50,7 @@ def drift(source: keras.Model, branch: keras.Model, frozen: Sequence[str]) -> tu
     before, after = names.variables(source), names.variables(branch)
     layers: dict[str, list[str]] = {}
     for name in after:
-        if name in before:
+        if name in before and "seed_generator" not in name:
             layers.setdefault(name.rpartition("/")[0], []).append(name)
     still = set(frozen)
     return tuple(

@@ -1,4 +1,4 @@
-"""Training a branch on activations: deterministic, resumable to the bit, the best state by validation kept."""
+"""Training a branch on activations: deterministic, resumable to the bit, the state that validation chooses kept."""
 
 import json
 import time
@@ -53,7 +53,7 @@ class Trained:
     """What training gave.
 
     Attributes:
-        model: the branch with the best weights by validation; the last ones where there is no validation.
+        model: the branch with the weights that validation chose; the last ones where there is no validation.
         history: one row per epoch; row 0 is the state before the first.
         best: the epoch that `model` is from.
         frozen: names of the variables that did not learn.
@@ -99,7 +99,8 @@ def train(
     start = digest.of_strings(
         value for name, value in of_variables(names.variables(branch)).items() if not _is_seed(name)
     )
-    state = _State(model, parts, checkpoint, plain.to_plain(spec) | {"seed": seed, "start": start})
+    settings = plain.to_plain(spec) | {"seed": seed, "start": start}
+    state = _State(model, parts, checkpoint, settings, len(validation))
     state.restore()
     machine = stepper(model, parts)
     if not state.history:
@@ -190,8 +191,11 @@ def _is_seed(name: str) -> bool:
 class _State:
     """Everything that the next epoch depends on, by name, and the best state so far."""
 
-    def __init__(self, model: keras.Model, parts: Sequence[Group], path: Path | None, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, model: keras.Model, parts: Sequence[Group], path: Path | None, settings: dict[str, Any], validated: int
+    ) -> None:
         self.history: list[Epoch] = []
+        self._validated = validated
         self._variables = {f"model/{name}": variable for name, variable in names.variables(model).items()}
         for part in parts:
             self._variables |= {f"optimizer/{name}": variable for name, variable in part.state().items()}
@@ -206,13 +210,20 @@ class _State:
             self._best = {name: value for name, value in self._values().items() if name.startswith("model/")}
 
     def best(self) -> int:
-        """The epoch with the most right answers on validation, the smallest loss among equals; the last without one."""
-        if np.isnan(self.history[-1].validation_loss):
-            return len(self.history) - 1
-        return min(
-            range(len(self.history)),
-            key=lambda index: (-self.history[index].validation_accuracy, self.history[index].validation_loss),
-        )
+        """The latest epoch within one standard error of the best accuracy on validation, and not below the start.
+
+        On few examples the very best epoch is one of luck; a later one has seen the rate fall further.
+        """
+        best = 0
+        for epoch, row in enumerate(self.history):
+            if not self._validated:
+                best = epoch
+                continue
+            top = max(other.validation_accuracy for other in self.history[: epoch + 1])
+            error = (top * (1 - top) / self._validated) ** 0.5
+            if row.validation_accuracy >= max(top - error, self.history[0].validation_accuracy):
+                best = epoch
+        return best
 
     def load_best(self) -> int:
         for name, value in self._best.items():

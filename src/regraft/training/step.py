@@ -40,7 +40,8 @@ def stepper(model: keras.Model, groups: Sequence[Group]) -> Stepper:
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
     """Mean over examples of the cross entropy between target probabilities and the softmax of the logits."""
-    return keras.ops.mean(-keras.ops.sum(targets * keras.ops.log_softmax(logits, axis=-1), axis=-1))
+    likelihood: Any = keras.ops.sum(targets * keras.ops.log_softmax(logits, axis=-1), axis=-1)
+    return keras.ops.mean(-likelihood)
 
 
 class _TensorFlow:
@@ -66,7 +67,13 @@ class _TensorFlow:
         x = tf.TensorSpec(model.inputs[0].shape, tf.float32)
         y = tf.TensorSpec((None, self.classes), tf.float32)
         self._step = tf.function(step, [x, y], autograph=False)
-        self._logits = tf.function(lambda x: model(x, training=False), [x], autograph=False)
+
+        def logits(x: Any) -> Any:
+            # Recurrent layers of Keras advance their seeds in inference too; looking at a model is to leave no trace.
+            with keras.StatelessScope():
+                return model(x, training=False)
+
+        self._logits = tf.function(logits, [x], autograph=False)
 
     def step(self, x: Array, y: Array) -> float:
         return float(self._step(x, y))
@@ -155,7 +162,7 @@ class _Torch:
     def logits(self, x: Array) -> Array:
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), keras.StatelessScope():
             return np.asarray(keras.ops.convert_to_numpy(self._model(keras.ops.convert_to_tensor(x), training=False)))
 
     def synchronise(self) -> None:

@@ -1,0 +1,69 @@
+"""Reading a command line: one line for what is wrong with it, with the nearest thing that would be right."""
+
+import argparse
+import re
+from typing import NoReturn
+
+from regraft.core.errors import RequestError, nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that raises what is wrong instead of printing its usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise in one line what argparse found.
+
+        Raises:
+            RequestError: always.
+        """
+        unknown = re.match(r"unrecognized arguments: (\S+)", message)
+        if unknown:
+            option = unknown[1].partition("=")[0]
+            known = [name for name in self._option_string_actions if name.startswith("--")]
+            kind = "option" if option.startswith("-") else "argument"
+            message = f"unknown {kind} '{option}'{nearest(option, known) if kind == 'option' else ''}"
+        raise RequestError(f"{message}; `{self.prog} --help` shows what there is")
+
+
+def new(name: str, summary: str, example: str) -> Parser:
+    """A parser for one command, with its help.
+
+    Args:
+        name: of the command.
+        summary: what it does, in one sentence.
+        example: command lines that work, one per line.
+    """
+    lines = "\n".join(f"  {line}" for line in example.strip().splitlines())
+    parser = Parser(
+        prog=f"regraft {name}",
+        description=summary,
+        epilog=f"example:\n{lines}",
+        formatter_class=_Layout,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="help", help="show this and leave")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output, nothing else")
+    return parser
+
+
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def run_argument(parser: argparse.ArgumentParser) -> None:
+    """RUN, the folder that `fit` made."""
+    parser.add_argument("folder", metavar="RUN", help="the folder of a finished run")
+
+
+def cache_argument(parser: argparse.ArgumentParser) -> None:
+    """--cache, the folder of the activations."""
+    parser.add_argument(
+        "--cache", metavar="DIR", help="folder of the activations; else REGRAFT_CACHE, or your cache folder"
+    )
+
+
+def strict_argument(parser: argparse.ArgumentParser) -> None:
+    """--strict, for those who want no example left out."""
+    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error")

@@ -1,0 +1,55 @@
+"""`regraft export`: a run's model for other programs."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import regraft
+from regraft.cli import arguments as words
+from regraft.cli import framework
+from regraft.cli.text import size
+
+SUMMARY = "write the model of a finished run for other programs: keras, savedmodel or onnx"
+EXAMPLE = """
+regraft export flowers-run onnx
+regraft export flowers-run savedmodel --out serving/flowers/1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A run, the format, where it was written, and how much that is."""
+
+    run: str
+    format: str
+    path: str
+    bytes: int
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words that `export` understands."""
+    words.run_argument(parser)
+    parser.add_argument("format", metavar="FORMAT", help="keras, savedmodel or onnx")
+    parser.add_argument("--out", metavar="PATH", help="where to write it; else in the run folder")
+
+
+def run(arguments: argparse.Namespace) -> Exported:
+    """Do it."""
+    # Here, because this needs more than the help does.
+    from regraft.recipes import run_folder
+
+    run_folder.read(Path(arguments.folder))
+    framework.load()
+    finished = regraft.load(arguments.folder)
+    path = regraft.export(finished, arguments.format, Path(arguments.out) if arguments.out else None)
+    return Exported(arguments.folder, arguments.format.lower(), str(path), _bytes(path))
+
+
+def show(result: Exported) -> str:
+    """For people."""
+    return f"{result.path}  ({result.format}, {size(result.bytes)})"
+
+
+def _bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

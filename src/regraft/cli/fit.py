@@ -1,0 +1,117 @@
+"""`regraft fit`: the main job."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import regraft
+from regraft.cli import arguments as words
+from regraft.cli import framework, interruption
+from regraft.cli.summary import summary
+from regraft.core import plan as plans
+from regraft.core.errors import RequestError
+from regraft.core.plan import Plan
+from regraft.core.records import RunRecord
+
+SUMMARY = "get the best model for your pictures out of a pretrained network, with a report"
+EXAMPLE = """
+regraft fit flowers --source keras:MobileNetV2 --input-size 128 --out flowers-run
+regraft fit labels.csv --source mine.keras --preprocessing tf --fine-tune no
+regraft fit --plan flowers-run/plan.toml --out again
+"""
+
+_CHOICES = ("auto", "yes", "no")
+# Options that are fields of the plan.
+_FIELDS = ("architecture", "preprocessing", "input_size", "cut_point", "views", "baselines", "seed")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words that `fit` understands."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help="a folder with one sub-folder per class (perhaps under train/, validation/, test/), or a .csv, .parquet "
+        "or .npz file",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="the pretrained network: a .keras or .h5 file, keras:MobileNetV2, hf://..., kaggle://...",
+    )
+    parser.add_argument("--out", metavar="DIR", help="the run folder; else a new one below regraft-runs")
+    parser.add_argument("--plan", metavar="FILE", help="do what this plan.toml says; options go before it")
+    parser.add_argument("--seed", metavar="N", type=int, help="of every random choice; 0")
+    parser.add_argument("--input-size", metavar="N", type=_positive, help="height and width of the pictures, in pixels")
+    parser.add_argument(
+        "--preprocessing",
+        metavar="P",
+        help="how the network wants its pictures, where it does not say: raw, tf, caffe, torch, unit, or a formula "
+        "such as x/127.5-1",
+    )
+    parser.add_argument(
+        "--architecture", metavar="A", help="what builds the network where SOURCE holds only weights: keras:NAME?..., "
+        "or package.module:function"
+    )  # fmt: skip
+    parser.add_argument("--cut-point", metavar="NAME", help="put the head here; else where it does best")
+    parser.add_argument("--fine-tune", choices=_CHOICES, help="let upper reused layers learn; auto: if that is better")
+    parser.add_argument("--views", metavar="K", type=_positive, help="how many views of each picture to learn from")
+    parser.add_argument("--baselines", choices=_CHOICES, help="compare with simpler ways; auto: where that is cheap")
+    parser.add_argument("--no-baselines", dest="baselines", action="store_const", const="no", help="do not compare")
+    words.strict_argument(parser)
+    words.cache_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> RunRecord:
+    """Do it."""
+    # Here, because these need more than the help does.
+    from regraft.recipes import early, run_folder
+
+    plan = plan_of(arguments)
+    out = Path(arguments.out) if arguments.out else None
+    early.refuse(plan, out)
+    out = out or run_folder.default_folder(plan.data, plan.source)
+    framework.load()
+    with interruption.resumable(out):
+        return regraft.fit(plan.data, plan=plan, out=out, cache=arguments.cache).record
+
+
+def show(result: RunRecord) -> str:
+    """For people."""
+    return summary(result)
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """The plan of the file, if there is one, with what the options say in place of what stands in it.
+
+    Raises:
+        RequestError: the source or the data is not named, or the plan cannot be read.
+    """
+    if arguments.plan:
+        plan = plans.read(Path(arguments.plan))
+    elif arguments.source:
+        plan = Plan(source=arguments.source)
+    else:
+        raise RequestError("expected the pretrained network: say --source FILE or --source keras:NAME, or --plan FILE")
+    changed: dict[str, Any] = {
+        name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None
+    }
+    if arguments.source and arguments.source != plan.source:
+        # How pictures are to be prepared, and what builds the network, belong to the source.
+        plan = replace(plan, source=arguments.source, input=None, architecture=None)
+    if arguments.data:
+        changed["data"] = arguments.data
+    if arguments.fine_tune:
+        changed["fine_tune"] = replace(plan.fine_tune, enabled=arguments.fine_tune)
+    plan = replace(plan, strict=plan.strict or arguments.strict, **changed)
+    if not plan.data:
+        raise RequestError("expected labelled pictures: say DATA, a folder with one sub-folder per class")
+    return plan
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text}")
+    return value

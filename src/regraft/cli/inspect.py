@@ -1,0 +1,80 @@
+"""`regraft inspect`: what a network is."""
+
+import argparse
+from math import prod
+from typing import TYPE_CHECKING
+
+import regraft
+from regraft.cli import framework
+from regraft.cli.text import counted, facts, table
+
+if TYPE_CHECKING:
+    from regraft.formats.inspection import Inspection
+
+SUMMARY = "show what a network is: layers, tensors, where it can be cut, optimizer state"
+EXAMPLE = """
+regraft inspect mine.keras
+regraft inspect keras:MobileNetV2 --html network.html
+regraft inspect mine.keras --json
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words that `inspect` understands."""
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a .keras, .h5 or .weights.h5 file, which is only looked at, or keras:NAME"
+    )
+    parser.add_argument("--html", metavar="FILE", help="also draw the network's graph into this page")
+    parser.add_argument(
+        "--architecture", metavar="A", help="what builds the network where SOURCE holds only weights: keras:NAME?..., "
+        "or package.module:function"
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> "Inspection":
+    """Do it."""
+    # Here, because this needs more than the help does.
+    from regraft.recipes.inspecting import is_file
+
+    if arguments.architecture or not is_file(arguments.source):
+        framework.load()
+    return regraft.inspect(arguments.source, architecture=arguments.architecture, page=arguments.html)
+
+
+def show(result: "Inspection") -> str:
+    """For people."""
+    blocks = [_heading(result), _layers(result)]
+    if result.optimizer is not None:
+        steps = result.optimizer.iterations
+        said = f"{result.optimizer.class_name}, {counted(len(result.optimizer.slots), 'tensor')} of state"
+        blocks.append(facts([("optimizer", said + (f", {counted(steps, 'step')} taken" if steps is not None else ""))]))
+    if result.warnings:
+        blocks.append(facts([("warning", warning) for warning in result.warnings]))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _heading(result: "Inspection") -> str:
+    parts = [
+        counted(result.parameters, "parameter"),
+        counted(len(result.tensors), "tensor"),
+        counted(len(result.layers), "layer"),
+        counted(len(result.cut_points), "cut point"),
+    ]
+    return f"{result.path}: {result.format}, {', '.join(parts)}"
+
+
+def _layers(result: "Inspection") -> str:
+    """Layers from the input upwards; where the network can be cut, the number of the cut point."""
+    depths = {point.name: point.depth for point in result.cut_points}
+    rows = [["layer", "class", "shape", "parameters", "cut point"]]
+    for layer in result.layers:
+        depth = depths.get(layer.name)
+        count = f"{layer.parameters:,}" if layer.parameters else ""
+        rows.append([layer.name, layer.class_name, _shape(layer.shape), count, "" if depth is None else str(depth)])
+    return table(rows, right=[3, 4])
+
+
+def _shape(shape: tuple[int | None, ...] | None) -> str:
+    if shape is None:
+        return ""
+    return " x ".join("?" if side is None else str(side) for side in shape) or str(prod(()))

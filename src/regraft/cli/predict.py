@@ -1,0 +1,55 @@
+"""`regraft predict`: answers for new pictures."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import regraft
+from regraft.cli import arguments as words
+from regraft.cli import framework
+from regraft.cli.text import share, table
+
+if TYPE_CHECKING:
+    from regraft.recipes.using import Prediction
+
+SUMMARY = "answer for new pictures"
+EXAMPLE = """
+regraft predict flowers-run photo.jpg
+regraft predict flowers-run holiday-pictures --json
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """A run, and what it answers for each picture."""
+
+    run: str
+    predictions: "tuple[Prediction, ...]"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words that `predict` understands."""
+    words.run_argument(parser)
+    parser.add_argument("files", metavar="FILES", nargs="+", help="pictures, or folders of pictures")
+    words.strict_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> Predictions:
+    """Do it."""
+    # Here, because these need more than the help does.
+    from regraft.data import pictures_in
+    from regraft.recipes import run_folder
+
+    run_folder.read(Path(arguments.folder))
+    pictures_in(arguments.files)
+    framework.load()
+    made = regraft.predict(regraft.load(arguments.folder), arguments.files, strict=arguments.strict)
+    return Predictions(arguments.folder, tuple(made))
+
+
+def show(result: Predictions) -> str:
+    """For people."""
+    return table(
+        [[answer.name, answer.label, share(answer.confidence)] for answer in result.predictions], indent="", right=[2]
+    )

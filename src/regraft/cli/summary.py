@@ -1,0 +1,93 @@
+"""A finished run, told on a terminal."""
+
+import shlex
+from pathlib import Path
+
+from regraft.cli.text import bar, counted, facts, paragraph, seconds, share, share_interval, size, table
+from regraft.core.records import Metric, RunRecord
+
+_STAGES = {
+    "open": "opening",
+    "activations": "frozen layers",
+    "head": "head",
+    "fine_tune": "fine-tuning",
+    "baselines": "baselines",
+    "join": "joining",
+    "report": "report",
+}
+
+
+def summary(record: RunRecord) -> str:
+    """What a run came to: how good it is against simpler ways, what was done, where everything is, what to do next."""
+    blocks = [
+        paragraph(record.verdict),
+        accuracies(record),
+        facts(_done(record)),
+        facts([("report", record.report), ("model", record.model)]),
+        f"next\n{_next(record)}",
+    ]
+    return "\n\n".join(blocks)
+
+
+def accuracies(record: RunRecord) -> str:
+    """Accuracy of the run and of the baselines, on the same examples."""
+    own = record.metrics[record.evaluated_on]
+    rows = [_row("this model", own.accuracy)]
+    ordered = sorted(record.baselines.values(), key=lambda baseline: -baseline.accuracy.value)
+    rows += [_row(baseline.name, baseline.accuracy) for baseline in ordered]
+    heading = f"accuracy on {counted(own.examples, f'{record.evaluated_on} example')}, with its 95 % interval"
+    return f"{heading}\n{table(rows, right=[1, 2])}"
+
+
+def _row(name: str, metric: Metric) -> list[str]:
+    return [name, share(metric.value), share_interval(metric), bar(metric.value)]
+
+
+def _done(record: RunRecord) -> list[tuple[str, str]]:
+    heads = sum(name.startswith("head/") for name in record.trainable_variables)
+    others = len(record.trainable_variables) - heads
+    learnt = f"a new head of {counted(heads, 'variable')} for {counted(len(record.classes), 'class', 'classes')}"
+    if others:
+        learnt += f", and {counted(others, 'variable')} of the reused layers above '{record.trained_from}'"
+    proof = "byte for byte the source's" if record.certificate.frozen_unchanged else "BUT NOT ALL UNCHANGED"
+    found = [
+        ("reused", f"{counted(len(record.reused_layers), 'layer')} with weights of {record.plan.source}, up to "
+         f"'{record.cut_point}'"),
+        ("frozen", f"{counted(len(record.frozen_variables), 'variable')}, {proof}"),
+        ("trained", learnt),
+    ]  # fmt: skip
+    if "validation" in record.metrics and record.evaluated_on != "validation":
+        metrics = record.metrics["validation"]
+        said = f"{share(metrics.accuracy.value)} of {counted(metrics.examples, 'example')} right"
+        found.append(("validation", f"{said} ({share_interval(metrics.accuracy)})"))
+    found.append(("cache", _cache(record)))
+    found.append(("time", _time(record)))
+    if record.warnings:
+        found.append(("warnings", f"{len(record.warnings)}, all of them in the report"))
+    return found
+
+
+def _cache(record: RunRecord) -> str:
+    used = record.cache
+    return f"{used.computed:,} activations computed, {used.hits:,} found on disk, {size(used.bytes)}"
+
+
+def _time(record: RunRecord) -> str:
+    stages = [
+        f"{_STAGES.get(name, name)} {seconds(value)}"
+        for name, value in record.seconds.items()
+        if name != "total" and value >= 0.05
+    ]
+    total = seconds(record.seconds.get("total", 0.0))
+    return f"{total}: {', '.join(stages)}" if stages else total
+
+
+def _next(record: RunRecord) -> str:
+    folder = shlex.quote(str(Path(record.run)))
+    return table(
+        [
+            [f"regraft predict {folder} PICTURES", "answers for new pictures"],
+            [f"regraft evaluate {folder} DATA", "how good it is on other labelled examples"],
+            [f"regraft export {folder} onnx", "the model for other programs"],
+        ]
+    )

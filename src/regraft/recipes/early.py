@@ -1,0 +1,43 @@
+"""What can be refused before a framework is loaded, which takes seconds."""
+
+from pathlib import Path
+
+from regraft import formats
+from regraft.core.errors import RequestError
+from regraft.core.input_spec import parse_convention
+from regraft.core.plan import Plan
+from regraft.data import files
+from regraft.recipes import run_folder
+from regraft.recipes.inspecting import is_file
+
+
+def refuse(plan: Plan, out: Path | None) -> None:
+    """Refuse a plan that cannot be carried out, as far as that can be told at once.
+
+    Args:
+        plan: with the data and the source named.
+        out: the run folder, if it is named.
+
+    Raises:
+        RequestError: a path is wrong, a file is no network, the preprocessing is unknown, or the folder is taken.
+        CorruptFileError: the source is empty or cut off.
+    """
+    files.existing(Path(plan.data).expanduser())
+    if is_file(plan.source):
+        formats.sniff(Path(plan.source))
+    if plan.preprocessing is not None:
+        # The number of channels is not known yet; most networks have three.
+        parse_convention(plan.preprocessing, 3)
+    if out is not None:
+        run_folder.require_free(out)
+
+
+def require_run(folder: Path) -> None:
+    """Refuse a folder that holds no run, finished or begun.
+
+    Raises:
+        RequestError: it does not.
+    """
+    if not (folder / run_folder.RECORD).exists() and not run_folder.is_begun(folder):
+        run_folder.read(folder)
+        raise RequestError(f"expected a run folder, found none at '{folder}'")
