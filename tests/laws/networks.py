@@ -43,6 +43,11 @@ class Gated(layers.Layer):
         self.steps = [layers.Dense(width), layers.LayerNormalization()]
         self.dropped = layers.Dropout(rate)
 
+    def build(self, shape: Any) -> None:
+        self.gate.build(shape)
+        self.steps[0].build(shape)
+        self.steps[1].build((*shape[:-1], self.width))
+
     def call(self, x: Any, training: bool | None = None) -> Any:
         made = x
         for step in self.steps:

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -37,6 +38,9 @@ def load() -> None:
     os.environ[_CHOICE] = backend()
     quiet = _LEVEL not in os.environ
     os.environ.setdefault(_LEVEL, "2")
+    if quiet:
+        # Advice on how to write TensorFlow programs, which is for its programmers.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _without_information() if quiet else contextlib.nullcontext():
         importlib.import_module("keras")
 

@@ -15,7 +15,7 @@ _MESSAGE = "interrupted"
 _count = 0
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - no error, but the user's wish
     """The user stopped the work; the message says how it can be gone on with."""
 
 

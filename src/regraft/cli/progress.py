@@ -140,6 +140,8 @@ def _rate_column() -> Any:
             speed = task.finished_speed or task.speed
             if not speed:
                 return Text("")
-            return Text(f"{speed:.0f}/s" if speed >= 10 else f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+            return Text(
+                f"{speed:.0f}/s" if speed >= 10 else f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each"
+            )
 
     return Rate()

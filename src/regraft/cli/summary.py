@@ -17,14 +17,19 @@ _STAGES = {
 }
 
 
-def summary(record: RunRecord) -> str:
-    """What a run came to: how good it is against simpler ways, what was done, where everything is, what to do next."""
+def summary(record: RunRecord, pictures: str = "PICTURES") -> str:
+    """What a run came to: how good it is against simpler ways, what was done, where everything is, what to do next.
+
+    Args:
+        record: of the run.
+        pictures: what to propose to predict.
+    """
     blocks = [
         paragraph(record.verdict),
         accuracies(record),
         facts(_done(record)),
         facts([("report", record.report), ("model", record.model)]),
-        f"next\n{_next(record)}",
+        f"next\n{_next(record, pictures)}",
     ]
     return "\n\n".join(blocks)
 
@@ -82,11 +87,11 @@ def _time(record: RunRecord) -> str:
     return f"{total}: {', '.join(stages)}" if stages else total
 
 
-def _next(record: RunRecord) -> str:
+def _next(record: RunRecord, pictures: str) -> str:
     folder = shlex.quote(str(Path(record.run)))
     return table(
         [
-            [f"regraft predict {folder} PICTURES", "answers for new pictures"],
+            [f"regraft predict {folder} {shlex.quote(pictures)}", "answers for new pictures"],
             [f"regraft evaluate {folder} DATA", "how good it is on other labelled examples"],
             [f"regraft export {folder} onnx", "the model for other programs"],
         ]

@@ -53,8 +53,8 @@ class FineTuneSpec:
         from_cut: the layers above this cut point learn; `auto`: chosen by cost and validation.
         rate: the peak of the head's learning rate.
         layer_decay: each reused layer learns at this part of the rate of the layer above it.
-        rates: which variables learn at which rate, first match wins, over the canonical names of the branch; empty: made
-            from `rate` and `layer_decay`, and written out in the resolved plan.
+        rates: which variables learn at which rate, first match wins, over the canonical names of the branch; empty:
+            made from `rate` and `layer_decay`, and written out in the resolved plan.
         optimizer: a Keras optimizer's name.
         schedule: how the rate goes after the warm-up.
         warmup: the part of all steps during which the rate rises from zero.
@@ -64,6 +64,8 @@ class FineTuneSpec:
         batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves;
             `adapt`: they learn and follow the data like any layer.
         label_smoothing: as in Keras.
+        average: where to take the weights on the straight line from the start of the phase (0) to its end (1), WiSE-FT
+            (Wortsman et al. 2022); None: where validation is best.
     """
 
     enabled: Literal["auto", "yes", "no"] = AUTO
@@ -79,6 +81,7 @@ class FineTuneSpec:
     weight_decay: float = 0.0
     batch_norm: Literal["frozen", "adapt"] = "frozen"
     label_smoothing: float = 0.0
+    average: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

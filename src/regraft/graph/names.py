@@ -68,7 +68,8 @@ def copy_values(source: keras.Layer, target: keras.Layer) -> None:
     """
     values = variables(source)
     for name, variable in variables(target).items():
-        variable.assign(values[name])
+        # A copy of the array too: on JAX two variables could share one, and Keras gives it away when either model runs.
+        variable.assign(keras.ops.copy(values[name]))
     refresh(target)
 
 

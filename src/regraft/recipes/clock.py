@@ -11,21 +11,25 @@ class Clock:
     def __init__(self) -> None:
         self._started = time.perf_counter()
         self._stages: dict[str, float] = {}
+        self._open: dict[str, float] = {}
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Generator[None]:
         """Count the time of the block under a name."""
-        started = time.perf_counter()
+        self._open[name] = time.perf_counter()
         try:
             yield
         finally:
-            self._stages[name] = self._stages.get(name, 0.0) + time.perf_counter() - started
+            self._stages[name] = self.of(name)
+            del self._open[name]
 
     def seconds(self) -> dict[str, float]:
         """Seconds by stage, every stage that the record promises, and their total."""
-        stages = dict.fromkeys(("open", "activations", "head", "fine_tune", "baselines", "report"), 0.0) | self._stages
-        return {**stages, "total": time.perf_counter() - self._started}
+        promised = ("open", "activations", "head", "fine_tune", "baselines", "report")
+        names = dict.fromkeys((*promised, *self._stages, *self._open))
+        return {**{name: self.of(name) for name in names}, "total": time.perf_counter() - self._started}
 
     def of(self, name: str) -> float:
         """Seconds counted so far under a name."""
-        return self._stages.get(name, 0.0)
+        running = time.perf_counter() - self._open[name] if name in self._open else 0.0
+        return self._stages.get(name, 0.0) + running

@@ -48,8 +48,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
         views: true views per training example while fine-tuning.
         baselines: as in `regraft.fit`; left out here, where scores are compared from outside.
-        validation: part of the training examples that choices are made by; with `fine_tune="no"` there are none, and 0
-            leaves all of them to learn from.
+        validation: part of the training examples that choices are made by; where they are few, the model learns from
+            that part too once all is chosen. With `fine_tune="no"` nothing is chosen by it, and 0 is as good.
         random_state: of every random choice; None: another one every time.
         strict: an unreadable file is an error.
         out: a folder in which every fit leaves a run folder; None: only `run_` stays, without its files.
@@ -63,7 +63,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
     >>> import tempfile
     >>> from sklearn.datasets import load_digits
     >>> x, y = load_digits(return_X_y=True)
-    >>> network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(40, activation="relu", name="hidden")])
+    >>> keras.utils.set_random_seed(0)  # A random network stands for a pretrained one.
+    >>> network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(300, activation="relu", name="hidden")])
     >>> classifier = TransferClassifier(network, fine_tune="no", cache=tempfile.mkdtemp())
     >>> bool(classifier.fit(x[:400], y[:400]).score(x[400:600], y[400:600]) > 0.8)
     True
@@ -188,7 +189,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             strict=self.strict,
             seed=seed,
             fine_tune=FineTuneSpec(enabled=self.fine_tune),
-            split=SplitSpec(self.validation, 0.0),
+            split=SplitSpec(float(self.validation), 0.0),
         )
 
     def _source(self, given: Any) -> Any:
@@ -213,7 +214,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         return given.astype(np.float32) if given.dtype.kind == "f" else given
 
     def _examples(self, raw: Any, members: Array) -> Examples:
-        split = SplitSpec(self.validation, 0.0)
+        split = SplitSpec(float(self.validation), 0.0)
         if isinstance(raw, list) and _are_files(cast(Any, raw)):
             examples = _open_files(cast(list[str], raw), members, split, self.strict)
         else:

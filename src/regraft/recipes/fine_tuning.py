@@ -28,6 +28,7 @@ Array = np.ndarray[Any, Any]
 # The last lesson, from training and validation examples together, starts from what was learnt: shorter and gentler.
 _REFIT_EPOCHS = 0.4
 _REFIT_RATE = 0.5
+_AVERAGES = (1.0, 0.75, 0.5, 0.25)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,19 +97,52 @@ def fine_tune(
         seed=plan.seed,
         checkpoint=checkpoint,
     )
+    spec, row = averaged(model, trained, spec, feed(found, seen.rows[:1], validation))
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
     return Branch(
         trained.model,
         spec.from_cut,
-        (*start.history, *trained.history),
-        trained.history[trained.best],
+        (*start.history, *trained.history, row),
+        row,
         frozen=tuple(name for name in kept if name in names.variables(pretrained.model)),
         spec=spec,
         computed=seen.computed,
         hits=seen.hits,
         bytes=seen.bytes,
     )
+
+
+def averaged(
+    start: keras.Model, trained: loop.Trained, spec: FineTuneSpec, validation: loop.Feed
+) -> tuple[FineTuneSpec, Epoch]:
+    """Move the trained model, in place, to the best point on the line from where it started.
+
+    Fine-tuned weights far from the start forget some of what the source knew; in between is often better than either
+    end. The start itself is not among the points: that is the head alone, which `better` compares with.
+
+    Returns:
+        The spec with that point written out, and how the point does on validation.
+    """
+    before, after = _values(start), _values(trained.model)
+    points = (1.0,) if not len(validation) else _AVERAGES if spec.average is None else (spec.average,)
+    rows: dict[float, Epoch] = {}
+    for point in points:
+        _move(trained.model, before, after, point)
+        rows[point] = loop.judge(trained.model, validation, "average")
+    best = max(points, key=lambda point: (rows[point].validation_accuracy, -rows[point].validation_loss))
+    _move(trained.model, before, after, best)
+    return replace(spec, average=best), rows[best]
+
+
+def _values(model: keras.Model) -> dict[str, Array]:
+    return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in names.variables(model).items()}
+
+
+def _move(model: keras.Model, before: dict[str, Array], after: dict[str, Array], point: float) -> None:
+    for name, variable in names.variables(model).items():
+        moved = not np.array_equal(before[name], after[name]) and variable.trainable
+        variable.assign((1 - point) * before[name] + point * after[name] if moved else after[name])
 
 
 def refit(
@@ -119,11 +153,7 @@ def refit(
     It goes on from where the branch is, for fewer epochs and at lower rates.
     """
     assert branch.spec is not None
-    spec = replace(
-        branch.spec,
-        epochs=max(1, round(_REFIT_EPOCHS * (branch.spec.epochs or 1))),
-        rates=tuple(Rate(rule.pattern, _REFIT_RATE * rule.rate) for rule in branch.spec.rates),
-    )
+    spec = lesson_for_all(branch.spec)
     everyone = labelled(found)
     seen = views_of(pretrained, found, plan, everyone, store)
     nothing = feed(found, seen.rows[:1], everyone[:0])
@@ -142,6 +172,15 @@ def refit(
         history=(*branch.history, *trained.history[1:]),
         computed=branch.computed + seen.computed,
         bytes=max(branch.bytes, seen.bytes),
+    )
+
+
+def lesson_for_all(spec: FineTuneSpec) -> FineTuneSpec:
+    """The last phase, after the one that a spec describes: shorter, and at lower rates."""
+    return replace(
+        spec,
+        epochs=max(1, round(_REFIT_EPOCHS * (spec.epochs or 1))),
+        rates=tuple(Rate(rule.pattern, _REFIT_RATE * rule.rate) for rule in spec.rates),
     )
 
 

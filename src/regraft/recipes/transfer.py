@@ -89,7 +89,7 @@ def transfer(
             branch = finished(pretrained, found, chosen.plan, selected, store, folder)
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
-            compared = baselines.compare(pretrained, found, chosen.plan, judged, clock.of("activations"))
+            compared = baselines.compare(pretrained, found, chosen.plan, judged)
         with clock.stage("join"):
             trunk, _ = cut(pretrained.model, branch.from_cut)
             model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)

@@ -134,7 +134,7 @@ def _copy_state(original: keras.Layer, copied: keras.Layer) -> None:
                 f"layer '{original.name}' of class {type(original).__name__} cannot be copied: its copy has a variable "
                 f"'{name}', it has none of that name{nearest(name, values)}; let its class name them alike each time"
             )
-        variable.assign(values[name])
+        variable.assign(keras.ops.copy(values[name]))
         variable.trainable = values[name].trainable
     names.refresh(copied)
     flags = {path: layer.trainable for path, layer in names.layers(original)}

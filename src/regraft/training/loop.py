@@ -5,7 +5,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,8 @@ def train(
         state.add(_evaluate(machine, validation, phase, epoch, loss, rate, time.perf_counter() - started))
         state.save()
     best = state.load_best()
-    frozen = tuple(name for name in names.variables(model) if name not in learning)
+    following = _following(model)
+    frozen = tuple(name for name in names.variables(model) if name not in learning and name not in following)
     return Trained(model, tuple(state.history), best, frozen)
 
 
@@ -127,9 +128,22 @@ def _number(tensor: Any) -> float:
     return float(np.asarray(keras.ops.convert_to_numpy(tensor)))
 
 
+def predictor(model: keras.Model) -> Callable[[Feed], Array]:
+    """`predict` for one model, compiled once."""
+    machine = stepper(model, [])
+    return lambda feed: _probabilities(machine, feed)
+
+
 def predict(model: keras.Model, feed: Feed) -> Array:
     """The probabilities (n, classes) that a branch gives to the examples of a feed, as they are (view 0)."""
     return _probabilities(stepper(model, []), feed)
+
+
+def judge(model: keras.Model, validation: Feed, phase: str) -> Epoch:
+    """How a branch does on validation, as a row of a history of its own."""
+    started = time.perf_counter()
+    row = _evaluate(stepper(model, []), validation, phase, 1, None, 0.0, 0.0)
+    return replace(row, seconds=time.perf_counter() - started)
 
 
 def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, random: np.random.Generator) -> float:
@@ -175,6 +189,16 @@ def _evaluate(
     right = probabilities[np.arange(len(feed)), feed.labels]
     accuracy = float(np.mean(np.argmax(probabilities, axis=1) == feed.labels))
     return Epoch(phase, epoch, loss, rate, accuracy, float(-np.log(np.maximum(right, 1e-12)).mean()), seconds)
+
+
+def _following(model: keras.Model) -> set[str]:
+    """The statistics of BatchNorm layers that were allowed to follow the data."""
+    return {
+        f"{path}/{variable.name}"
+        for path, layer in names.layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        for variable in layer.non_trainable_variables
+    }
 
 
 def _seed_layers(model: keras.Model, seed: int) -> None:

@@ -66,20 +66,23 @@ class _TensorFlow:
         # The model itself casts to what it takes, which may be half precision or whole numbers.
         x = tf.TensorSpec(model.inputs[0].shape, tf.float32)
         y = tf.TensorSpec((None, self.classes), tf.float32)
-        self._step = tf.function(step, [x, y], autograph=False)
+        # Concrete at once: TensorFlow warns of functions that are made anew, as ours are for every model.
+        self._step = tf.function(step, [x, y], autograph=False).get_concrete_function() if groups else None
 
         def logits(x: Any) -> Any:
             # Recurrent layers of Keras advance their seeds in inference too; looking at a model is to leave no trace.
             with keras.StatelessScope():
                 return model(x, training=False)
 
-        self._logits = tf.function(logits, [x], autograph=False)
+        self._logits = tf.function(logits, [x], autograph=False).get_concrete_function()
+        self._tensor = tf.constant
 
     def step(self, x: Array, y: Array) -> float:
-        return float(self._step(x, y))
+        assert self._step is not None, "made for looking only: no group of variables learns"
+        return float(self._step(self._tensor(x, "float32"), self._tensor(y, "float32")))
 
     def logits(self, x: Array) -> Array:
-        return self._logits(x).numpy()
+        return self._logits(self._tensor(x, "float32")).numpy()
 
     def synchronise(self) -> None:
         """Nothing to do: TensorFlow's steps change the variables themselves."""

@@ -1,0 +1,50 @@
+"""Processes that several laws look at, started once."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Two processes that did the same at the same time, with one cache between them, and a third that was killed.
+
+    Attributes:
+        cache: the folder that the first two filled.
+        results: what those two printed.
+        interrupted: the checkpoint of the one that was killed in its third epoch.
+    """
+
+    cache: Path
+    results: tuple[dict[str, Any], dict[str, Any]]
+    interrupted: Path
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Processes:
+    folder = tmp_path_factory.mktemp("processes")
+    interrupted = folder / "killed.npz"
+    start = _starter(folder)
+    both = [start("cache", f"{index}.npz") for index in range(2)]
+    killed = start("own", interrupted.name, "3")
+    outputs = [process.communicate() for process in (*both, killed)]
+    assert [process.returncode for process in (*both, killed)] == [0, 0, -9], outputs
+    one, other = (json.loads(printed) for printed, _ in outputs[:2])
+    return Processes(folder / "cache", (one, other), interrupted)
+
+
+def _starter(folder: Path) -> Callable[..., subprocess.Popen[str]]:
+    def start(*names: str) -> subprocess.Popen[str]:
+        paths = [str(folder / name) for name in names[:2]]
+        command = [sys.executable, "-m", "tests.laws.worker", *paths, *names[2:]]
+        return subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return start

@@ -1,0 +1,113 @@
+"""Law 5: training on cached activations is training with the frozen trunk computed on the fly."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from regraft.activations.compute import compute
+from regraft.activations.engine import BATCH, Wanted, compile_trunk
+from regraft.activations.store import Store
+from regraft.core.input_spec import InputSpec
+from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.records import Epoch
+from regraft.data import Examples
+from regraft.data import open as open_data
+from regraft.graph import names
+from regraft.graph.cut_points import cut_points
+from regraft.graph.digest import of_variables
+from regraft.surgery.cut import cut
+from regraft.surgery.graft import HEAD, graft, set_head
+from regraft.training.loop import Feed, Trained, train
+from tests.laws.networks import built, examples, parameters
+
+Array = np.ndarray[Any, Any]
+
+_EXAMPLES = 40
+_CLASSES = 3
+# Networks whose upper half learns, with random layers, statistics, nesting and recurrence in it, and where it starts.
+_BRANCHES = {
+    "chain": "relu0",
+    "residual": "block0_sum",
+    "nested": "middle/base/norm1",
+    "attention": "sum1",
+    "custom": "normal",
+    "recurrent": "both",
+}
+
+
+def _raw(name: str) -> Array:
+    return np.asarray(examples(name, _EXAMPLES), "float32")
+
+
+def _engine(model: keras.Model, shape: tuple[int, ...], wanted: list[Wanted]) -> Callable[[Array], list[Array]]:
+    # What examples hold is in 0 to 1 here, so that it is to be brought to 0 to 255.
+    return compile_trunk(model, InputSpec(shape), 255.0, wanted)
+
+
+@pytest.mark.parametrize("name", parameters(but=("several", "efficientnet")))
+def test_activations_of_an_example_do_not_depend_on_its_neighbours(name: str) -> None:
+    model, raw = built(name), _raw(name)
+    wanted = [Wanted(point.name, pooled) for point in cut_points(model) for pooled in (False, True)]
+    run = _engine(model, raw.shape[1:], wanted)
+
+    def collect(indices: Array, size: int) -> list[Array]:
+        """The rows of these examples from batches of some size, put back in the order of the examples."""
+        parts = [run(raw[indices[start : start + size]]) for start in range(0, len(indices), size)]
+        back = np.argsort(indices)
+        return [np.concatenate(rows)[back] for rows in zip(*parts, strict=True)]
+
+    everyone = np.arange(_EXAMPLES)
+    shuffled = np.random.default_rng(0).permutation(_EXAMPLES)
+    expected = collect(everyone, BATCH)
+    for indices, size in ((everyone, 1), (everyone[::-1], BATCH), (shuffled, 7)):
+        for item, found, right in zip(wanted, collect(indices, size), expected, strict=True):
+            assert found.tobytes() == right.tobytes(), item
+
+
+@pytest.mark.parametrize("name", _BRANCHES)
+def test_training_on_cached_activations_is_training_on_the_fly(name: str, tmp_path: Path) -> None:
+    model, raw = built(name), _raw(name)
+    data = _data(raw)
+    wanted = [Wanted(_BRANCHES[name], pooled=False)]
+    inputs = InputSpec(raw.shape[1:])
+    rows = compute(model, inputs, data, range(_EXAMPLES), wanted, Store(tmp_path)).rows[wanted[0]]
+    run = compile_trunk(model, inputs, data.full_intensity, wanted)
+
+    def cached(indices: Array, view: int) -> Array:
+        return rows.gather([data.ids[index] for index in indices])
+
+    def on_the_fly(indices: Array, view: int) -> Array:
+        # Validation asks for more at once than the engine takes.
+        parts = [run(raw[indices[start : start + BATCH]])[0] for start in range(0, len(indices), BATCH)]
+        return np.concatenate(parts)
+
+    one, other = (_trained(model, _BRANCHES[name], fetch, data) for fetch in (cached, on_the_fly))
+    assert _curve(one) == _curve(other)
+    assert of_variables(names.variables(one.model)) == of_variables(names.variables(other.model))
+    assert len({epoch.loss for epoch in one.history}) == len(one.history), "nothing was learned"
+
+
+def _data(raw: Array) -> Examples:
+    return open_data((raw, np.arange(len(raw)) % _CLASSES))
+
+
+def _trained(model: keras.Model, point: str, fetch: Callable[[Array, int], Array], data: Examples) -> Trained:
+    branch = graft(cut(model, point)[1], _CLASSES)
+    width = branch.get_layer(HEAD).kernel.shape[0]
+    kernel = np.random.default_rng(0).normal(size=(width, _CLASSES))
+    set_head(branch, kernel.astype("float32"), np.zeros(_CLASSES, "float32"))
+    spec = FineTuneSpec(rates=(Rate(".*kernel", 1e-2), Rate(".*", 1e-3)), epochs=3, batch_size=9, batch_norm="adapt")
+    feed = Feed(fetch, data.labels)
+    return train(branch, spec, feed, feed, seed=7)
+
+
+def _curve(trained: Trained) -> list[tuple[Any, ...]]:
+    return [_figures(epoch) for epoch in trained.history]
+
+
+def _figures(epoch: Epoch) -> tuple[Any, ...]:
+    return (epoch.epoch, epoch.loss, epoch.rate, epoch.validation_accuracy, epoch.validation_loss)
