@@ -23,7 +23,7 @@ regraft fit --plan flowers-run/plan.toml --out again
 
 _CHOICES = ("auto", "yes", "no")
 # Options that are fields of the plan.
-_FIELDS = ("architecture", "preprocessing", "input_size", "cut_point", "views", "baselines", "seed")
+_FIELDS = ("architecture", "preprocessing", "input_size", "cut_point", "views", "refit", "baselines", "seed")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +57,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cut-point", metavar="NAME", help="put the head here; else where it does best")
     parser.add_argument("--fine-tune", choices=_CHOICES, help="let upper reused layers learn; auto: if that is better")
     parser.add_argument("--views", metavar="K", type=_positive, help="how many views of each picture to learn from")
+    parser.add_argument(
+        "--refit",
+        choices=_CHOICES,
+        help="learn from the validation pictures too, last of all; auto: where they are few",
+    )
     parser.add_argument("--baselines", choices=_CHOICES, help="compare with simpler ways; auto: where that is cheap")
     parser.add_argument("--no-baselines", dest="baselines", action="store_const", const="no", help="do not compare")
     words.strict_argument(parser)

@@ -116,12 +116,18 @@ def fit(
             pretrained = open_for(asked, source)
         if asked.data_digest not in (None, examples.digest()):
             warn("the examples are not those that the plan was made for; the result will be another one")
-    named = str(Path(data).expanduser().absolute()) if isinstance(data, (str, os.PathLike)) else examples.origin
-    asked = replace(asked, data=named, data_digest=examples.digest())
+    named = _absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
+    asked = replace(asked, source=_absolute(asked.source), data=named, data_digest=examples.digest())
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None)
     model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
     return Run(folder, record, model)
+
+
+def _absolute(text: str | os.PathLike[str]) -> str:
+    """The path from the root where there is such a file, so that the run can be resumed from any folder."""
+    path = Path(text).expanduser()
+    return str(path.absolute()) if path.exists() else os.fspath(text)
 
 
 def open_for(plan: Plan, source: Any = None) -> Pretrained:
