@@ -75,7 +75,7 @@ def test_arrays_keep_their_dtype() -> None:
     flat = X.reshape(8, -1).astype(np.float32) / 255
     examples = data.open(datasets.Dataset.from_dict({"features": flat, "y": ["a", "b"] * 4}), split=ALL_TRAIN)
     assert examples.shape == (60,)
-    assert examples.full_intensity == 1
+    assert examples.full_intensity == 255, "white is a word about pictures; features are taken as they are"
     np.testing.assert_array_equal(examples.load([3])[0], flat[3])
 
 

@@ -55,6 +55,7 @@ def test_names_and_values_survive_copying_and_freezing(name: str) -> None:
     for other in (copy_model(model), freeze(model, cut_points(model)[0].name)):
         assert _shapes(other) == _shapes(model)
         assert _contents(other) == _contents(model)
+        assert [point.name for point in cut_points(other)] == [point.name for point in cut_points(model)]
 
 
 @pytest.mark.parametrize("name", parameters(slow=False, but=("several",)))

@@ -1,7 +1,7 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -57,6 +57,7 @@ def compute(
     *,
     view: int = 0,
     description: str = "activations",
+    compiled: Callable[[Array], list[Array]] | None = None,
 ) -> Activations:
     """The activations of examples at cut points of a model: those in the store, and the rest from one pass.
 
@@ -69,6 +70,7 @@ def compute(
         store: where activations are kept.
         view: which view of each picture; see `activations.views`.
         description: for the progress bar.
+        compiled: what `engine.compile_trunk` made for one thing that is wanted, where several views are computed.
 
     Raises:
         StorageError: the disk has no room for what would be written; nothing was computed then.
@@ -83,7 +85,7 @@ def compute(
     if missing:
         opened = {point.name: point for point in _shapes(model, todo)}
         _require_room(store, sum(_row_bytes(opened[item.cut_point].shape, item) for item in todo) * len(missing))
-        run = engine.compile_trunk(model, inputs, examples.full_intensity, todo)
+        run = compiled or engine.compile_trunk(model, inputs, examples.full_intensity, todo)
         limit = _WAITING_BYTES // len(todo)
         writers = {item: _Writer(store, keys[item], known[item], limit) for item in todo}
         batches = _batches(examples, list(missing.items()), inputs, view, unreadable)

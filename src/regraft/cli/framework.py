@@ -36,8 +36,8 @@ def load() -> None:
     if "keras" in sys.modules:
         return
     os.environ[_CHOICE] = backend()
-    quiet = _LEVEL not in os.environ
-    os.environ.setdefault(_LEVEL, "2")
+    # Whoever says 0 wants to see everything.
+    quiet = os.environ.setdefault(_LEVEL, "2") != "0"
     if quiet:
         # Advice on how to write TensorFlow programs, which is for its programmers.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)

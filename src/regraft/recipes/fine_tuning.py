@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engine import Wanted, compile_when_needed
 from regraft.activations.store import Rows, Store
 from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say
@@ -88,7 +88,8 @@ def fine_tune(
     set_head(model, start.head.kernel, start.head.bias)
     spec = with_rates(plan.fine_tune, model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
-    seen = views_of(pretrained, found, plan, training, store)
+    # The refit will want views of the validation examples too: one pass for both.
+    seen = views_of(pretrained, found, plan, labelled(found) if plan.refit == "yes" else training, store)
     trained = loop.train(
         model,
         spec,
@@ -204,6 +205,7 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, indices: Array, 
     wanted = Wanted(plan.fine_tune.from_cut, pooled=False)
     rows: list[Rows] = [found.activations.rows[wanted]]
     computed, hits, size = 0, 0, 0
+    compiled = compile_when_needed(pretrained.model, pretrained.inputs, found.examples.full_intensity, [wanted])
     for view in range(1, (plan.views or 1) if pretrained.inputs.is_picture else 1):
         description = f"activations, view {view + 1} of {plan.views}"
         seen = compute(
@@ -215,6 +217,7 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, indices: Array, 
             store,
             view=view,
             description=description,
+            compiled=compiled,
         )
         rows.append(seen.rows[wanted])
         computed, hits, size = computed + seen.computed, hits + seen.hits, size + seen.bytes

@@ -89,12 +89,15 @@ def copy_layer_config(layer: keras.Layer) -> keras.Layer:
         SourceError: the layer cannot tell its configuration.
     """
     try:
-        return type(layer).from_config(layer.get_config())
+        copied: Any = type(layer).from_config(layer.get_config())
     except (NotImplementedError, TypeError) as error:
         raise SourceError(
             f"layer '{layer.name}' of class {type(layer).__name__} cannot be copied: {str(error).splitlines()[0]}; "
             "give the class a get_config() that returns its constructor's arguments"
         ) from error
+    # Where a class leaves its configuration to Keras, the name may be lost.
+    copied.name = layer.name
+    return copied
 
 
 def _needed(graph: Any, known: dict[int, Any], outputs: Sequence[Any]) -> list[Any]:

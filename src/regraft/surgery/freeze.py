@@ -37,7 +37,8 @@ def freeze(model: keras.Model, up_to: str | None = None, *, patterns: Sequence[s
 
     Their variables are not trainable, their BatchNorm layers use the statistics that they have and do not update
     them, and their dropout and noise are switched off, also inside other layers, which `layer.trainable = False` alone
-    does not do.
+    does not do. A file keeps whether a layer is trainable, but not whether those inside it are: freeze again what was
+    loaded before training goes on.
 
     Args:
         model: is not changed.

@@ -202,6 +202,11 @@ def _following(model: keras.Model) -> set[str]:
 
 
 def _seed_layers(model: keras.Model, seed: int) -> None:
+    for _, layer in names.layers(model):
+        for generator in vars(layer).values():
+            if isinstance(generator, keras.random.SeedGenerator):
+                # Dropout on PyTorch ignores the generator's state unless it was made with a seed.
+                vars(generator)["_initial_seed"] = seed
     for index, (name, variable) in enumerate(names.variables(model).items()):
         if _is_seed(name):
             variable.assign(np.asarray([seed, index], dtype=variable.dtype))

@@ -1,0 +1,214 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from regraft.core import plan as plans
+from regraft.recipes import run_folder
+from tests.cli.conftest import QUICK, network, write_pictures
+
+KEYS = {
+    *("run", "model", "report", "classes", "cut_point", "reused_layers", "frozen_variables", "trainable_variables"),
+    *("metrics", "baselines", "transfer_gain", "load", "certificate", "cache", "seconds"),
+}
+
+
+def test_the_document(place, tmp_path, say):
+    said = say("fit", place / "pictures", "--source", place / "network.keras", "--out", tmp_path / "run", "--json")
+    assert said.status == 0
+    made = said.document
+    assert set(made) >= KEYS
+    assert made["classes"] == ["blue", "green", "red"]
+    for split in ("validation", "test"):
+        accuracy = made["metrics"][split]["accuracy"]
+        assert accuracy["interval"][0] <= accuracy["value"] <= accuracy["interval"][1]
+    assert set(made["load"]) >= {"loaded", "renamed", "skipped", "missing", "unused"}
+    assert set(made["cache"]) == {"bytes", "hits", "computed"}
+    assert set(made["seconds"]) >= {"open", "activations", "head", "fine_tune", "report", "total"}
+    assert set(made["baselines"]) == {"majority", "nearest_neighbour", "scratch"}
+    assert made["certificate"]["frozen_unchanged"] is True
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == made
+
+
+def test_the_summary(place, tmp_path, say, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = say("fit", place / "pictures", "--source", place / "network.keras", "--out", "a run", *QUICK)
+    assert said.status == 0
+    assert "this model" in said.out
+    assert "majority class" in said.out
+    assert "byte for byte the source's" in said.out
+    assert "a run/report.html" in said.out
+    assert "regraft predict 'a run' PICTURES" in said.out
+    assert max(map(len, said.out.splitlines())) <= 100
+    assert "cut at" in said.err
+
+
+def test_without_out_the_run_goes_below_regraft_runs(place, tmp_path, say, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = say("fit", place / "pictures", "--source", place / "network.keras", *QUICK, "--json")
+    assert said.document["run"].startswith("regraft-runs")
+    assert (tmp_path / said.document["run"] / "model.keras").exists()
+
+
+def test_a_plan_is_done_again_and_options_go_before_it(place, tmp_path, say):
+    plan = place / "run" / "plan.toml"
+    again = say("fit", "--plan", plan, "--out", tmp_path / "again", "--json").document
+    first = json.loads((place / "run" / "run.json").read_text())
+    assert again["metrics"] == first["metrics"]
+    changed = say("fit", "--plan", plan, "--seed", 5, "--out", tmp_path / "changed", "--json").document
+    assert (changed["plan"]["seed"], changed["plan"]["cut_point"]) == (5, first["cut_point"])
+
+
+def test_another_source_takes_nothing_from_the_plan_that_belongs_to_the_old_one(place):
+    from regraft.cli import arguments, fit
+
+    parser = arguments.new("fit", fit.SUMMARY, fit.EXAMPLE)
+    fit.add(parser)
+    plan = place / "run" / "plan.toml"
+    assert plans.read(plan).input is not None
+    words = ["--plan", str(plan), "--source", "keras:MobileNetV2", "--views", "3", "--fine-tune", "yes", "--strict"]
+    made = fit.plan_of(parser.parse_args(words))
+    assert (made.source, made.input, made.views, made.strict) == ("keras:MobileNetV2", None, 3, True)
+    assert made.fine_tune.enabled == "yes"
+
+
+def refused(say, *words):
+    said = say("fit", *words)
+    return said.status, said.refusal
+
+
+def test_bad_data(place, tmp_path, say):
+    source = ("--source", place / "network.keras", "--out", tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    write_pictures(tmp_path / "one", 3, ("red",))
+    for name in ("letters", "notes"):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        (tmp_path / "texts" / name / "a.txt").write_text("no picture")
+    (tmp_path / "names.csv").write_text("path,label\ngone.png,a\nlost.png,b\n")
+    for data, *expected in (
+        ("pictures-", "pictures-", "there is no such file or folder"),
+        ("empty", "empty"),
+        ("one", "expected at least two classes", "only 'red'"),
+        ("texts", "texts"),
+        ("names.csv", "gone.png"),
+    ):
+        status, line = refused(say, tmp_path / data, *source)
+        assert status == 2
+        for part in expected:
+            assert part in line, (data, line)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_read_is_left_out_and_strict_refuses_it(place, tmp_path, say):
+    data = write_pictures(tmp_path / "data")
+    whole = (data / "red" / "03.png").read_bytes()
+    (data / "red" / "03.png").write_bytes(whole[: len(whole) // 2])
+    (data / "green" / "fake.jpg").write_text("I am no picture")
+    (data / "lonely").mkdir()
+    Image.new("RGB", (16, 16), "white").save(data / "lonely" / "only.png")
+    words = ("fit", data, "--source", place / "network.keras", *QUICK, "--json")
+    said = say(*words, "--out", tmp_path / "run")
+    assert said.status == 0
+    assert "fake.jpg" in said.err
+    assert "a class with a single example cannot be validated: 'lonely'" in said.err
+    assert "03.png" in "".join(said.document["data"]["left_out"])
+    assert sum(said.document["data"]["examples"].values()) == 3 * 14 - 1 + 1
+    status, line = refused(say, *words[1:], "--strict", "--out", tmp_path / "strict")
+    assert status == 2
+    assert "fake.jpg" in line
+    assert not (tmp_path / "strict").exists()
+
+
+def test_bad_sources(place, tmp_path, say):
+    broken = network()
+    kernel = broken.get_layer("conv1").kernel
+    kernel.assign(np.full(kernel.shape, np.nan, "float32"))
+    broken.save(tmp_path / "nan.keras")
+    import keras
+
+    keras.Sequential([keras.Input((7,)), keras.layers.Dense(3, name="top")]).save(tmp_path / "flat.keras")
+    (tmp_path / "text.keras").write_text("no network")
+    for source, status, expected in (
+        ("nan.keras", 2, "found NaN or infinity in 1 of the variables"),
+        ("flat.keras", 2, "expected an input that takes pictures"),
+        ("text.keras", 2, "of no known format"),
+        ("absent.keras", 2, "no file or folder"),
+    ):
+        found, line = refused(say, place / "pictures", "--source", tmp_path / source, "--out", tmp_path / "run", *QUICK)
+        assert (found, expected in line) == (status, True), line
+
+
+def test_bad_wishes(place, tmp_path, say):
+    words = (place / "pictures", "--source", place / "network.keras")
+    below = tmp_path / "file" / "run"
+    below.parent.write_text("no folder")
+    for more, status, expected in (
+        (("--out", below), 1, "cannot write"),
+        (("--out", place / "run"), 2, "holds a finished run"),
+        (("--out", place / "pictures"), 2, "is not empty and holds no run"),
+        (("--preprocessing", "caffee"), 2, "unknown preprocessing 'caffee'"),
+        (("--cut-point", "conv9", "--out", tmp_path / "run"), 2, "'conv9' is not a cut point"),
+        (("--plan", tmp_path / "absent.toml"), 2, "cannot read plan"),
+    ):
+        found, line = refused(say, *words, *more, *QUICK)
+        assert (found, expected in line) == (status, True), line
+    assert "say --source" in refused(say, place / "pictures")[1]
+    assert "say DATA" in refused(say, "--source", place / "network.keras")[1]
+
+
+def test_one_folder_is_for_one_process(place, tmp_path, say):
+    with run_folder.held(tmp_path / "run"):
+        status, line = refused(say, place / "pictures", "--source", place / "network.keras", "--out", tmp_path / "run")
+    assert status == 1
+    assert f"process {os.getpid()} is at work in" in line
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    plan = plans.Plan(
+        source=str(place / "network.keras"),
+        data=str(place / "pictures"),
+        baselines="no",
+        fine_tune=plans.FineTuneSpec(enabled="yes", epochs=100_000),
+    )
+    plans.write(tmp_path / "plan.toml", plan)
+    words = ["fit", "--plan", str(tmp_path / "plan.toml"), "--out", str(out), "--cache", str(cache)]
+    with subprocess.Popen([sys.executable, "-m", "regraft", *words], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        # The head is done, and fine-tuning takes for ever.
+        first = process.stderr.readline()
+        assert first.startswith("cut at"), first
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130
+    assert rest.splitlines()[-1] == f"regraft: interrupted; `regraft resume {out}` goes on from here"
+    assert "Traceback" not in rest
+    plans.write(out / run_folder.ASKED, plans.read(out / run_folder.PLAN))
+    # As impatient as the user was: the same run with three epochs.
+    for name in (run_folder.PLAN, run_folder.ASKED):
+        text = (out / name).read_text()
+        (out / name).write_text(text.replace("epochs = 100000", "epochs = 3"))
+    for checkpoint in out.glob("*.npz"):
+        checkpoint.unlink()
+    said = say("resume", out, "--cache", cache, "--json")
+    assert said.status == 0
+    assert said.document["cache"]["hits"] > 0
+    assert (out / "report.html").exists()
+
+
+def test_ctrl_c_while_frameworks_are_imported_is_one_line(place, tmp_path):
+    words = ["fit", str(place / "pictures"), "--source", str(place / "network.keras"), "--out", str(tmp_path / "run")]
+    with subprocess.Popen([sys.executable, "-m", "regraft", *words], stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == "regraft: interrupted\n"
