@@ -14,11 +14,11 @@ demo: $(STAMP)  ## the main job, offline, on digits that ship with scikit-learn
 	$(BIN)/regraft demo --out build/demo
 
 test: lint laws  ## everything CI runs
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -q
 
 laws: $(STAMP)  ## the laws on the other backends; TensorFlow's run with the rest
-	KERAS_BACKEND=jax $(BIN)/pytest tests/laws -q
-	KERAS_BACKEND=torch $(BIN)/pytest tests/laws -q
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 tests/laws -q
+	KERAS_BACKEND=torch $(BIN)/pytest -n 2 tests/laws -q
 
 quick: $(STAMP)  ## the fast tests only
 	$(BIN)/pytest -m "not slow" -q

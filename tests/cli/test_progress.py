@@ -37,7 +37,8 @@ def test_long_work_has_a_bar_with_count_and_rate():
     shown = screen.getvalue()
     assert "working" in shown
     assert "2/3" in shown
-    assert "/s" in shown
+    assert "/s, " in shown
+    assert " s left" in shown
 
 
 def test_a_bar_appears_even_while_the_first_item_takes_long():

@@ -17,7 +17,7 @@ from tests.laws.networks import NETWORKS, built, examples, parameters
 # To float32 rounding: 1e-5 of the largest activation. Compilers may contract and reorder what eager execution does not.
 _TOLERANCE = 1e-5
 # Of the networks that are slow to cut.
-_CUTS = 3
+_CUTS = 2
 
 
 def _arrays(structure: Any) -> list[Any]:

@@ -47,7 +47,7 @@ def test_the_sample_run_learns_and_is_random(whole: Whole, rows: Rows) -> None:
     assert "dropped/seed_generator_state" in names.variables(whole[0].model)
 
 
-@pytest.mark.parametrize("stops", [(2,), (1, 4), (1, 2, 3, 4)])
+@pytest.mark.parametrize("stops", [(2,), (1, 4)])
 def test_stopping_and_resuming_changes_nothing(
     stops: tuple[int, ...], rows: Rows, whole: Whole, tmp_path: Path
 ) -> None:

@@ -1,8 +1,10 @@
 """The model card: a head that hubs can parse, and text in which no name becomes markup."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import pytest
 
@@ -71,3 +73,12 @@ def test_holds_the_plan_and_the_commands(good_record: RunRecord) -> None:
     assert plan.from_toml(card.split("```toml\n")[1].split("```")[0]) == good_record.plan
     assert "regraft fit DATA --plan plan.toml" in card
     assert "keras.models.load_model('model.keras')" in card
+
+
+@pytest.mark.parametrize("refit", ["yes", "no"])
+def test_says_when_the_validation_examples_were_learnt_from(
+    good_record: RunRecord, refit: Literal["yes", "no"]
+) -> None:
+    record = dataclasses.replace(good_record, plan=dataclasses.replace(good_record.plan, refit=refit))
+    assert ("learnt from these examples too" in report.card(record)) == (refit == "yes")
+    assert ("learnt from these examples too" in report.page(record, {})) == (refit == "yes")

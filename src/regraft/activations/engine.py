@@ -126,7 +126,8 @@ def _pooled(tensor: Any) -> Any:
     missing = -channels % _VECTOR
     if keras.backend.backend() == "tensorflow" and channels > _ALIKE and missing:
         tensor = keras.ops.pad(tensor, [(0, 0)] * (rank - 1) + [(0, missing)])
-    return keras.ops.mean(tensor, axis=tuple(range(1, rank - 1)))[:, :channels]
+    mean: Any = keras.ops.mean(tensor, axis=tuple(range(1, rank - 1)))
+    return mean[:, :channels]
 
 
 def _with_tensorflow(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:

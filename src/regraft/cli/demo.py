@@ -37,7 +37,7 @@ def show(result: "Demo") -> str:
         ("data", f"{result.data}, the digits 5 to 9"),
         ("pictures", f"{result.pictures}, some of them as files, for `regraft predict`"),
     ]
-    words = ["regraft", "fit", result.data, "--source", result.source, "--views", "1"]
+    words = ["regraft", "fit", result.data, "--source", result.source, "--views", "1", "--refit", "no"]
     return "\n\n".join(
         [
             paragraph(_story(result)),

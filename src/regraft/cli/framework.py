@@ -43,6 +43,9 @@ def load() -> None:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _without_information() if quiet else contextlib.nullcontext():
         importlib.import_module("keras")
+        # Keras imports it, where it is there, whatever the backend, as soon as it writes a configuration.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("tensorflow")
 
 
 def backend() -> str:

@@ -1,8 +1,11 @@
 """How the command line shows progress: a bar for what takes longer than two seconds, lines for the rest."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from regraft.cli.text import seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -61,14 +64,21 @@ class Terminal:
             else:
                 print(line, file=self._stream, flush=True)
 
-    def begin(self, description: str, total: int | None, completed: int) -> tuple["Progress", Any]:
-        """Put a bar on the screen."""
+    def begin(self, description: str, total: int | None, completed: int, started: float) -> tuple["Progress", Any]:
+        """Put a bar on the screen.
+
+        Args:
+            description: what is done.
+            total: how many items there are, if that is known.
+            completed: how many of them are done.
+            started: when that began, by the monotonic clock.
+        """
         with self._lock:
             if self._bars is None:
                 self._bars = _bars(self._stream)
                 self._bars.start()
             self._open += 1
-            return self._bars, self._bars.add_task(description, total=total, completed=completed)
+            return self._bars, self._bars.add_task(description, total=total, completed=completed, started=started)
 
     def end(self, task: Any) -> None:
         """Take a bar off the screen; the display ends with the last one."""
@@ -90,12 +100,13 @@ class _Task:
         self._lock = threading.Lock()
         self._shown: tuple[Progress, Any] | None = None
         self._done = 0
+        self._started = time.monotonic()
         self._closed = False
 
     def appear(self) -> None:
         with self._lock:
             if not self._closed:
-                self._shown = self._terminal.begin(self._description, self._total, self._done)
+                self._shown = self._terminal.begin(self._description, self._total, self._done, self._started)
 
     def advance(self) -> None:
         with self._lock:
@@ -111,37 +122,41 @@ class _Task:
                 self._terminal.end(self._shown[1])
 
 
+def pace(completed: float, total: float | None, elapsed: float) -> str:
+    """Rate and remaining time, in words.
+
+    >>> pace(10, 40, 5.0), pace(1, 3, 30.0), pace(0, 3, 5.0)
+    ('2.0/s, 15 s left', '30.0 s each, 1 min 0 s left', '')
+    """
+    if not completed or elapsed <= 0:
+        return ""
+    rate = completed / elapsed
+    said = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+    if total is None:
+        return said
+    left = round((total - completed) / rate)
+    return f"{said}, {left} s left" if left < 60 else f"{said}, {seconds(left)} left"
+
+
 def _bars(stream: TextIO) -> "Progress":
     # Here, because most commands end before anything needs to be drawn.
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Pace(ProgressColumn):
+        """Measured from the start of the work, which is before the bar appears."""
+
+        def render(self, task: Task) -> Text:
+            return Text(pace(task.completed, task.total, time.monotonic() - task.fields["started"]))
 
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        _rate_column(),
-        TimeRemainingColumn(),
+        Pace(),
         console=Console(file=stream),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-
-
-def _rate_column() -> Any:
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Items per second, or seconds per item where that reads better."""
-
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            if not speed:
-                return Text("")
-            return Text(
-                f"{speed:.0f}/s" if speed >= 10 else f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each"
-            )
-
-    return Rate()

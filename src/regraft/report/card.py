@@ -79,6 +79,8 @@ def _measures(record: RunRecord) -> str:
         "",
         "In brackets: 95 % intervals.",
     ]
+    if record.plan.refit == "yes" and "validation" in record.metrics:
+        rows += ["", "The validation figures are from before the model learnt from these examples too, last of all."]
     return "\n".join(rows)
 
 

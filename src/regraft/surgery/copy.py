@@ -63,7 +63,8 @@ def copy_graph(
 ) -> tuple[list[Any], list[Any]]:
     """New inputs, and what the copied operations between `inputs` and `outputs` make of them."""
     new_inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_input_name(tensor)) for tensor in inputs
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor._keras_history.operation.name)
+        for tensor in inputs
     ]
     return new_inputs, replay(graph, dict(zip(map(id, inputs), new_inputs, strict=True)), outputs, copier)
 
@@ -114,10 +115,6 @@ def _needed(graph: Any, known: dict[int, Any], outputs: Sequence[Any]) -> list[A
     return needed[::-1]
 
 
-def _input_name(tensor: Any) -> str:
-    return str(tensor.name).replace("/", "_")
-
-
 def packed(graph: Any, tensors: Sequence[Any], which: Literal["inputs", "outputs"]) -> Any:
     """Tensors in the structure (one, a list, a dictionary) that a graph's inputs or outputs have."""
     return keras.tree.pack_sequence_as(getattr(graph, f"_{which}_struct"), list(tensors))
@@ -142,4 +139,5 @@ def _copy_state(original: keras.Layer, copied: keras.Layer) -> None:
     names.refresh(copied)
     flags = {path: layer.trainable for path, layer in names.layers(original)}
     for path, layer in names.layers(copied):
-        set_flag(layer, flags.get(path, original.trainable))
+        if path in flags:
+            set_flag(layer, flags[path])

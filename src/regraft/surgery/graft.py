@@ -95,7 +95,9 @@ def preprocessing(inputs: InputSpec, full_intensity: float = 255.0) -> tuple[Any
         raw = keras.Input(inputs.shape, name="examples")
         return raw, scaled(raw, inputs, full_intensity)
     raw = keras.Input((None, None, inputs.channels), name="pictures")
-    return raw, scaled(resizing(inputs)(raw), inputs, full_intensity)
+    # Keras' layers for pictures take `training=True` where they are not told, and in a model called without it they
+    # pass it on to every layer above: BatchNorm there would normalise by the batch and follow it.
+    return raw, scaled(resizing(inputs)(raw, training=False), inputs, full_intensity)
 
 
 def resizing(inputs: InputSpec) -> keras.Layer:

@@ -44,7 +44,7 @@ def with_rates(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
     current = spec.rate
     for path, layer in reversed(list(names.layers(branch))):
         own = own_variables(layer)
-        if not any(variable.trainable for variable in own) or _held(layer, spec):
+        if not any(_can_learn(layer, variable) for variable in own) or _held(layer, spec):
             continue
         rates[path] = current
         if any("kernel" in variable.name for variable in own):

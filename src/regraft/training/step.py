@@ -40,7 +40,8 @@ def stepper(model: keras.Model, groups: Sequence[Group]) -> Stepper:
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
     """Mean over examples of the cross entropy between target probabilities and the softmax of the logits."""
-    likelihood: Any = keras.ops.sum(targets * keras.ops.log_softmax(logits, axis=-1), axis=-1)
+    likelihoods: Any = keras.ops.log_softmax(keras.ops.cast(logits, "float32"), axis=-1)
+    likelihood: Any = keras.ops.sum(targets * likelihoods, axis=-1)
     return keras.ops.mean(-likelihood)
 
 

@@ -1,0 +1,115 @@
+"""The pass over the examples: what is computed, what is left out, what is said."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from regraft.activations.compute import compute, load_prepared
+from regraft.activations.engine import Wanted
+from regraft.activations.store import Store
+from regraft.core.input_spec import InputSpec
+from regraft.data import Examples, UnreadableExample
+from regraft.data import open as open_data
+from tests.laws.networks import built
+
+_SPEC = InputSpec((12, 12, 3))
+_WANTED = [Wanted("relu0", False), Wanted("relu1", True)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for index in range(5):
+            size = (20 + index, 15, 3)
+            Image.fromarray(random.integers(0, 256, size, dtype=np.uint8)).save(
+                tmp_path / "data" / label / f"{index}.png"
+            )
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def model() -> keras.Model:
+    return built("chain")
+
+
+def test_pictures_are_resized_and_kept_by_their_content(model: keras.Model, folder: Path, tmp_path: Path) -> None:
+    data = open_data(folder)
+    found = compute(model, _SPEC, data, range(len(data)), _WANTED, Store(tmp_path))
+    assert (found.computed, found.hits, found.unreadable) == (20, 0, ())
+    assert found.rows[_WANTED[0]].gather(data.ids).shape == (10, 12, 12, 4)
+    assert found.bytes == 10 * 4 * (12 * 12 * 4 + 6)
+    (folder / "cat" / "0.png").rename(folder / "dog" / "renamed.png")
+    again = compute(model, _SPEC, open_data(folder), range(10), _WANTED, Store(tmp_path))
+    assert (again.computed, again.hits) == (0, 20)
+
+
+def test_an_unreadable_picture_is_named_and_the_rest_is_used(model: keras.Model, folder: Path, tmp_path: Path) -> None:
+    bad = folder / "dog" / "3.png"
+    bad.write_bytes(bad.read_bytes()[:100])
+    data = open_data(folder)
+    found = compute(model, _SPEC, data, range(len(data)), _WANTED, Store(tmp_path))
+    ((index, reason),) = found.unreadable
+    assert data.names[index] in reason
+    assert found.computed == 18
+    assert data.ids[index] not in found.rows[_WANTED[0]].places
+
+
+def test_examples_of_the_same_content_are_computed_once(model: keras.Model, tmp_path: Path) -> None:
+    x = np.zeros((6, 12, 12, 3), "float32")
+    x[::2] = 1.0
+    data = _twins(x)
+    found = compute(model, _SPEC, data, range(6), _WANTED, Store(tmp_path))
+    assert found.computed == 2 * len(set(data.ids))
+
+
+def _twins(x: np.ndarray) -> Examples:
+    """Examples as they are, repeated ones with the same id."""
+    data = open_data((np.random.default_rng(0).normal(size=x.shape).astype("float32"), [0, 1] * 3))
+    return data.take([0, 1, 0, 1, 0, 1])
+
+
+def test_views_are_other_activations_of_the_same_pictures(model: keras.Model, folder: Path, tmp_path: Path) -> None:
+    data = open_data(folder)
+    rows = [
+        compute(model, _SPEC, data, range(10), _WANTED, Store(tmp_path), view=view).rows[_WANTED[1]].gather(data.ids)
+        for view in range(3)
+    ]
+    assert not np.array_equal(rows[0], rows[1])
+    assert not np.array_equal(rows[1], rows[2])
+
+
+def test_prepared_examples_come_in_order_with_what_cannot_be_read(folder: Path) -> None:
+    bad = folder / "cat" / "1.png"
+    bad.write_bytes(b"no picture")
+    data = open_data(folder)
+    indices = list(range(len(data)))[::-1]
+    prepared = list(load_prepared(data, indices, _SPEC))
+    assert [index for index, _ in prepared] == indices
+    kinds = {type(item).__name__ for _, item in prepared}
+    assert kinds <= {"ndarray", UnreadableExample.__name__}
+    assert all(item.shape == (12, 12, 3) for _, item in prepared if isinstance(item, np.ndarray))
+
+
+def test_whatever_was_computed_before_an_interruption_is_kept(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = open_data((np.random.default_rng(0).normal(size=(80, 12, 12, 3)).astype("float32"), [0, 1] * 40))
+    read, seen = data.read, []
+
+    def interrupted(index: int, channels: int | None) -> np.ndarray:
+        seen.append(index)
+        if len(seen) > 70:
+            raise KeyboardInterrupt
+        return read(index, channels)
+
+    with pytest.raises(KeyboardInterrupt):
+        compute(model, _SPEC, dataclasses.replace(data, read=interrupted), range(80), _WANTED, Store(tmp_path))
+    kept = compute(model, _SPEC, data, range(80), _WANTED, Store(tmp_path))
+    assert kept.hits == 2 * 64
+    assert kept.computed == 2 * 16

@@ -1,0 +1,79 @@
+"""Heads, joins and preprocessing as layers."""
+
+import keras
+import numpy as np
+import pytest
+
+from regraft.core.errors import SourceError
+from regraft.core.input_spec import InputSpec
+from regraft.graph import names
+from regraft.graph.digest import of_variables
+from regraft.surgery.cut import cut
+from regraft.surgery.graft import graft, join, pooled, set_head
+from tests.laws.networks import built
+
+
+def test_a_head_is_a_pooling_and_a_dense_layer_with_names_of_its_own() -> None:
+    branch = graft(built("chain"), 7)
+    assert branch.output_shape == (None, 7)
+    assert [name for name in names.variables(branch) if name.startswith("head")] == ["head/kernel", "head/bias"]
+    assert graft(None, 5, shape=(4, 4, 6)).output_shape == (None, 5)
+
+
+@pytest.mark.parametrize("shape", [(6,), (5, 6), (4, 5, 6), (3, 4, 5, 6)])
+def test_activations_are_averaged_over_all_but_the_last_axis(shape: tuple[int, ...]) -> None:
+    entry = keras.Input(shape)
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
+    found = keras.ops.convert_to_numpy(keras.Model(entry, pooled(entry))(x))
+    np.testing.assert_allclose(found, x.mean(axis=tuple(range(1, x.ndim - 1))), rtol=1e-5, atol=1e-6)
+
+
+def test_what_cannot_be_pooled_is_refused() -> None:
+    with pytest.raises(
+        SourceError, match=r"expected activations with 2 to 5 axes, found shape \(None, 1, 2, 3, 4, 5\)"
+    ):
+        graft(None, 2, shape=(1, 2, 3, 4, 5))
+    with pytest.raises(
+        SourceError, match="expected a part of a network or the shape of its activations, found neither"
+    ):
+        graft(None, 2)
+
+
+def test_a_joined_model_takes_raw_pictures_of_any_size_and_gives_probabilities() -> None:
+    trunk, rest = cut(built("chain"), "relu0")
+    branch = graft(rest, 3)
+    set_head(branch, np.eye(4, 3, dtype="float32"), np.array([0.1, 0.2, 0.3], "float32"))
+    model = join(trunk, branch, InputSpec((12, 12, 3), scale=(2.0,), offset=(-1.0,), order="bgr"))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3)).astype("float32")
+    found = keras.ops.convert_to_numpy(model(pictures))
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    by_hand = branch(trunk(pictures[..., ::-1] * 2 - 1, training=False), training=False)
+    expected = keras.ops.convert_to_numpy(keras.ops.softmax(by_hand))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert model(np.zeros((1, 20, 31, 3), "uint8")).shape == (1, 3)
+    assert all(name.startswith("branch/") for name in names.trainable(model))
+    assert {name.partition("/")[0] for name in names.variables(model)} == {"trunk", "branch"}
+
+
+def test_a_joined_model_that_is_called_plainly_is_in_inference_mode() -> None:
+    """Keras' Resizing would switch all layers above it to training: a fact that `preprocessing` answers."""
+    trunk, rest = cut(built("chain"), "relu0")
+    model = join(trunk, graft(rest, 3), InputSpec((12, 12, 3)))
+    before = of_variables(names.variables(model))
+    x = np.random.default_rng(0).uniform(0, 255, (4, 12, 12, 3)).astype("float32")
+    plain = keras.ops.convert_to_numpy(model(x))
+    np.testing.assert_allclose(plain, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    assert of_variables(names.variables(model)) == before
+
+
+def test_intensity_that_ends_at_one_is_brought_to_255() -> None:
+    branch = graft(None, 2, shape=(12, 12, 3))
+    pictures = np.random.default_rng(0).uniform(size=(2, 12, 12, 3)).astype("float32")
+    spec = InputSpec((12, 12, 3))
+    one, other = join(None, branch, spec, 1.0)(pictures), join(None, branch, spec)(pictures * 255)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_no_picture_is_joined_as_it_is() -> None:
+    model = join(None, graft(None, 2, shape=(5,)), InputSpec((5,)))
+    assert model.input_shape == (None, 5)

@@ -1,0 +1,89 @@
+"""One step, against arithmetic done by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from regraft.core.plan import FineTuneSpec, Rate
+from regraft.graph import names
+from regraft.surgery.graft import graft, set_head
+from regraft.training.optimizers import groups
+from regraft.training.step import cross_entropy, stepper
+
+_X = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 3.0]], "float32")
+_Y = np.array([[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]], "float32")
+_KERNEL = np.array([[0.1, -0.2], [0.3, 0.4]], "float32")
+
+
+def _branch() -> keras.Model:
+    branch = graft(None, 2, shape=(2,))
+    set_head(branch, _KERNEL, np.zeros(2, "float32"))
+    return branch
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits)
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def test_cross_entropy_is_the_mean_over_examples() -> None:
+    expected = -(_Y * np.log(_softmax(_X))).sum(axis=1).mean()
+    found = cross_entropy(keras.ops.convert_to_tensor(_Y), keras.ops.convert_to_tensor(_X))
+    assert float(keras.ops.convert_to_numpy(found)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_a_step_of_gradient_descent_is_the_one_by_hand() -> None:
+    branch = _branch()
+    spec = FineTuneSpec(rates=(Rate(".*", 0.5),), optimizer="sgd", schedule="constant", warmup=0.0)
+    machine = stepper(branch, groups(branch, spec, 10))
+    probabilities = _softmax(_X @ _KERNEL)
+    assert machine.classes == 2
+    assert machine.logits(_X) == pytest.approx(_X @ _KERNEL, rel=1e-5)
+    loss = machine.step(_X, _Y)
+    machine.synchronise()
+    assert loss == pytest.approx(float(-(_Y * np.log(probabilities)).sum(axis=1).mean()), rel=1e-5)
+    expected = _KERNEL - 0.5 * _X.T @ (probabilities - _Y) / 3
+    after = keras.ops.convert_to_numpy(names.variables(branch)["head/kernel"])
+    np.testing.assert_allclose(after, expected, rtol=1e-5, atol=1e-6)
+    assert machine.logits(_X) == pytest.approx(
+        _X @ expected + keras.ops.convert_to_numpy(branch.get_layer("head").bias)
+    )
+
+
+def test_a_variable_that_does_not_matter_to_the_output_is_left_alone() -> None:
+    inputs = keras.Input((2,))
+    unused = keras.layers.Dense(2, name="unused")(inputs)
+    used = keras.layers.Dense(2, name="head")(inputs)
+    model = keras.Model(inputs, used + 0.0 * keras.ops.stop_gradient(unused))
+    before = keras.ops.convert_to_numpy(model.get_layer("unused").kernel).copy()
+    machine = stepper(model, groups(model, FineTuneSpec(rates=(Rate(".*", 0.1),)), 10))
+    machine.step(_X, _Y)
+    machine.synchronise()
+    assert np.array_equal(keras.ops.convert_to_numpy(model.get_layer("unused").kernel), before)
+
+
+def test_a_variable_that_is_used_twice_gets_both_gradients() -> None:
+    shared = keras.layers.Dense(2, use_bias=False, name="shared")
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, shared(shared(inputs)))
+    shared.kernel.assign(_KERNEL)
+    spec = FineTuneSpec(rates=(Rate(".*", 1.0),), optimizer="sgd", schedule="constant", warmup=0.0)
+    machine = stepper(model, groups(model, spec, 10))
+    machine.step(_X, _Y)
+    machine.synchronise()
+    slope = (_softmax(_X @ _KERNEL @ _KERNEL) - _Y) / 3
+    expected = _KERNEL - (_X @ _KERNEL).T @ slope - _X.T @ slope @ _KERNEL.T
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(shared.kernel), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_whole_numbers_and_half_precision_are_trained_on() -> None:
+    inputs = keras.Input((3,), dtype="int32")
+    x = keras.layers.Flatten()(keras.layers.Embedding(5, 2, name="embedded")(inputs))
+    words = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    entry = keras.Input((2,), dtype="float16")
+    half = keras.Model(entry, keras.layers.Dense(2, name="head", dtype="mixed_float16")(entry))
+    for model, x in ((words, np.array([[0, 1, 4], [2, 2, 2], [3, 1, 0]], "float32")), (half, _X)):
+        machine = stepper(model, groups(model, FineTuneSpec(rates=(Rate(".*", 0.05),)), 30))
+        losses = [machine.step(x, _Y) for _ in range(30)]
+        assert losses[-1] < losses[0]
+        assert machine.logits(x).shape == (3, 2)
