@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -170,6 +171,21 @@ def test_one_folder_is_for_one_process(place, tmp_path, say):
 
 
 @pytest.mark.slow
+@contextlib.contextmanager
+def started(*words):
+    """Run the command as a terminal does, which Ctrl-C reaches, and leave no process behind.
+
+    What runs in the background of a script is made deaf to Ctrl-C, and whatever it starts inherits that.
+    """
+    hears = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    command = [sys.executable, "-m", "regraft", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hears) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
     out, cache = tmp_path / "run", tmp_path / "cache"
     plan = plans.Plan(
@@ -179,16 +195,14 @@ def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
         fine_tune=plans.FineTuneSpec(enabled="yes", epochs=100_000),
     )
     plans.write(tmp_path / "plan.toml", plan)
-    words = ["fit", "--plan", str(tmp_path / "plan.toml"), "--out", str(out), "--cache", str(cache)]
-    with subprocess.Popen([sys.executable, "-m", "regraft", *words], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
+    with started("fit", "--plan", tmp_path / "plan.toml", "--out", out, "--cache", cache) as process:
         # The head is done, and fine-tuning takes for ever.
         first = process.stderr.readline()
         assert first.startswith("cut at"), first
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-        assert process.wait(60) == 130
+        _, rest = process.communicate(timeout=60)
+        assert process.returncode == 130
     assert rest.splitlines()[-1] == f"regraft: interrupted; `regraft resume {out}` goes on from here"
     assert "Traceback" not in rest
     plans.write(out / run_folder.ASKED, plans.read(out / run_folder.PLAN))
@@ -205,10 +219,9 @@ def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
 
 
 def test_ctrl_c_while_frameworks_are_imported_is_one_line(place, tmp_path):
-    words = ["fit", str(place / "pictures"), "--source", str(place / "network.keras"), "--out", str(tmp_path / "run")]
-    with subprocess.Popen([sys.executable, "-m", "regraft", *words], stderr=subprocess.PIPE, text=True) as process:
+    with started("fit", place / "pictures", "--source", place / "network.keras", "--out", tmp_path / "run") as process:
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "regraft: interrupted\n"

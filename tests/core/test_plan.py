@@ -1,5 +1,6 @@
 """The plan as people meet it: files, defaults and messages; the identity is in tests/laws/test_documents.py."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,17 @@ def test_a_split_leaves_something_to_learn_from(parts: tuple[float, float]) -> N
 
 def test_a_split_may_leave_out_validation_or_test() -> None:
     assert SplitSpec(0.0, 0.0) == SplitSpec(validation=0, test=0)
+
+
+def test_another_source_brings_its_own_input_convention_and_architecture(tmp_path: Path) -> None:
+    given = replace(_FULL, architecture="keras:MobileNetV2")
+    other = plan.with_source(given, "keras:VGG16")
+    assert other == replace(given, source="keras:VGG16", input=None, architecture=None)
+    assert plan.with_source(given, given.source) == given
+
+
+def test_a_file_named_in_another_way_is_the_same_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.keras").touch()
+    given = replace(_FULL, source=str(tmp_path / "mine.keras"))
+    monkeypatch.chdir(tmp_path)
+    assert plan.with_source(given, "mine.keras") == given

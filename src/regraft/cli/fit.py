@@ -102,9 +102,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     changed: dict[str, Any] = {
         name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None
     }
-    if arguments.source and arguments.source != plan.source:
-        # How pictures are to be prepared, and what builds the network, belong to the source.
-        plan = replace(plan, source=arguments.source, input=None, architecture=None)
+    if arguments.source:
+        plan = plans.with_source(plan, arguments.source)
     if arguments.data:
         changed["data"] = arguments.data
     if arguments.fine_tune:

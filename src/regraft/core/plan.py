@@ -1,7 +1,7 @@
 """The plan: the one document that says what a transfer does. The command line writes it, training obeys it."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -186,6 +186,17 @@ def read(path: Path) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"cannot read plan '{path}': {error}") from None
     return from_toml(text, f"'{path}'")
+
+
+def with_source(plan: Plan, source: str) -> Plan:
+    """The same plan for this source.
+
+    How pictures are to be prepared and what builds the network belong to the source: both are open again where it is
+    another one than before. The same file named in another way is the same source.
+    """
+    if storage.absolute(source) == storage.absolute(plan.source):
+        return plan
+    return replace(plan, source=source, input=None, architecture=None)
 
 
 def write(path: Path, plan: Plan) -> None:

@@ -138,3 +138,13 @@ def _is_about(error: OSError, path: Path) -> bool:
     path, named = path.absolute(), Path(os.fsdecode(error.filename)).absolute()
     partial = path.parent in named.parents and named.relative_to(path.parent).parts[0].startswith(_PARTIAL)
     return partial or named in (path, *path.parents) or path in named.parents
+
+
+def absolute(text: str | os.PathLike[str]) -> str:
+    """The path from the root where there is such a file or folder, so that it holds in any folder; else the text."""
+    path = Path(text).expanduser()
+    try:
+        return str(path.absolute()) if path.exists() else os.fspath(text)
+    except OSError:
+        # Too long for a path: it names something else.
+        return os.fspath(text)

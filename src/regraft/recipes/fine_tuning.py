@@ -127,10 +127,11 @@ def averaged(
     """
     before, after = _values(start), _values(trained.model)
     points = (1.0,) if not len(validation) else _AVERAGES if spec.average is None else (spec.average,)
+    judge = loop.judging(trained.model, validation, "average")
     rows: dict[float, Epoch] = {}
     for point in points:
         _move(trained.model, before, after, point)
-        rows[point] = loop.judge(trained.model, validation, "average")
+        rows[point] = judge()
     best = max(points, key=lambda point: (rows[point].validation_accuracy, -rows[point].validation_loss))
     _move(trained.model, before, after, best)
     return replace(spec, average=best), rows[best]

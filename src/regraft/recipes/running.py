@@ -10,6 +10,7 @@ import keras
 from regraft import data as data_room
 from regraft.activations.store import Store
 from regraft.core import plan as plans
+from regraft.core import storage
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
 from regraft.core.plan import Plan
@@ -96,7 +97,7 @@ def fit(
     if out is not None:
         run_folder.require_free(Path(out))
     if plan is not None and source is not None:
-        plan = replace(plan, source=describe(source))
+        plan = plans.with_source(plan, describe(source))
     asked = plan or Plan(
         source=describe(source),
         architecture=architecture,
@@ -116,18 +117,12 @@ def fit(
             pretrained = open_for(asked, source)
         if asked.data_digest not in (None, examples.digest()):
             warn("the examples are not those that the plan was made for; the result will be another one")
-    named = _absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
-    asked = replace(asked, source=_absolute(asked.source), data=named, data_digest=examples.digest())
+    named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
+    asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None)
     model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
     return Run(folder, record, model)
-
-
-def _absolute(text: str | os.PathLike[str]) -> str:
-    """The path from the root where there is such a file, so that the run can be resumed from any folder."""
-    path = Path(text).expanduser()
-    return str(path.absolute()) if path.exists() else os.fspath(text)
 
 
 def open_for(plan: Plan, source: Any = None) -> Pretrained:

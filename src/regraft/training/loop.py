@@ -139,11 +139,17 @@ def predict(model: keras.Model, feed: Feed) -> Array:
     return _probabilities(stepper(model, []), feed)
 
 
-def judge(model: keras.Model, validation: Feed, phase: str) -> Epoch:
-    """How a branch does on validation, as a row of a history of its own."""
-    started = time.perf_counter()
-    row = _evaluate(stepper(model, []), validation, phase, 1, None, 0.0, 0.0)
-    return replace(row, seconds=time.perf_counter() - started)
+def judging(model: keras.Model, validation: Feed, phase: str) -> Callable[[], Epoch]:
+    """How a branch does on validation at the time of each call, as a row of a history of its own; compiled once."""
+    machine = stepper(model, [])
+
+    def judge() -> Epoch:
+        started = time.perf_counter()
+        machine.refresh()
+        row = _evaluate(machine, validation, phase, 1, None, 0.0, 0.0)
+        return replace(row, seconds=time.perf_counter() - started)
+
+    return judge
 
 
 def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, random: np.random.Generator) -> float:
@@ -243,12 +249,11 @@ class _State:
 
         On few examples the very best epoch is one of luck; a later one has seen the rate fall further.
         """
-        best = 0
+        if not self._validated:
+            return len(self.history) - 1
+        best, top = 0, 0.0
         for epoch, row in enumerate(self.history):
-            if not self._validated:
-                best = epoch
-                continue
-            top = max(other.validation_accuracy for other in self.history[: epoch + 1])
+            top = max(top, row.validation_accuracy)
             error = (top * (1 - top) / self._validated) ** 0.5
             if row.validation_accuracy >= max(top - error, self.history[0].validation_accuracy):
                 best = epoch

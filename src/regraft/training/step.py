@@ -32,6 +32,10 @@ class Stepper(Protocol):
         """Write the state back into the model's and the optimizers' variables."""
         ...
 
+    def refresh(self) -> None:
+        """Take the state from the model's and the optimizers' variables anew."""
+        ...
+
 
 def stepper(model: keras.Model, groups: Sequence[Group]) -> Stepper:
     """The stepper of the backend that Keras runs on."""
@@ -88,6 +92,9 @@ class _TensorFlow:
     def synchronise(self) -> None:
         """Nothing to do: TensorFlow's steps change the variables themselves."""
 
+    def refresh(self) -> None:
+        """Nothing to do: TensorFlow's steps use the variables themselves."""
+
 
 class _Jax:
     def __init__(self, model: Any, groups: Sequence[Group]) -> None:
@@ -122,9 +129,9 @@ class _Jax:
 
         self._step = jax.jit(step)
         self._run = jax.jit(lambda learning, others, x: run(learning, others, x, False)[0])
-        self._read()
+        self.refresh()
 
-    def _read(self) -> None:
+    def refresh(self) -> None:
         self._values = [[variable.value for variable in chosen] for chosen in self._learning]
         self._other_values = [variable.value for variable in self._others]
         self._states = [[variable.value for variable in optimizer.variables] for optimizer in self._optimizers]
@@ -171,6 +178,9 @@ class _Torch:
 
     def synchronise(self) -> None:
         """Nothing to do: PyTorch's steps change the variables themselves."""
+
+    def refresh(self) -> None:
+        """Nothing to do: PyTorch's steps use the variables themselves."""
 
 
 _STEPPERS: dict[str, Callable[[keras.Model, Sequence[Group]], Stepper]] = {
