@@ -133,9 +133,14 @@ def _pooled(tensor: Any) -> Any:
 def _with_tensorflow(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:
     import tensorflow as tf
 
+    weights = [variable.numpy() for variable in model.variables]
+
     def without_traces(raw: Any) -> list[Any]:
-        # What a layer assigns while it runs stays here: recurrent layers of Keras advance their seeds in inference too.
-        with keras.StatelessScope():
+        # As constants, weights are folded into each other (BatchNorm into the kernel before it) and kept in the order
+        # that the processor likes. What a layer assigns while it runs stays in the scope: recurrent layers of Keras
+        # advance their seeds in inference too.
+        constants = map(tf.constant, weights)
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, constants, strict=True))):
             return run(raw)
 
     function = tf.function(without_traces, autograph=False, reduce_retracing=True)
