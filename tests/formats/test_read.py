@@ -10,12 +10,13 @@ import pytest
 
 from regraft import formats
 from regraft.core.errors import CorruptFileError, RegraftError, SourceError
+from tests.formats.conftest import SUFFIXES
 
 NAMES = ("convolutional", "sequential", "recurrent", "nested", "frozen_base", "towers")
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("format_name", list(formats.FORMATS))
+@pytest.mark.parametrize("format_name", list(SUFFIXES))
 def test_all_arrays_under_the_names_of_the_live_model(name, format_name, saved, live):
     model, path = saved(name, format_name)
     architecture = json.loads(model.to_json()) if format_name == "keras-weights" else None
@@ -64,7 +65,7 @@ def test_a_stored_name_counts_more_than_a_position(tmp_path):
     np.testing.assert_array_equal(archive.tensors["a/kernel"].read(), source.get_layer("a").kernel)
 
 
-@pytest.mark.parametrize("format_name", list(formats.FORMATS))
+@pytest.mark.parametrize("format_name", list(SUFFIXES))
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
 def test_a_truncated_file_is_refused_whole(format_name, share, saved, tmp_path):
     _, path = saved("nested", format_name)

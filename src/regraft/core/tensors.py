@@ -94,7 +94,8 @@ class Operation:
     Attributes:
         name: unique in its graph; a second call of a shared layer has `#2` appended.
         kind: the class or operator, such as `Conv2D`.
-        inputs: the values that it reads.
+        inputs: the values that it reads; in a foreign graph also tensors of the archive, by name, and "" for an operand
+            that is left out.
         outputs: the values that it makes.
         attributes: its settings.
         layer: whose variables it uses: the name without `#2`.
@@ -161,7 +162,7 @@ def _open_up(
     calls: dict[str, int],
 ) -> Iterator[Operation]:
     for operation in graph.operations:
-        reads = tuple(known[value] for value in operation.inputs)
+        reads = tuple(known.get(value, value) for value in operation.inputs)
         inner = operation.graph
         if inner is not None:
             inside = dict(zip(inner.inputs, reads, strict=True))

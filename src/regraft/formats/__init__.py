@@ -7,11 +7,11 @@ from typing import Any
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import keras_h5, keras_weights, keras_zip, sniffing
+from regraft.formats import keras_h5, keras_weights, keras_zip, onnx, sniffing
 
 __all__ = ["FORMATS", "graph", "read", "sniff"]
 
-FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (keras_zip, keras_h5, keras_weights)}
+FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (keras_zip, keras_h5, keras_weights, onnx)}
 
 
 def sniff(path: Path | str) -> str:

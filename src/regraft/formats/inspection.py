@@ -168,11 +168,17 @@ def _flops(operation: Operation, shapes: Mapping[str, Shape], tensors: Sequence[
 
 
 def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> dict[str, list[TensorEntry]]:
-    """The tensors that each innermost layer of the network owns, by the layer's canonical path."""
-    known = {operation.layer for operation in flat(graph).operations} if graph else set[str]()
+    """The tensors that each innermost layer of the network owns, by the layer's canonical path.
+
+    Where operations name the tensors that they read, the first reader owns one; else the names of tensors say it.
+    """
+    operations = flat(graph).operations if graph else ()
+    known = {operation.layer for operation in operations}
+    readers = {value: operation.layer for operation in reversed(operations) for value in operation.inputs}
     owned: dict[str, list[TensorEntry]] = {}
     for name, tensor in archive.tensors.items():
-        layer = next((path for path in _above(name) if path in known), name.rpartition("/")[0])
+        by_name = next((path for path in _above(name) if path in known), name.rpartition("/")[0])
+        layer = readers.get(name, by_name)
         owned.setdefault(layer, []).append(tensor)
     return owned
 

@@ -95,7 +95,7 @@ def _nodes(graph: OperationGraph, prefix: str, calls: dict[str, int]) -> tuple[l
         half, height = (_LANE / 2, 0.0) if prefix else (WIDTH / 2, HEIGHT)
         nodes.append(_Node(value, None, None, half, half, height, 0, lane=bool(prefix)))
     for operation in graph.operations:
-        reads = list(dict.fromkeys(operation.inputs))
+        reads = [value for value in dict.fromkeys(operation.inputs) if value in makers]
         row = 1 + max((nodes[makers[value]].row for value in reads), default=-1)
         edges += [(makers[value], len(nodes), value) for value in reads]
         makers.update(dict.fromkeys(operation.outputs, len(nodes)))

@@ -17,7 +17,6 @@ FOREIGN = {
     "pytorch": "a PyTorch file",
     "torchscript": "a TorchScript file",
     "safetensors": "a safetensors file",
-    "onnx": "an ONNX model",
     "caffe": "a Caffe model",
     "npz": "a NumPy archive (.npz)",
     "npy": "a NumPy array (.npy)",
