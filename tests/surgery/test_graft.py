@@ -39,6 +39,30 @@ def test_what_cannot_be_pooled_is_refused() -> None:
         graft(None, 2)
 
 
+def test_a_head_reads_lower_cut_points_too() -> None:
+    model = built("chain")
+    trunk, rest = cut(model, "relu0")
+    branch = graft(rest, 2, taps=[None, "relu1"])
+    inside = keras.Model(rest.inputs, rest.get_layer("relu1").output)
+    x = trunk(np.random.default_rng(0).normal(size=(3, 12, 12, 3)).astype("float32"), training=False)
+    read = [keras.ops.convert_to_numpy(part) for part in (x, inside(x, training=False), rest(x, training=False))]
+    vector = np.concatenate([part.mean(axis=tuple(range(1, part.ndim - 1))) for part in read], axis=1)
+    kernel = np.random.default_rng(1).normal(size=(vector.shape[1], 2)).astype("float32")
+    set_head(branch, kernel, np.array([1, -1], "float32"))
+    found = keras.ops.convert_to_numpy(branch(x, training=False))
+    np.testing.assert_allclose(found, vector @ kernel + [1, -1], rtol=1e-4, atol=1e-5)
+    assert [name for name in names.variables(branch) if name.startswith("head")] == ["head/kernel", "head/bias"]
+    assert set(names.variables(rest)) < set(names.variables(branch))
+
+
+def test_a_tap_has_to_be_a_cut_point_of_the_outermost_graph() -> None:
+    nested = built("nested")
+    with pytest.raises(SourceError, match="it is inside the nested model 'middle', and what is computed there stays"):
+        graft(nested, 2, taps=["middle/base/norm1"])
+    with pytest.raises(SourceError, match="relu9"):
+        graft(built("chain"), 2, taps=["relu9"])
+
+
 def test_a_joined_model_takes_raw_pictures_of_any_size_and_gives_probabilities() -> None:
     trunk, rest = cut(built("chain"), "relu0")
     branch = graft(rest, 3)

@@ -62,7 +62,7 @@ def test_rare_and_absent_classes_and_dead_features() -> None:
 
 
 def result(correct: np.ndarray) -> probes.ProbeResult:
-    return probes.ProbeResult(accuracy(correct), correct, np.arange(len(correct)), 1, 1.0)
+    return probes.ProbeResult(accuracy(correct), correct, np.arange(len(correct)), 1, 1.0, 0.0)
 
 
 def test_the_deepest_cut_that_cannot_be_told_from_the_best_is_chosen() -> None:

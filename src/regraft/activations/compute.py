@@ -70,7 +70,8 @@ def compute(
         store: where activations are kept.
         view: which view of each picture; see `activations.views`.
         description: for the progress bar.
-        compiled: what `engine.compile_trunk` made for one thing that is wanted, where several views are computed.
+        compiled: what `engine.compile_trunk` made for one thing that is wanted, where several views are computed and
+            the weights do not change between them.
 
     Raises:
         StorageError: the disk has no room for what would be written; nothing was computed then.

@@ -42,7 +42,8 @@ def compile_trunk(
     """A function that computes what is wanted in one pass.
 
     Args:
-        model: the network; only what the wanted cut points need is run.
+        model: the network; only what the wanted cut points need is run. The function may hold its weights as they are
+            now: once they have changed, make another.
         inputs: its input convention.
         full_intensity: the raw value that means white.
         wanted: cut points, with or without pooling.

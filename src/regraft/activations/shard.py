@@ -40,7 +40,8 @@ def write(path: Path, ids: Sequence[str], rows: np.ndarray[Any, Any]) -> None:
             file.write(encoded + bytes(padding))
             file.write(rows.reshape(-1).view(np.uint8).data)
 
-    storage.write_with(path, write_to)
+    # Verified whenever it is read, and computed anew where that fails: not worth waiting for the disk.
+    storage.write_with(path, write_to, durable=False)
 
 
 def read(path: Path) -> Shard:

@@ -126,7 +126,8 @@ class Store:
         """
         folder = self._of(key)
         if not (folder / _ABOUT).exists():
-            storage.write_text(folder / _ABOUT, json.dumps({"key": key, **about}, indent=2, default=str))
+            text = json.dumps({"key": key, **about}, indent=2, default=str)
+            storage.write_with(folder / _ABOUT, lambda partial: partial.write_text(text), durable=False)
         name = f"{digest.of_strings(ids)[:12]}-{secrets.token_hex(4)}{_ENDING}"
         shard.write(folder / name, ids, rows)
         try:

@@ -52,6 +52,8 @@ def _done(record: RunRecord) -> list[tuple[str, str]]:
     heads = sum(name.startswith("head/") for name in record.trainable_variables)
     others = len(record.trainable_variables) - heads
     learnt = f"a new head of {counted(heads, 'variable')} for {counted(len(record.classes), 'class', 'classes')}"
+    for name in record.plan.head.taps or ():
+        learnt += f", which reads '{name}' as well"
     if others:
         learnt += f", and {counted(others, 'variable')} of the reused layers above '{record.trained_from}'"
     proof = "byte for byte the source's" if record.certificate.frozen_unchanged else "BUT NOT ALL UNCHANGED"

@@ -33,12 +33,15 @@ class HeadSpec:
 
     Attributes:
         pooling: how a map becomes a vector.
+        taps: cut points below the plan's that the head reads as well, from the lowest upwards, each pooled; None: one
+            or none, chosen by cross-validation.
         inverse_penalty: scikit-learn's `C` of the multinomial logistic regression; None: chosen by cross-validation.
         folds: how many folds that cross-validation has.
         solver: `lbfgs` holds all activations in memory; `minibatch` streams them and minimises the same objective.
     """
 
     pooling: Literal["average"] = "average"
+    taps: tuple[str, ...] | None = None
     inverse_penalty: float | None = None
     folds: int = 5
     solver: Literal["auto", "lbfgs", "minibatch"] = "auto"
@@ -147,6 +150,11 @@ class Plan:
     head: HeadSpec = field(default_factory=HeadSpec)
     fine_tune: FineTuneSpec = field(default_factory=FineTuneSpec)
     split: SplitSpec = field(default_factory=SplitSpec)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The cut points that the head of a resolved plan reads, from the lowest upwards."""
+        return (*(self.head.taps or ()), self.cut_point)
 
 
 def to_toml(plan: Plan) -> str:

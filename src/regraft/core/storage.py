@@ -28,11 +28,16 @@ _WHILE_WRITING = (*_NO_SPACE, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Generator[Path]:
+def replacing(path: Path, durable: bool = True) -> Generator[Path]:
     """Yield a path to write to; when the block ends without an error it becomes `path`, in one step.
 
     The yielded path has the same name as `path`, so that writers who look at its ending behave as usual. It may be made
     a file or a folder; a folder becomes `path` only where `path` is absent.
+
+    Args:
+        path: what is written.
+        durable: wait until the disk has it. Without that a power cut, though no kill, may leave a torn file: enough
+            for what is verified when it is read and can be made again.
 
     Raises:
         StorageError: no space is left, or the place cannot be written to.
@@ -43,13 +48,14 @@ def replacing(path: Path) -> Generator[Path]:
         partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent)) / path.name
         try:
             yield partial
-            for written in [partial, *partial.rglob("*")]:
+            for written in [partial, *partial.rglob("*")] if durable else []:
                 if written.is_file():
                     _flush(written)
             partial.replace(path)
             # Some systems cannot flush a folder; the file is whole there too, only perhaps still under its old content.
             with contextlib.suppress(OSError):
-                _flush(path.parent)
+                if durable:
+                    _flush(path.parent)
         finally:
             shutil.rmtree(partial.parent, ignore_errors=True)
 
@@ -65,9 +71,9 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def write_with(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file at the path it is given, then move it to `path` in one step."""
-    with replacing(path) as partial:
+def write_with(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
+    """Let `write` make a file at the path it is given, then move it to `path` in one step; see `replacing`."""
+    with replacing(path, durable) as partial:
         write(partial)
 
 

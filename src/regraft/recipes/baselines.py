@@ -20,7 +20,7 @@ from regraft.recipes.fine_tuning import labelled, lesson_for_all
 from regraft.recipes.judging import Judged
 from regraft.recipes.survey import ALWAYS_AFFORDABLE, Survey
 from regraft.surgery.copy import Copier
-from regraft.surgery.cut import cut
+from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import graft, scaled
 from regraft.training import loop
 from regraft.training.neighbours import nearest_neighbours
@@ -78,7 +78,7 @@ def neighbour(found: Survey, cut_point: str, on: Array) -> Baseline:
     training = found.examples.indices("train")
     labels, classes = found.examples.labels, len(found.examples.classes)
     answers = nearest_neighbours(
-        found.pooled(cut_point, training), labels[training], found.pooled(cut_point, on), classes
+        found.pooled([cut_point], training), labels[training], found.pooled([cut_point], on), classes
     )
     correct = answers.predictions == labels[on]
     return Baseline("nearest neighbour", metrics.accuracy(correct), f"on the activations at '{cut_point}'")
@@ -142,7 +142,7 @@ def scratch_epochs(found: Survey, plan: Plan, training: int) -> int:
 
 
 def _initialised_anew(pretrained: Pretrained, plan: Plan, classes: int) -> Any:
-    trunk, _ = cut(pretrained.model, plan.cut_point)
+    trunk = trunk_of(pretrained.model, plan.cut_point)
     # Initialisers without a seed draw theirs from Python's generator, which is the user's: it is put back.
     state = random.getstate()
     random.seed(plan.seed)
@@ -154,7 +154,7 @@ def _initialised_anew(pretrained: Pretrained, plan: Plan, classes: int) -> Any:
             if isinstance(layer, keras.layers.BatchNormalization):
                 # Its averages are to settle within the few steps that the baseline has.
                 layer.momentum = _MOMENTUM
-        return graft(fresh, classes)
+        return graft(fresh, classes, taps=plan.head.taps or ())
     finally:
         random.setstate(state)
 

@@ -17,7 +17,7 @@ from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
-from regraft.surgery.graft import graft, set_head
+from regraft.surgery.graft import HEAD, graft, set_head
 from regraft.training import loop
 from regraft.training.heads import LinearHead
 from regraft.training.optimizers import with_rates
@@ -60,11 +60,35 @@ class Branch:
     bytes: int = 0
 
 
-def head_branch(found: Survey, cut_point: str, head: LinearHead, row: Epoch) -> Branch:
-    """The head alone, standing on the cut point; it takes whole activations and pools them itself."""
-    model = graft(None, len(found.examples.classes), shape=found.points[cut_point].shape)
+def head_branch(pretrained: Pretrained, found: Survey, plan: Plan, head: LinearHead, row: Epoch) -> Branch:
+    """The head alone, standing on the cut point; it takes whole activations and pools them itself.
+
+    Where it reads lower cut points too, the reused layers from the lowest of them on are below it, and frozen.
+    """
+    classes = len(found.examples.classes)
+    model = reused(pretrained, plan.reads[0], plan, classes)
+    if model is None:
+        model = graft(None, classes, shape=found.points[plan.cut_point].shape)
+    for layer in model.layers:
+        layer.trainable = layer.name == HEAD
     set_head(model, head.kernel, head.bias)
-    return Branch(model, cut_point, (row,), row, head)
+    source = names.variables(pretrained.model)
+    frozen = tuple(name for name in names.variables(model) if name in source)
+    return Branch(model, plan.reads[0], (row,), row, head, frozen)
+
+
+def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int) -> keras.Model | None:
+    """The layers between a cut point and the plan's, and a head on them as the plan has it; None where there are none.
+
+    Args:
+        pretrained: the source.
+        from_cut: not above what the head reads.
+        plan: resolved.
+        classes: of the head.
+    """
+    rest = between(pretrained.model, from_cut, plan.cut_point)
+    taps = [None if name == from_cut else name for name in plan.head.taps or ()]
+    return None if rest is None else graft(rest, classes, taps=taps)
 
 
 def fine_tune(
@@ -84,7 +108,8 @@ def fine_tune(
         checkpoint: see `loop.train`.
     """
     assert start.head is not None
-    model = graft(between(pretrained.model, plan.fine_tune.from_cut, plan.cut_point), len(found.examples.classes))
+    model = reused(pretrained, plan.fine_tune.from_cut, plan, len(found.examples.classes))
+    assert model is not None
     set_head(model, start.head.kernel, start.head.bias)
     spec = with_rates(plan.fine_tune, model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")

@@ -65,17 +65,17 @@ def judge(found: Survey, selected: Branch, final: Branch, plan: Plan) -> Judged:
 def probabilities(found: Survey, branch: Branch, plan: Plan, indices: Array) -> Array:
     """What a branch answers for examples of the survey (n, classes)."""
     if branch.head is not None:
-        return branch.head.probabilities(found.pooled(plan.cut_point, indices))
+        return branch.head.probabilities(found.pooled(plan.reads, indices))
     rows = found.activations.rows[Wanted(branch.from_cut, pooled=False)]
     return loop.predict(branch.model, feed(found, [rows], indices))
 
 
-def epoch_of_head(found: Survey, cut_point: str, head: LinearHead) -> Epoch:
+def epoch_of_head(found: Survey, plan: Plan, head: LinearHead) -> Epoch:
     """The head alone as the first row of the history."""
     indices = found.examples.indices("validation")
     if not len(indices):
         return Epoch("head", 1, None, 0.0, float("nan"), float("nan"), head.seconds)
-    made, labels = head.probabilities(found.pooled(cut_point, indices)), found.examples.labels[indices]
+    made, labels = head.probabilities(found.pooled(plan.reads, indices)), found.examples.labels[indices]
     right = np.maximum(made[np.arange(len(labels)), labels], 1e-12)
     accuracy = float(np.mean(np.argmax(made, axis=1) == labels))
     return Epoch("head", 1, None, 0.0, accuracy, float(-np.log(right).mean()), head.seconds)

@@ -24,7 +24,7 @@ from regraft.recipes.survey import Survey
 from regraft.training.certificates import drift
 
 if TYPE_CHECKING:
-    from regraft.recipes.transfer import Chosen
+    from regraft.recipes.choosing import Chosen
 
 
 def record(
@@ -55,7 +55,7 @@ def record(
         report=str(folder / run_folder.REPORT),
         classes=found.examples.classes,
         cut_point=chosen.plan.cut_point,
-        trained_from=branch.from_cut,
+        trained_from=chosen.plan.cut_point if branch.head is not None else branch.from_cut,
         reused_layers=tuple(dict.fromkeys(name.rpartition("/")[0] for name in inside if name in source)),
         frozen_variables=tuple(frozen),
         trainable_variables=tuple(learnt),

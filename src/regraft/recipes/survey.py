@@ -49,6 +49,7 @@ class Survey:
         examples: those that could be read.
         points: cut points of the network, by name, from the input upwards.
         candidates: names of those that a head may stand on.
+        taps: names of those that a head may read besides the one that it stands on.
         from_cut: where fine-tuning would start, unless the head stands lower; None where it will not be tried.
         activations: pooled at every candidate, and whole at `from_cut`.
     """
@@ -56,13 +57,15 @@ class Survey:
     examples: Examples
     points: dict[str, CutPoint]
     candidates: tuple[str, ...]
+    taps: tuple[str, ...]
     from_cut: str | None
     activations: Activations
 
-    def pooled(self, cut_point: str, indices: Array) -> Array:
-        """Pooled activations (n, width) of examples at a candidate."""
-        rows = self.activations.rows[Wanted(cut_point, True)]
-        return rows.gather([self.examples.ids[index] for index in indices])
+    def pooled(self, cut_points: Sequence[str], indices: Array) -> Array:
+        """Pooled activations of examples at candidates or taps, side by side (n, width)."""
+        ids = [self.examples.ids[index] for index in indices]
+        parts = [self.activations.rows[Wanted(name, True)].gather(ids) for name in cut_points]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store) -> Survey:
@@ -79,11 +82,12 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     from_cut = _from_cut(plan, points, informative, candidates[-1], training)
     if from_cut is not None and not _maps_fit(points[from_cut], len(examples), store):
         from_cut = None
-    wanted = [Wanted(name, pooled=True) for name in candidates]
+    taps = _taps(pretrained.model, points, informative, from_cut, plan)
+    wanted = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps)]
     wanted += [Wanted(from_cut, pooled=False)] if from_cut else []
     everyone = np.arange(len(examples))
     found = compute(pretrained.model, pretrained.inputs, examples, everyone, wanted, store)
-    return Survey(_readable(examples, found, plan.strict), points, candidates, from_cut, found)
+    return Survey(_readable(examples, found, plan.strict), points, candidates, taps, from_cut, found)
 
 
 def epochs_for(plan: Plan, training: int) -> int:
@@ -121,6 +125,30 @@ def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) ->
     if not informative:
         raise SourceError(f"'{model.name}' has no tensor that a head could stand on; give a network with layers")
     return informative
+
+
+def _taps(
+    model: keras.Model, points: dict[str, CutPoint], informative: Sequence[str], from_cut: str | None, plan: Plan
+) -> tuple[str, ...]:
+    """What the head may read besides its cut point: what the plan says, else what is not below the layers that learn.
+
+    Tensors inside a nested model stay inside.
+    """
+    depth = points[from_cut].depth if from_cut else 0
+    opened = flow.read(model)
+    if plan.head.taps is not None:
+        for name in plan.head.taps:
+            find(opened, name)
+            if points[name].depth < depth:
+                raise SourceError(
+                    f"the plan's head.taps '{name}' is below '{from_cut}', above which layers learn; "
+                    "give a lower fine_tune.from_cut, or a higher tap"
+                )
+        return plan.head.taps
+    if plan.cut_point != AUTO:
+        return ()
+    outside = {call.name for call in opened.separating() if len(call.scope) == 1}
+    return tuple(name for name in informative if name in outside and points[name].depth >= depth)
 
 
 def _from_cut(

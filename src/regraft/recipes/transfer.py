@@ -1,7 +1,6 @@
 """The main job: a pretrained network and labelled examples in, a deployable model and its proof out."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,24 @@ import numpy as np
 from regraft.activations.compute import load_prepared
 from regraft.activations.store import Store
 from regraft.core.errors import SourceError
-from regraft.core.plan import AUTO, Plan
+from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
-from regraft.core.records import Probe, RunRecord
+from regraft.core.records import RunRecord
 from regraft.data import Examples
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, recording, run_folder
+from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
-from regraft.recipes.survey import Survey, resolved, survey
-from regraft.surgery.cut import cut
+from regraft.recipes.survey import Survey, survey
+from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import join
 from regraft.training.certificates import certify, require
-from regraft.training.heads import MINIBATCH_ABOVE, LinearHead, fit_head, fit_streamed
-from regraft.training.probes import PROBE_EXAMPLES, best_cut, probe_many, stratified
 
 Array = np.ndarray[Any, Any]
 
 _LOOKED_AT = 32
-_STREAMED = 4096
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
-    """The resolved plan, the probes that led to it, and the head alone."""
-
-    plan: Plan
-    probes: tuple[Probe, ...]
-    branch: Branch
 
 
 def transfer(
@@ -83,7 +71,7 @@ def transfer(
             check_inputs(pretrained, examples)
             found = survey(pretrained, examples, plan, store)
         with clock.stage("head"):
-            chosen = choose(found, plan)
+            chosen = choose(pretrained, found, plan)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, store, folder)
             branch = finished(pretrained, found, chosen.plan, selected, store, folder)
@@ -91,7 +79,7 @@ def transfer(
         with clock.stage("baselines"):
             compared = baselines.compare(pretrained, found, chosen.plan, judged)
         with clock.stage("join"):
-            trunk, _ = cut(pretrained.model, branch.from_cut)
+            trunk = trunk_of(pretrained.model, branch.from_cut)
             model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)
             proof = certify(pretrained.model, model, trunk, branch.frozen)
             require(proof)
@@ -137,40 +125,6 @@ def _check_range(pretrained: Pretrained, examples: Examples) -> None:
         warn(verdict.warning)
 
 
-def choose(found: Survey, plan: Plan) -> Chosen:
-    """The cut point by the probes, and the head on it."""
-    training = found.examples.indices("train")
-    labels, classes = found.examples.labels[training], len(found.examples.classes)
-    some = stratified(labels, PROBE_EXAMPLES, plan.seed)
-    results = probe_many(
-        {name: found.pooled(name, training[some]) for name in found.candidates}, labels[some], classes, seed=plan.seed
-    )
-    cut_point = best_cut(results) if plan.cut_point == AUTO else plan.cut_point
-    plan = resolved(plan, found, cut_point)
-    head = fit(found, cut_point, training, plan)
-    plan = replace(plan, head=replace(plan.head, inverse_penalty=head.inverse_penalty))
-    probes = tuple(
-        Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
-    )
-    share = results[cut_point].accuracy.value
-    say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of the training examples right when left out")
-    return Chosen(plan, probes, head_branch(found, cut_point, head, judging.epoch_of_head(found, cut_point, head)))
-
-
-def fit(found: Survey, cut_point: str, training: Array, plan: Plan) -> LinearHead:
-    """The head on one cut point; streamed from disk where the examples are many."""
-    labels, classes, spec = found.examples.labels, len(found.examples.classes), plan.head
-    if spec.solver == "lbfgs" or (spec.solver == "auto" and len(training) <= MINIBATCH_ABOVE):
-        return fit_head(found.pooled(cut_point, training), labels[training], classes, spec, seed=plan.seed)
-
-    def batches() -> Iterator[tuple[Array, Array]]:
-        for start in range(0, len(training), _STREAMED):
-            chosen = training[start : start + _STREAMED]
-            yield found.pooled(cut_point, chosen), labels[chosen]
-
-    return fit_streamed(batches, classes, spec, plan.seed)
-
-
 def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, folder: Path) -> Branch:
     """The head alone, or the fine-tuned branch where that is better on validation."""
     spec, alone = chosen.plan.fine_tune, chosen.branch
@@ -198,5 +152,5 @@ def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, 
         return branch
     if branch.head is None:
         return refit(pretrained, found, plan, branch, store, folder / run_folder.REFIT_CHECKPOINT)
-    head = fit(found, plan.cut_point, labelled(found), plan)
-    return replace(branch, model=head_branch(found, plan.cut_point, head, branch.chosen).model, head=head)
+    head = fit(found, plan, labelled(found))
+    return replace(branch, model=head_branch(pretrained, found, plan, head, branch.chosen).model, head=head)

@@ -122,12 +122,17 @@ def _made_from(record: RunRecord) -> str:
     lines = [
         "## What it was made from",
         "",
-        f"- Source: {_escaped(record.plan.source)}, cut at {_escaped(record.cut_point)}",
+        f"- Source: {_escaped(record.plan.source)}, cut at {_escaped(record.cut_point)}{_taps(record)}",
         f"- {counted(len(record.reused_layers), 'reused layer')}, {fate}",
         f"- Data: {_escaped(_data(record))} ({splits})",
         f"- {_proof(record.certificate)}",
     ]
     return "\n".join(lines)
+
+
+def _taps(record: RunRecord) -> str:
+    taps = record.plan.head.taps or ()
+    return f"; the head reads {', '.join(map(_escaped, taps))} as well" if taps else ""
 
 
 def _proof(certificate: Certificate) -> str:

@@ -110,9 +110,14 @@ def parts(record: RunRecord) -> tuple[Part, ...]:
     if trained:
         note = f"{moving} variables learnt" + (f", {still} stayed frozen (BatchNorm)" if still else "")
         found.append(Part("trained", len(trained), note))
-    found.append(Part("head", None, f"{heads or moving} variables, {len(record.classes)} classes"))
+    found.append(Part("head", None, f"{heads or moving} variables, {len(record.classes)} classes{_also(record)}"))
     found.append(Part("dropped", cuts_above(record), f"everything in the source above {record.cut_point}"))
     return tuple(found)
+
+
+def _also(record: RunRecord) -> str:
+    taps = record.plan.head.taps or ()
+    return f"; it reads {', '.join(taps)} as well" if taps else ""
 
 
 def cuts_above(record: RunRecord) -> int | None:

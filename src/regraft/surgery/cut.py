@@ -32,10 +32,13 @@ def cut(model: keras.Model, cut_point: str) -> tuple[keras.Model, keras.Model]:
     >>> trunk.output_shape, rest.output_shape
     ((None, 3), (None, 2))
     """
-    opened = flow.read(model)
-    call = cut_points.find(opened, cut_point)
-    tensor = opened.tensors[call.makes[0]]
-    return _trunk(model, call.scope, tensor), _rest(model, call.scope, tensor)
+    scope, tensor = _place(model, cut_point)
+    return _trunk(model, scope, tensor), _rest(model, scope, tensor)
+
+
+def trunk_of(model: keras.Model, cut_point: str) -> keras.Model:
+    """The part below a cut point alone; see `cut`."""
+    return _trunk(model, *_place(model, cut_point))
 
 
 def between(model: keras.Model, lower: str | None, upper: str) -> keras.Model | None:
@@ -48,8 +51,15 @@ def between(model: keras.Model, lower: str | None, upper: str) -> keras.Model | 
     """
     if lower == upper:
         return None
-    trunk, _ = cut(model, upper)
-    return trunk if lower is None else cut(trunk, lower)[1]
+    trunk = trunk_of(model, upper)
+    return trunk if lower is None else _rest(trunk, *_place(trunk, lower))
+
+
+def _place(model: keras.Model, cut_point: str) -> tuple[Scope, Any]:
+    """The graphs that a cut point is inside of, and its tensor."""
+    opened = flow.read(model)
+    call = cut_points.find(opened, cut_point)
+    return call.scope, opened.tensors[call.makes[0]]
 
 
 def _trunk(model: keras.Model, scope: Scope, tensor: Any) -> keras.Model:

@@ -1,5 +1,6 @@
 """Putting a new head on a model, and joining trunk, branch and preprocessing into one deployable model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
-from regraft.graph import names
+from regraft.graph import cut_points, flow, names
 from regraft.surgery.copy import copy_model
 
 HEAD = "head"
@@ -20,32 +21,62 @@ _POOLING = {
 }
 
 
-def graft(rest: keras.Model | None, classes: int, *, shape: tuple[int | None, ...] | None = None) -> keras.Model:
+def graft(
+    rest: keras.Model | None,
+    classes: int,
+    *,
+    shape: tuple[int | None, ...] | None = None,
+    taps: Sequence[str | None] = (),
+) -> keras.Model:
     """A copy of a part of a network with a new classification head: average pooling, then one Dense layer of logits.
 
     Args:
         rest: the part below the head; it is not changed. None: the head stands on the activations themselves.
         classes: number of outputs.
         shape: of one example's activations, without the batch; needed where `rest` is None.
+        taps: cut points of `rest` that the head reads besides its output; None stands for its input. What is pooled
+            there comes first in the head's kernel, in this order.
 
     Returns:
         A model from the input of `rest` to logits (batch, classes); its new variables are `head/kernel` and
         `head/bias`.
 
     Raises:
-        SourceError: the output of `rest` cannot be pooled to a vector.
+        SourceError: the output of `rest` or a tap cannot be pooled to a vector, or there is no such cut point.
     """
     if rest is None:
         if shape is None:
             raise SourceError("expected a part of a network or the shape of its activations, found neither")
         inputs = below = keras.Input(shape, name="activations")
+        tapped: list[Any] = []
     else:
         body = copy_model(rest)
         inputs, below = body.inputs, body.outputs[0]
-    return keras.Model(inputs, keras.layers.Dense(classes, name=HEAD)(pooled(below)), name="branch")
+        tapped = [tap(body, name) for name in taps]
+    vectors = [pooled(tensor, f"{HEAD}_tap_{number}") for number, tensor in enumerate(tapped, 1)] + [pooled(below)]
+    read = vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(name=f"{HEAD}_input")(vectors)
+    return keras.Model(inputs, keras.layers.Dense(classes, name=HEAD)(read), name="branch")
 
 
-def pooled(tensor: Any) -> Any:
+def tap(model: keras.Model, name: str | None) -> Any:
+    """The symbolic tensor of a model at a cut point; at its input where the name is None.
+
+    Raises:
+        SourceError: there is no such cut point, or it is inside a nested model, whose tensors stay inside.
+    """
+    if name is None:
+        return model.inputs[0]
+    opened = flow.read(model)
+    call = cut_points.find(opened, name)
+    if len(call.scope) > 1:
+        raise SourceError(
+            f"the head cannot read '{name}': it is inside the nested model '{name.partition('/')[0]}', and what is "
+            "computed there stays there"
+        )
+    return opened.tensors[call.makes[0]]
+
+
+def pooled(tensor: Any, name: str = f"{HEAD}_pooling") -> Any:
     """The average over all axes but the batch and the last.
 
     Raises:
@@ -55,7 +86,7 @@ def pooled(tensor: Any) -> Any:
     if rank not in _POOLING:
         raise SourceError(f"expected activations with 2 to 5 axes, found shape {tuple(tensor.shape)}")
     layer = _POOLING[rank]
-    return tensor if layer is None else layer(name="head_pooling")(tensor)
+    return tensor if layer is None else layer(name=name)(tensor)
 
 
 def set_head(branch: keras.Model, kernel: np.ndarray[Any, Any], bias: np.ndarray[Any, Any]) -> None:

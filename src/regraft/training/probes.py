@@ -29,6 +29,7 @@ class ProbeResult:
         indices: (m,) which examples were looked at.
         width: features.
         penalty: the chosen one, a part of the mean variance.
+        error: mean squared error of the left-out answers, for finer comparisons than right or wrong.
     """
 
     accuracy: Metric
@@ -36,6 +37,7 @@ class ProbeResult:
     indices: NDArray[np.int64]
     width: int
     penalty: float
+    error: float
 
 
 def probe(activations: Floats, labels: Integers, n_classes: int, seed: int = 0) -> ProbeResult:
@@ -61,9 +63,12 @@ def probe(activations: Floats, labels: Integers, n_classes: int, seed: int = 0) 
     features = _features(activations[kept])
     with threads_for(features.size):
         residuals = _left_out(*_components(features), targets - targets.mean(axis=0))
-    best = int(np.argmin(np.square(residuals).mean(axis=(0, 2))))
+    errors = np.square(residuals).mean(axis=(0, 2))
+    best = int(np.argmin(errors))
     correct = (targets - residuals[:, best]).argmax(axis=1) == labels[kept]
-    return ProbeResult(metrics.accuracy(correct), correct, kept, activations.shape[1], PENALTIES[best])
+    return ProbeResult(
+        metrics.accuracy(correct), correct, kept, activations.shape[1], PENALTIES[best], float(errors[best])
+    )
 
 
 def probe_many(
