@@ -131,15 +131,6 @@ FOREIGN = {
     "pytorch_resnet_cifar10/resnet20-12fca82f.th": "a PyTorch file",
     "safetensors_mnist_dfdx/mnist.safetensors": "a safetensors file",
     "semg_m5_pt_onnx_tflite_savedmodel/pretrain_model/M5_recover.pt": "a PyTorch file",
-    "semg_m5_pt_onnx_tflite_savedmodel/saved_model": "a TensorFlow SavedModel",
-    "teachable_mobilenet_v2_0.35_keras_savedmodel/model.savedmodel/saved_model.pb": "a TensorFlow SavedModel",
-    "tf1_ckpt_lenet_gtsrb/model": "a TensorFlow checkpoint",
-    "tf1_ckpt_lenet_gtsrb/model/model.ckpt.meta": "a TensorFlow meta graph",
-    "tf1_ckpt_mnist_softmax/regression.ckpt.index": "a TensorFlow checkpoint",
-    "tf1_ckpt_mnist_softmax/regression.ckpt.data-00000-of-00001": "a TensorFlow checkpoint",
-    "tf1_frozen_mobilenet_v1_0.25_224/retrained_graph.pb": "a frozen TensorFlow graph",
-    "tf1_frozen_mobilenet_v1_0.25_224/models/mobilenet_v1_0.25_224/quantized_graph.pb": "a frozen TensorFlow graph",
-    "tf_serving_half_plus_two/session_bundle/testdata/half_plus_two/00000123/export.meta": "a TensorFlow meta graph",
     "torchscript_mnist_potato2chip/model_scripted.pt": "a TorchScript file",
 }
 

@@ -32,17 +32,10 @@ def foreign(tmp_path):
                 archive.writestr(member, b"x")
         return tmp_path / name
 
-    saved_model = tmp_path / "saved"
-    saved_model.mkdir()
-    (saved_model / "saved_model.pb").write_bytes(b"\x08\x01\x12\x02xy")
     np.save(tmp_path / "a.npy", np.zeros(2))
     np.savez(tmp_path / "a.npz", np.zeros(2))
     header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    node = b"\n\x01x\x12\x05Const"
     return {
-        "a TensorFlow SavedModel": saved_model,
-        "a TensorFlow checkpoint": write("c.index", b"\0" * 50 + bytes.fromhex("57fb808b247547db")),
-        "a frozen TensorFlow graph": write("g.pb", b"".join(b"\n" + bytes([len(node)]) + node for _ in range(3))),
         "a TensorFlow Lite model": write("m.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 20),
         "a PyTorch file": zipped("m.pt", ["archive/data.pkl", "archive/data/0"]),
         "a TorchScript file": zipped("s.pt", ["s/data.pkl", "s/code/net.py"]),

@@ -7,11 +7,33 @@ from typing import Any
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import keras_h5, keras_weights, keras_zip, onnx, sniffing
+from regraft.formats import (
+    keras_h5,
+    keras_weights,
+    keras_zip,
+    onnx,
+    sniffing,
+    tensorflow_checkpoint,
+    tensorflow_graph,
+    tensorflow_meta_graph,
+    tensorflow_saved_model,
+)
 
 __all__ = ["FORMATS", "graph", "read", "sniff"]
 
-FORMATS: dict[str, ModuleType] = {module.NAME: module for module in (keras_zip, keras_h5, keras_weights, onnx)}
+FORMATS: dict[str, ModuleType] = {
+    module.NAME: module
+    for module in (
+        keras_zip,
+        keras_h5,
+        keras_weights,
+        onnx,
+        tensorflow_checkpoint,
+        tensorflow_graph,
+        tensorflow_meta_graph,
+        tensorflow_saved_model,
+    )
+}
 
 
 def sniff(path: Path | str) -> str:

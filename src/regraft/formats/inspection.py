@@ -12,6 +12,10 @@ from regraft.core.records import CutPoint
 from regraft.core.tensors import Operation, OperationGraph, OptimizerEntry, Shape, TensorArchive, TensorEntry, flat
 
 
+# TensorFlow's operations that multiply with weights which another operation holds: their cost is not in them.
+_MULTIPLYING = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSummary:
     """A tensor of the file: canonical name, shape and type."""
@@ -112,7 +116,8 @@ def summary(archive: TensorArchive, path: str) -> Inspection:
     return Inspection(
         path=path,
         format=archive.format,
-        parameters=sum(tensor.size for tensor in archive.tensors.values()),
+        # Where a file tells variables from constants, such as shapes, only those are parameters.
+        parameters=sum(archive.tensors[name].size for name in archive.metadata.get("variables") or archive.tensors),
         tensors=tuple(TensorSummary(item.name, item.shape, item.dtype) for item in archive.tensors.values()),
         layers=tuple(_layers(graph, parameters_below(owned)) if graph else _layers_of_names(owned)),
         cut_points=cut_points(archive, graph) if graph else (),
@@ -157,6 +162,8 @@ def cut_points(archive: TensorArchive, graph: OperationGraph) -> tuple[CutPoint,
 def _flops(operation: Operation, shapes: Mapping[str, Shape], tensors: Sequence[TensorEntry]) -> int | None:
     """Two for every multiplication with a weight at every position, one for every element made otherwise."""
     kernels = [item.size for item in tensors if "kernel" in item.name.rpartition("/")[2] and len(item.shape) > 1]
+    if not kernels and operation.kind in _MULTIPLYING:
+        return None
     total = 0
     for value in operation.outputs:
         shape = shapes.get(value)
@@ -175,10 +182,12 @@ def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> di
     operations = flat(graph).operations if graph else ()
     known = {operation.layer for operation in operations}
     readers = {value: operation.layer for operation in reversed(operations) for value in operation.inputs}
+    # TensorFlow has operations that do nothing but hold a tensor.
+    holders = {operation.attributes.get("tensor"): operation.layer for operation in reversed(operations)}
     owned: dict[str, list[TensorEntry]] = {}
     for name, tensor in archive.tensors.items():
         by_name = next((path for path in _above(name) if path in known), name.rpartition("/")[0])
-        layer = readers.get(name, by_name)
+        layer = holders.get(name) or readers.get(name, by_name)
         owned.setdefault(layer, []).append(tensor)
     return owned
 

@@ -9,10 +9,6 @@ from regraft.formats import hdf5, protobuf
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
-    "tensorflow-saved-model": "a TensorFlow SavedModel",
-    "tensorflow-checkpoint": "a TensorFlow checkpoint",
-    "tensorflow-meta-graph": "a TensorFlow meta graph",
-    "tensorflow-graph": "a frozen TensorFlow graph",
     "tflite": "a TensorFlow Lite model",
     "pytorch": "a PyTorch file",
     "torchscript": "a TorchScript file",
@@ -38,6 +34,8 @@ def recognised(path: Path) -> str:
         CorruptFileError: it begins as a known format and is cut off.
     """
     if not path.exists():
+        if path.name and path.with_name(f"{path.name}.index").is_file():
+            return "tensorflow-checkpoint"
         known = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         raise SourceError(f"no file or folder '{path}'{nearest(path.name, known)}")
     found = _folder(path) if path.is_dir() else _file(path)
@@ -50,7 +48,7 @@ def recognised(path: Path) -> str:
 
 def _folder(path: Path) -> str | None:
     names = {item.name for item in path.iterdir()}
-    if names & {"saved_model.pb", "saved_model.pbtxt"}:
+    if names & {"saved_model.pb", "saved_model.pbtxt", "export.meta"}:
         return "tensorflow-saved-model"
     if "config.json" in names and any(name.startswith("model.weights.") for name in names):
         return "keras-folder"

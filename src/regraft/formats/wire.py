@@ -218,6 +218,9 @@ def _viewed(number: int, value: Value) -> memoryview:
 
 
 def _varint(view: memoryview, position: int) -> tuple[int, int]:
+    # Nine in ten are of one byte, and a large graph has half a million of them.
+    if position < len(view) and view[position] < 0x80:
+        return view[position], position + 1
     value = 0
     for place, byte in enumerate(view[position : position + 10]):
         value |= (byte & 0x7F) << (7 * place)

@@ -1,0 +1,245 @@
+"""The nodes of a TensorFlow graph as plain data: attributes decoded, constants left where they are.
+
+Field numbers: tensorflow/core/framework/{graph,node_def,attr_value,function,op_def}.proto.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regraft.core.errors import CorruptFileError
+from regraft.core.tensors import TensorEntry
+from regraft.formats import hdf5, wire
+from regraft.formats.tensorflow_types import constant, constant_claim, shape_of, type_name
+from regraft.formats.wire import Message
+
+CONSTANT = "Const"
+VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable")
+OUTPUT_SHAPES = "_output_shapes"
+
+# Settings of one session on one machine, most of them serialised once more.
+_NOT_OF_THE_GRAPH = ("config_proto", "config", "executor_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node.
+
+    Attributes:
+        name: unique in its graph.
+        kind: TensorFlow's operation.
+        inputs: the values that it reads, in TensorFlow's short form: `x`, `x:1`, in functions `x:output:0`.
+        after: names of nodes that must have run before.
+        attributes: its settings as plain Python.
+        constant: where the value of a `Const` stands in the file: first byte and length.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    after: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    constant: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An operation's or a function's declaration: names of what it reads and makes.
+
+    Attributes:
+        name: of the operation or function.
+        inputs: names of its arguments.
+        outputs: name, the attribute that says how many there are, the attribute that lists the types of all of them.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the library.
+
+    Attributes:
+        signature: what it reads and makes.
+        nodes: its body; empty where nothing leads to it.
+        returns: the value inside that each output is.
+    """
+
+    signature: Signature
+    nodes: tuple[Node, ...]
+    returns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A graph: nodes, functions by name, and the operations' declarations as far as the file has them."""
+
+    nodes: tuple[Node, ...]
+    functions: Mapping[str, Function]
+    declared: Mapping[str, Signature]
+
+
+def graph(definition: Message | None, whole: memoryview, declared: Mapping[str, Signature] | None = None) -> Graph:
+    """Read a `GraphDef`; functions that nothing in it leads to are only named, as traces for training can be many.
+
+    Args:
+        definition: the message.
+        whole: the file that it is a part of.
+        declared: the operations' declarations, where the file has them.
+
+    Raises:
+        ValueError: it is damaged, or two nodes have one name.
+    """
+    if definition is None:
+        return Graph((), {}, declared or {})
+    nodes = tuple(node(message, whole) for message in definition.messages(1))
+    if len({item.name for item in nodes}) != len(nodes):
+        raise ValueError("two nodes have one name")
+    library = definition.message(2)
+    known = dict(_function(message) for message in library.messages(1)) if library else {}
+    used: dict[str, Function] = {}
+    waiting = _called(nodes, known)
+    while waiting:
+        name = waiting.pop()
+        if name not in used:
+            found, message = known[name]
+            body = tuple(node(item, whole) for item in message.messages(3))
+            used[name] = Function(found.signature, body, found.returns)
+            waiting += _called(body, known)
+    return Graph(nodes, {name: used.get(name, found) for name, (found, _) in known.items()}, declared or {})
+
+
+def _called(nodes: tuple[Node, ...], known: Mapping[str, Any]) -> list[str]:
+    words = {word for item in nodes for word in (item.kind, *item.attributes.values()) if isinstance(word, str)}
+    return [word for word in words if word in known]
+
+
+def all_nodes(graph: Graph) -> Iterator[tuple[str, Node]]:
+    """The nodes of a graph by name, then those in its functions by `function/name`."""
+    for item in graph.nodes:
+        yield item.name, item
+    for name, function in graph.functions.items():
+        for item in function.nodes:
+            yield f"{name}/{item.name}", item
+
+
+def node(message: Message, whole: memoryview) -> Node:
+    """Read a `NodeDef`."""
+    inputs = message.texts(3)
+    raw = dict(_map(message, 5))
+    value = raw.get("value") if message.text(2) == CONSTANT else None
+    tensor = value.view(8) if value is not None else None
+    return Node(
+        name=message.text(1),
+        kind=message.text(2),
+        inputs=tuple(name for name in inputs if not name.startswith("^")),
+        after=tuple(name[1:] for name in inputs if name.startswith("^")),
+        attributes={name: _attribute(item) for name, item in raw.items() if _of_the_graph(name)},
+        constant=(wire.offset(tensor, whole), len(tensor)) if tensor is not None and len(tensor) else None,
+    )
+
+
+def signature(message: Message) -> Signature:
+    """Read an `OpDef`."""
+    inputs = tuple(item.text(1) for item in message.messages(2))
+    outputs = tuple((item.text(1), item.text(5), item.text(6)) for item in message.messages(3))
+    return Signature(message.text(1), inputs, outputs)
+
+
+def constants(nodes: Iterator[tuple[str, Node]], path: Path, whole: memoryview) -> dict[str, TensorEntry]:
+    """The constants among some nodes, read when asked for.
+
+    Args:
+        nodes: with the names that their tensors shall have.
+        path: the file.
+        whole: its content.
+
+    Raises:
+        CorruptFileError: one claims more than is stored.
+    """
+    stamp = hdf5.stamp(path)
+    found: dict[str, TensorEntry] = {}
+    for name, item in nodes:
+        if item.constant is not None:
+            start, size = item.constant
+            dtype, shape = constant_claim(Message(whole[start : start + size]))
+            reading = functools.partial(_read_constant, path, stamp, start, size)
+            found[name] = TensorEntry(name, shape, dtype, reading)
+    return found
+
+
+def _read_constant(path: Path, stamp: tuple[int, int], start: int, size: int) -> np.ndarray[Any, Any]:
+    with hdf5.refusing_damage(path), path.open("rb") as file:
+        if hdf5.stamp(path) != stamp:
+            raise CorruptFileError(f"'{path}' was replaced while it was in use; open it again")
+        file.seek(start)
+        return constant(Message(file.read(size)))
+
+
+def _function(message: Message) -> tuple[str, tuple[Function, Message]]:
+    declared = signature(message.message(1) or Message(b""))
+    returns = {item.text(1): item.text(2) for item in message.messages(4)}
+    return declared.name, (Function(declared, (), returns), message)
+
+
+def _map(message: Message, number: int) -> Iterator[tuple[str, Message]]:
+    for item in message.messages(number):
+        yield item.text(1), item.message(2) or Message(b"")
+
+
+def _of_the_graph(name: str) -> bool:
+    return name == OUTPUT_SHAPES or not (name.startswith("_") or name in _NOT_OF_THE_GRAPH)
+
+
+def _attribute(value: Message) -> Any:
+    """An `AttrValue` as plain Python; of a tensor only type and shape, of a function its name."""
+    kind = value.numbers[0] if value.numbers else 0
+    if kind == 1:
+        return _list(value.message(1))
+    if kind in (6, 7, 8, 10):
+        return _structure(kind, value.message(kind) if kind != 6 else None, value)
+    readers: dict[int, Any] = {
+        2: lambda: _text(value.view(2)), 3: lambda: value.integer(3), 4: lambda: value.real(4),
+        5: lambda: bool(value.integer(5)), 9: lambda: value.text(9),
+    }  # fmt: skip
+    return readers[kind]() if kind in readers else None
+
+
+def _structure(kind: int, message: Message | None, value: Message) -> Any:
+    if kind == 6:
+        return type_name(value.integer(6))
+    if kind == 7:
+        return shape_of(message)
+    if kind == 8 and message is not None:
+        return {"dtype": type_name(message.integer(1)), "shape": shape_of(message.message(2))}
+    return message.text(1) if message is not None else ""
+
+
+def _list(items: Message | None) -> tuple[Any, ...]:
+    if items is None or not items.numbers:
+        return ()
+    kind = items.numbers[0]
+    if kind == 2:
+        return tuple(_text(view) for view in items.views(2))
+    if kind in (3, 5, 6):
+        convert = {3: int, 5: bool, 6: type_name}[kind]
+        return tuple(convert(number) for number in items.integers(kind))
+    if kind == 4:
+        return tuple(items.reals(4))
+    if kind == 7:
+        return tuple(shape_of(message) for message in items.messages(7))
+    return tuple(message.text(1) for message in items.messages(9))
+
+
+def _text(view: memoryview | None) -> str | bytes:
+    content = bytes(view or b"")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
