@@ -64,23 +64,23 @@ def _functional(model: Layer, source: str) -> OperationGraph:
     calls: dict[tuple[str, int], list[_Tensor]] = {}
     for layer in layers.values():
         for index, node in enumerate(layer.nodes):
-            calls[layer.name, index] = [_existing(tensor, layers) for tensor, _ in _read_by(node, layers, stated)]
+            calls[layer.name, index] = [existing(tensor, layers) for tensor, _ in _read_by(node, layers, stated)]
     given = [_tensor(item) for item in _flat(model.config["input_layers"])]
-    wanted = [_existing(_tensor(item), layers) for item in _flat(model.config["output_layers"])]
+    wanted = [existing(_tensor(item), layers) for item in _flat(model.config["output_layers"])]
     _check(model, layers, [*given, *wanted, *(tensor for reads in calls.values() for tensor in reads)], source)
     for tensor in given:
-        _state(shapes, _value(tensor), _input_shape(layers[tensor[0]]))
+        _state(shapes, value_name(tensor), _input_shape(layers[tensor[0]]))
     made = _made(calls, wanted)
     operations: list[Operation] = []
     sources = {(layer.name, 0) for layer in layers.values() if not layer.nodes}
     for name, index in _in_order(calls, sources, source):
         layer = layers[name]
-        reads = tuple(_value(tensor) for tensor in calls[name, index])
+        reads = tuple(value_name(tensor) for tensor in calls[name, index])
         makes = [(name, index, position) for position in range(made.get((name, index), 1))]
-        call = _value((name, index, 0))
-        operation = _operation(layer, call, reads, tuple(map(_value, makes)), source)
-        _add(operations, shapes, operation, layer, {_value(tensor): stated.get(tensor) for tensor in makes})
-    return OperationGraph(model.name, tuple(operations), tuple(map(_value, given)), tuple(map(_value, wanted)), shapes)
+        call = value_name((name, index, 0))
+        operation = _operation(layer, call, reads, tuple(map(value_name, makes)), source)
+        _add(operations, shapes, operation, layer, {value_name(tensor): stated.get(tensor) for tensor in makes})
+    return OperationGraph(model.name, tuple(operations), tuple(map(value_name, given)), tuple(map(value_name, wanted)), shapes)
 
 
 def _operation(layer: Layer, name: str, reads: tuple[str, ...], makes: tuple[str, ...], source: str) -> Operation:
@@ -168,14 +168,16 @@ def _tensor(reference: Sequence[Any]) -> _Tensor:
     return str(name), int(call), int(position)
 
 
-def _existing(tensor: _Tensor, layers: Mapping[str, Layer]) -> _Tensor:
+def existing(tensor: _Tensor, layers: Mapping[str, Layer]) -> _Tensor:
+    """The tensor that a reference (layer, call, position) means."""
     # Keras 1 and early 2 counted the calls of a nested Sequential from inside it, so that its only call was number 1.
     name, call, position = tensor
     count = len(layers[name].nodes) if name in layers else 0
     return (name, min(call, count - 1), position) if count else tensor
 
 
-def _value(tensor: _Tensor) -> str:
+def value_name(tensor: _Tensor) -> str:
+    """The name of a tensor among the values of the graph."""
     name, call, position = tensor
     return f"{name}{f'#{call + 1}' if call else ''}{f':{position}' if position else ''}"
 

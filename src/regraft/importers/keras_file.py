@@ -1,6 +1,7 @@
-"""Files that Keras 3 opens: `.keras`, whole models in legacy `.h5`, and weights for a stated architecture.
+"""Files of Keras: whole models of any version since 1, and weights for a stated architecture.
 
-Nothing in a file is run: Keras' safe mode stays on.
+What Keras before 3 saved is built by `keras_legacy`; what Keras 3 saved, by Keras itself, once its configuration was
+looked through. Nothing in a file is run: Keras' safe mode stays on, unless the user trusts the file.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from regraft.core.errors import ProofError, SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names
-from regraft.importers import architecture, weights_file
+from regraft.importers import architecture, keras_legacy, screening, weights_file
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
 _SUFFIX = {"keras": ".keras", "keras-h5": ".h5"}
@@ -42,14 +43,18 @@ def load(request: Request) -> Opened:
         formats.sniff(path)
         model = architecture.build(request.architecture, request.input_size)
         return Opened(model, weights_file.load_into(model, path))
-    # The archive must be closed again before Keras opens the file: HDF5 refuses to open one twice in two ways.
-    if formats.read(path).config is None:
+    archive = formats.read(path)
+    if archive.config is None:
         raise SourceError(
             f"'{path}' holds weights but no architecture; say which with --architecture keras:NAME?... or "
             "package.module:function"
         )
-    model = _load_whole(path, _SUFFIX[formats.sniff(path)])
-    return Opened(model, _report(model, formats.read(path), path))
+    if keras_legacy.is_old(archive) and not request.trust:
+        return keras_legacy.load(archive, path)
+    if not request.trust:
+        screening.refuse_what_is_not_keras(archive.config, str(path))
+    model = _load_whole(path, _SUFFIX[archive.format], not request.trust)
+    return Opened(model, _report(model, archive, path))
 
 
 def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadReport:
@@ -70,10 +75,10 @@ def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadRepor
     return all_loaded(model)
 
 
-def _load_whole(path: Path, suffix: str) -> keras.Model:
+def _load_whole(path: Path, suffix: str, safe: bool) -> keras.Model:
     try:
         with _under_suffix(path, suffix) as named:
-            model = keras.saving.load_model(named, compile=False, safe_mode=True)
+            model = keras.saving.load_model(named, compile=False, safe_mode=safe)
     except (
         ValueError,
         TypeError,

@@ -20,6 +20,7 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     preprocessing: str | None = None,
     input_size: int | None = None,
     weights: str | None = None,
+    trust: bool = False,
 ) -> Pretrained:
     """Open a pretrained network from wherever it is.
 
@@ -32,6 +33,7 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
         input_size: height and width in pixels. Networks that are built here are built for it, and one that leaves its
             size open gets it; a file of another definite size stays as it is, for `surgery.resize` to rebuild.
         weights: for `keras:` sources: `imagenet`, `none` (random), or a file.
+        trust: let Keras run what code a file of Keras holds (Lambda layers); only for a file whose author you trust.
 
     Returns:
         The model, its input convention, and what became of every tensor. A model given as such is not copied.
@@ -46,7 +48,7 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     'raw'
     """
     text = f"model '{source.name}'" if isinstance(source, keras.Model) else os.fspath(source)
-    request = Request(source if isinstance(source, keras.Model) else text, text, architecture, input_size, weights)
+    request = Request(source if isinstance(source, keras.Model) else text, text, architecture, input_size, weights, trust)
     _refuse_what_would_be_ignored(request)
     for kind in KINDS:
         if kind.handles(request):

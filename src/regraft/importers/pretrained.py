@@ -43,6 +43,7 @@ class Request:
         architecture: what builds the model where the file holds only weights.
         input_size: height and width in pixels, where the source can be built for any.
         weights: instead of the source's own: `imagenet`, `none`, or a path.
+        trust: whether code in the file may be run.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Request:
     architecture: str | None = None
     input_size: int | None = None
     weights: str | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
