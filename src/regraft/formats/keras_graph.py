@@ -62,11 +62,12 @@ def _functional(model: Layer, source: str) -> OperationGraph:
     shapes: dict[str, Shape] = {}
     stated: dict[_Tensor, Shape] = {}
     calls: dict[tuple[str, int], list[_Tensor]] = {}
+    firsts = first_calls(model)
     for layer in layers.values():
         for index, node in enumerate(layer.nodes):
-            calls[layer.name, index] = [existing(tensor, layers) for tensor, _ in _read_by(node, layers, stated)]
+            calls[layer.name, index] = [existing(tensor, firsts) for tensor, _ in _read_by(node, layers, stated)]
     given = [_tensor(item) for item in _flat(model.config["input_layers"])]
-    wanted = [existing(_tensor(item), layers) for item in _flat(model.config["output_layers"])]
+    wanted = [existing(_tensor(item), firsts) for item in _flat(model.config["output_layers"])]
     _check(model, layers, [*given, *wanted, *(tensor for reads in calls.values() for tensor in reads)], source)
     for tensor in given:
         _state(shapes, value_name(tensor), _input_shape(layers[tensor[0]]))
@@ -168,12 +169,24 @@ def _tensor(reference: Sequence[Any]) -> _Tensor:
     return str(name), int(call), int(position)
 
 
-def existing(tensor: _Tensor, layers: Mapping[str, Layer]) -> _Tensor:
-    """The tensor that a reference (layer, call, position) means."""
-    # Keras 1 and early 2 counted the calls of a nested Sequential from inside it, so that its only call was number 1.
+def first_calls(model: Layer) -> dict[str, int]:
+    """The number that the first call of a layer has, for layers where that is not 0.
+
+    Keras 1 and 2 counted a nested model's calls from its making on, which was a call too, and did not store that one.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    read = [tensor for layer in layers.values() for node in layer.nodes for tensor, _ in _read_by(node, layers, {})]
+    last: dict[str, int] = {}
+    for name, call, _ in [*read, *(_tensor(item) for item in _flat(model.config["output_layers"]))]:
+        last[name] = max(last.get(name, 0), call)
+    counts = {name: len(layer.nodes) for name, layer in layers.items()}
+    return {name: call + 1 - counts[name] for name, call in last.items() if 0 < counts.get(name, 0) <= call}
+
+
+def existing(tensor: _Tensor, firsts: Mapping[str, int]) -> _Tensor:
+    """The tensor that a reference (layer, call, position) means, its calls counted from 0."""
     name, call, position = tensor
-    count = len(layers[name].nodes) if name in layers else 0
-    return (name, min(call, count - 1), position) if count else tensor
+    return name, max(call - firsts.get(name, 0), 0), position
 
 
 def value_name(tensor: _Tensor) -> str:

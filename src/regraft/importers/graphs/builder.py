@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs import demand
-from regraft.importers.graphs.neutral import Array, Graph, Node, Unsupported
+from regraft.importers.graphs.neutral import Graph, Node, Unsupported
 from regraft.importers.graphs.values import Constant, Fold, Live, Value
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ class Builder:
         graph: that is being built.
         values: what values have become, by foreign name.
         loaded: variables that were given values, with the tensors of the file that these came from.
+        read: the tensors of the file that were looked at.
         raw: names of values that no weights were applied to yet: the input and its preprocessing.
         never_negative: names of values that are not below zero, whatever the input.
     """
@@ -34,6 +35,7 @@ class Builder:
         self.graph = graph
         self.values: dict[str, Value] = {}
         self.loaded: list[tuple[tuple[str, ...], Any]] = []
+        self.read: set[str] = set()
         self.raw: set[str] = set()
         self.never_negative: set[str] = set()
         self.absorbed: dict[str, str] = {}
@@ -50,7 +52,21 @@ class Builder:
     def operand(self, node: Node, index: int) -> Value | None:
         """What the operand has become; None where it is left out."""
         name = node.inputs[index] if index < len(node.inputs) else ""
-        return self.values[name] if name else None
+        return self.value(name) if name else None
+
+    def value(self, name: str) -> Value | None:
+        """What a value has become; tensors are read when they are first asked for. None where it is not there yet."""
+        tensor = self.graph.tensors.get(name)
+        if name not in self.values and tensor is not None:
+            sources = (tensor.source,) if tensor.source else ()
+            self.values[name] = Constant(tensor.read(), sources, tensor.learns)
+            self.read.update(sources)
+        return self.values.get(name)
+
+    @property
+    def declared_batch(self) -> int | None:
+        """The number of examples that the graph was written for, where it was written for one number only."""
+        return self.graph.inputs[0].shape[0] if self.graph.inputs else None
 
     def live(self, node: Node, index: int = 0) -> Live:
         """An operand that depends on the input."""
@@ -100,7 +116,9 @@ class Builder:
         count = self._names[plain] = self._names[plain] + 1
         return plain if count == 1 else self.name(f"{plain}_{count}")
 
-    def applied(self, node: Node, kind: Callable[..., keras.Layer], tensor: Any, suffix: str = "", **config: Any) -> Any:
+    def applied(
+        self, node: Node, kind: Callable[..., keras.Layer], tensor: Any, suffix: str = "", **config: Any
+    ) -> Any:
         """The result of a new layer without weights, named after the node."""
         return kind(name=self.name(node.name + suffix), **config)(tensor)
 
@@ -223,7 +241,7 @@ class Builder:
 
     def wanted_order(self, value: str, rank: int) -> tuple[int, ...] | None:
         """The order of axes that the first operation that cares wants this value in."""
-        return demand.order(self.consumers, self.values, value, rank)
+        return demand.order(self.consumers, self.value, value, rank)
 
 
 def channel_order(rank: int, channels: int) -> tuple[int, ...]:

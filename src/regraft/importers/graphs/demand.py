@@ -1,11 +1,10 @@
 """In which order of axes a value is wanted: found by following it to the first operation that cares."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from regraft.importers.graphs.neutral import Node
-from regraft.importers.graphs.values import Constant
+from regraft.importers.graphs.values import Constant, Value
 
 _BY_CHANNELS = frozenset(
     ("conv", "conv_transposed", "pool", "global_pool", "lrn", "batch_norm", "group_norm", "depth_to_space")
@@ -18,13 +17,13 @@ _FOLLOWING = frozenset(
 
 
 def order(
-    consumers: Mapping[str, Sequence[Node]], values: Mapping[str, Any], value: str, rank: int
+    consumers: Mapping[str, Sequence[Node]], find: Callable[[str], Value | None], value: str, rank: int
 ) -> tuple[int, ...] | None:
     """The foreign axes of a value in the order that its first demanding reader wants.
 
     Args:
         consumers: the readers of each value.
-        values: what values have become; used for the orders of transpositions.
+        find: gives what a value has become; used for the orders of transpositions.
         value: its name.
         rank: how many axes it has.
 
@@ -46,7 +45,7 @@ def order(
             if node.kind in _FOLLOWING:
                 waiting.append((node.outputs[0], axes))
             elif node.kind == "transpose":
-                waiting.append((node.outputs[0], tuple(axes[axis] for axis in _transposition(node, values, rank))))
+                waiting.append((node.outputs[0], tuple(axes[axis] for axis in _transposition(node, find, rank))))
     return None
 
 
@@ -58,6 +57,6 @@ def _wanted(node: Node, rank: int) -> tuple[int, ...] | None:
     return None
 
 
-def _transposition(node: Node, values: Mapping[str, Any], rank: int) -> tuple[int, ...]:
-    given = values.get(node.inputs[1]) if len(node.inputs) > 1 else None
+def _transposition(node: Node, find: Callable[[str], Value | None], rank: int) -> tuple[int, ...]:
+    given = find(node.inputs[1]) if len(node.inputs) > 1 else None
     return tuple(int(axis) for axis in given.values) if isinstance(given, Constant) else tuple(reversed(range(rank)))

@@ -70,6 +70,7 @@ def _model_name(item: Mapping[str, Any]) -> str:
 def _functional(item: Mapping[str, Any], scope: Scope) -> Part:
     model = described(item)
     graph = keras_graph.built(model, scope.whole.source)
+    firsts = keras_graph.first_calls(model)
     by_name = {layer.name: layer for layer in model.layers}
     values: dict[str, Value] = {}
     for name in graph.inputs:
@@ -78,7 +79,7 @@ def _functional(item: Mapping[str, Any], scope: Scope) -> Part:
     inputs = [values[name] for name in graph.inputs]
 
     def find(reference: calls.Reference) -> Value:
-        return values[keras_graph.value_name(keras_graph.existing(reference, by_name))]
+        return values[keras_graph.value_name(keras_graph.existing(reference, firsts))]
 
     for operation in graph.operations:
         index = int(operation.name[len(operation.layer) :].removeprefix("#") or 1) - 1

@@ -17,6 +17,8 @@ _HELD = (
 _INNER = ("layer", "backward_layer", "cell")
 # What stands in a layer's configuration and is not its business.
 _ELSEWHERE = ("batch_shape", "name")
+# What says nothing for a layer that has no such setting; whether it is trainable says nothing of one without weights.
+_SAYS_NOTHING: tuple[Any, ...] = (None, False, 0, "", [], {})
 
 
 def made(item: Mapping[str, Any], name: str, place: str, notes: list[str], model: Callable[..., Any]) -> Any:
@@ -41,7 +43,7 @@ def made(item: Mapping[str, Any], name: str, place: str, notes: list[str], model
     for key, value in config.items():
         if key in known and key not in _ELSEWHERE:
             given[key] = _setting(key, value, place, notes, model)
-        elif key not in _ELSEWHERE and value not in (None, False, 0, "", [], {}):
+        elif key not in (*_ELSEWHERE, "trainable") and value not in _SAYS_NOTHING:
             raise SourceError(
                 f"{place}: setting '{key}' = {str(value)[:40]} is unknown to {item['class_name']} of Keras "
                 f"{keras.__version__}{nearest(key, known)}; give the model itself, or its weights with --architecture"

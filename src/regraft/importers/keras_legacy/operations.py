@@ -60,7 +60,8 @@ def computed(item: Mapping[str, Any], given: Sequence[Any], named: Mapping[str, 
 
 
 def _found(name: str, place: str) -> Function:
-    known = FUNCTIONS.get(name) or FUNCTIONS.get(_ALIASES.get(name, ""))
+    current = name.removeprefix("compat.v1.")
+    known = FUNCTIONS.get(current) or FUNCTIONS.get(_ALIASES.get(current, ""))
     if known is None:
         raise SourceError(
             f"{place} calls TensorFlow's '{name}', which is not translated{nearest(name, FUNCTIONS)}; cut the network "
@@ -73,10 +74,10 @@ def _by_name(name: str, given: Sequence[Any], named: Mapping[str, Any], place: s
     known = _found(name, place)
     first = dict(zip(known.parameters, given, strict=False))
     rest = {key: value for key, value in named.items() if key != "name" and value is not None}
-    unknown = sorted(set(rest) - set(known.parameters))
+    unknown = sorted(key for key in set(rest) - set(known.parameters) if rest[key] is not False)
     if unknown or len(given) > len(known.parameters):
         raise SourceError(f"{place}: argument {unknown or len(given)} of TensorFlow's '{name}' is not translated")
-    return {**first, **rest}
+    return {**first, **{key: value for key, value in rest.items() if key in known.parameters}}
 
 
 def _from_node(config: Mapping[str, Any], given: Sequence[Any], place: str) -> tuple[str, dict[str, Any]]:
@@ -265,7 +266,6 @@ _ALIASES = {
     "__operators__.multiply": "math.multiply",
     "__operators__.truediv": "math.truediv",
     "math.divide": "math.truediv",
-    "compat.v1.transpose": "transpose",
     "nn.swish": "nn.silu",
     "nn.tanh": "math.tanh",
     "nn.sigmoid": "math.sigmoid",

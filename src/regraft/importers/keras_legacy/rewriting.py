@@ -141,7 +141,7 @@ def _without_effect(item: Item, config: Config) -> None:
         config.pop(key, None)
     if item["class_name"] != "Embedding":
         config.pop("input_dim", None)
-    if item["class_name"] in ("DepthwiseConv2D", "DepthwiseConv1D") and config.get("groups") == 1:
+    if config.get("groups") == 1:
         config.pop("groups")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Node, Unsupported
-from regraft.importers.graphs.values import Live, Value
+from regraft.importers.graphs.values import Value
 
 # Functions with arguments have layers of their own; what each argument is called there.
 _LAYERS: dict[str, Any] = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU, "relu": keras.layers.ReLU}
@@ -33,7 +33,9 @@ def hard_sigmoid(node: Node, build: Builder) -> Sequence[Value]:
     x = build.live(node)
     settings = node.settings
     build.never_negative.update(node.outputs)
-    scaled = build.applied(node, keras.layers.Rescaling, x.tensor, "_line", scale=settings["slope"], offset=settings["offset"])
+    scaled = build.applied(
+        node, keras.layers.Rescaling, x.tensor, "_line", scale=settings["slope"], offset=settings["offset"]
+    )
     return [x.with_tensor(build.applied(node, keras.layers.ReLU, scaled, max_value=1.0))]
 
 
@@ -63,7 +65,9 @@ def prelu(node: Node, build: Builder) -> Sequence[Value]:
     if laid.ndim < 2:
         raise Unsupported(f"slopes of shape {slope.values.shape} for {x.said()}")
     kind: Any = keras.layers.PReLU
-    return [x.with_tensor(build.weighted(node, kind, x.tensor, {"alpha": slope.of(laid[0])}, shared_axes=shared or None))]
+    return [
+        x.with_tensor(build.weighted(node, kind, x.tensor, {"alpha": slope.of(laid[0])}, shared_axes=shared or None))
+    ]
 
 
 def softmax(node: Node, build: Builder) -> Sequence[Value]:
@@ -123,8 +127,3 @@ def _bound(node: Node, build: Builder, index: int) -> float | None:
     given = build.constant_or(node, index, None)
     bound = None if given is None or given.values.size != 1 else float(given.values.reshape(-1)[0])
     return None if bound is None or not np.isfinite(bound) or abs(bound) > 3e38 else bound
-
-
-def kept(node: Node, build: Builder) -> Live:
-    """The first operand, which depends on the input."""
-    return build.live(node)

@@ -78,7 +78,9 @@ def _with_constant(node: Node, build: Builder, function: str, x: Live, constant:
     if missing:
         x = build.arranged(node, x, (*x.axes, *missing))
     if constant.values.size == 1:
-        return x.with_tensor(_with_number(node, build, function, x.tensor, float(constant.values.reshape(-1)[0]), swapped))
+        return x.with_tensor(
+            _with_number(node, build, function, x.tensor, float(constant.values.reshape(-1)[0]), swapped)
+        )
     line = _as_line(function, constant.values, swapped)
     if line is not None:
         learns = constant.learns and node.inputs[swapped ^ 1] not in build.raw and not _is_raw(node, build)
@@ -89,7 +91,7 @@ def _with_constant(node: Node, build: Builder, function: str, x: Live, constant:
 
 
 def _is_raw(node: Node, build: Builder) -> bool:
-    return all(name in build.raw for name in node.inputs if isinstance(build.values.get(name), Live))
+    return all(name in build.raw for name in node.inputs if isinstance(build.value(name), Live))
 
 
 def _missing(x: Live, values: Array) -> list[int]:
@@ -131,14 +133,17 @@ def _as_line(function: str, values: Array, swapped: bool) -> tuple[Array | None,
 
 
 def _affine(node: Node, build: Builder, x: Live, constant: Constant, scale: Array | None, offset: Array | None) -> Live:
-    """x * scale + offset with both learned, as an `EinsumDense` whose kernel goes element by element.
+    """X * scale + offset with both learned, as an `EinsumDense` whose kernel goes element by element.
 
     A multiplication takes the addition after it along. An addition alone gets a kernel of ones beside it.
     """
-    given = {"kernel": None if scale is None else constant.of(scale), "bias": None if offset is None else constant.of(offset)}
+    given = {
+        "kernel": None if scale is None else constant.of(scale),
+        "bias": None if offset is None else constant.of(offset),
+    }
     follower = build.follower(node, "binary") if offset is None else None
     if follower is not None and follower.settings["function"] == "add":
-        other = next((build.values.get(name) for name in follower.inputs if name != node.outputs[0]), None)
+        other = next((build.value(name) for name in follower.inputs if name != node.outputs[0]), None)
         if isinstance(other, Constant) and other.learns and other.values.shape == constant.values.shape:
             given["bias"] = other
             build.absorb(follower, node)
@@ -157,7 +162,7 @@ def _affine(node: Node, build: Builder, x: Live, constant: Constant, scale: Arra
 
 
 def _fixed_line(node: Node, build: Builder, x: Live, scale: Array | None, offset: Array | None) -> Live:
-    """x * scale + offset with constants: preprocessing, which training leaves alone."""
+    """X * scale + offset with constants: preprocessing, which training leaves alone."""
     scale = None if scale is None else x.laid_out(scale)
     offset = None if offset is None else x.laid_out(offset)
     shapes = [given.shape for given in (scale, offset) if given is not None]

@@ -34,7 +34,7 @@ def _addition(node: Node, build: Builder) -> tuple[Node, Constant] | None:
     follower = build.follower(node, "binary")
     if follower is None or follower.settings["function"] != "add":
         return None
-    others = [build.values.get(name) for name in follower.inputs if name != node.outputs[0]]
+    others = [build.value(name) for name in follower.inputs if name != node.outputs[0]]
     return (follower, others[0]) if len(others) == 1 and isinstance(others[0], Constant) else None
 
 

@@ -22,9 +22,7 @@ def conv(node: Node, build: Builder) -> Sequence[Value]:
     settings = node.settings
     *window, _, outputs = kernel.values.shape
     tensor = x.tensor
-    pads = windows.resolved(
-        settings["padding"], tensor.shape[1:-1], window, settings["strides"], settings["dilations"]
-    )
+    pads = windows.resolved(settings["padding"], tensor.shape[1:-1], window, settings["strides"], settings["dilations"])
     if not isinstance(pads, str):
         tensor, pads = windows.padded(build, node, tensor, pads), "valid"
     offset = bias.of(node, build, outputs)

@@ -13,7 +13,7 @@ from regraft.importers.graphs.values import Constant, Live, Value
 
 
 def dense(node: Node, build: Builder) -> Sequence[Value]:
-    """x @ kernel + bias over the last axis."""
+    """X @ kernel + bias over the last axis."""
     kernel = build.constant(node, 1)
     if node.settings.get("transposed"):
         kernel = kernel.of(kernel.values.T)
@@ -23,7 +23,7 @@ def dense(node: Node, build: Builder) -> Sequence[Value]:
 
 
 def matmul(node: Node, build: Builder) -> Sequence[Value]:
-    """a @ b, as a dense layer where b is a matrix of constants."""
+    """A @ b, as a dense layer where b is a matrix of constants."""
     first, second = build.operand(node, 0), build.operand(node, 1)
     if isinstance(first, Live) and isinstance(second, Constant) and second.values.ndim == 2:
         return [over_last_axis(node, build, first, second)]
@@ -78,4 +78,6 @@ def looked_up(node: Node, build: Builder, table: Constant, indices: Live) -> Liv
 
 
 def _said(value: Value | None) -> str:
-    return value.said() if isinstance(value, Live) else f"constants of shape {value.values.shape}" if value else "nothing"
+    return (
+        value.said() if isinstance(value, Live) else f"constants of shape {value.values.shape}" if value else "nothing"
+    )

@@ -20,7 +20,12 @@ def batch_norm(node: Node, build: Builder) -> Sequence[Value]:
     if axis not in x.axes:
         x = build.arranged(node, x, channel_order(x.rank, node.settings["channels"]))
     scale, offset = build.constant_or(node, 1, None), build.constant_or(node, 2, None)
-    weights = {"gamma": scale, "beta": offset, "moving_mean": build.constant(node, 3), "moving_variance": build.constant(node, 4)}
+    weights = {
+        "gamma": scale,
+        "beta": offset,
+        "moving_mean": build.constant(node, 3),
+        "moving_variance": build.constant(node, 4),
+    }
     config = {"axis": x.place(axis), "epsilon": node.settings["epsilon"], "momentum": node.settings["momentum"]}
     config |= {"scale": scale is not None, "center": offset is not None}
     ordered = {place: _ordered(x, axis, values) for place, values in weights.items()}
@@ -48,7 +53,7 @@ def group_norm(node: Node, build: Builder) -> Sequence[Value]:
 
 
 def lrn(node: Node, build: Builder) -> Sequence[Value]:
-    """x / (bias + alpha * mean of squares over neighbouring channels) ^ beta, by pooling over channels.
+    """X / (bias + alpha * mean of squares over neighbouring channels) ^ beta, by pooling over channels.
 
     Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks, 2012, section 3.3.
     """

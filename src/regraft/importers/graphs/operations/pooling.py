@@ -80,7 +80,9 @@ def _averaged(node: Node, build: Builder, tensor: Any, pads: windows.Pads) -> An
     # Normalization divides by the root of its variance: a constant factor for every place, without variables.
     axes = tuple(range(1, share.ndim + 1))
     kind: Any = keras.layers.Normalization
-    return build.applied(node, kind, pooled, "_border", axis=axes, mean=np.zeros_like(share).tolist(), variance=(share**2).tolist())
+    return build.applied(
+        node, kind, pooled, "_border", axis=axes, mean=np.zeros_like(share).tolist(), variance=(share**2).tolist()
+    )
 
 
 def _grown(pads: windows.Pads, sizes: windows.Sizes, window: Sequence[int], strides: Sequence[int]) -> windows.Pads:
@@ -97,7 +99,12 @@ def _grown(pads: windows.Pads, sizes: windows.Sizes, window: Sequence[int], stri
 
 
 def _shares(
-    sizes: tuple[int, ...], window: Sequence[int], strides: Sequence[int], pads: windows.Pads, grown: windows.Pads, counted: bool
+    sizes: tuple[int, ...],
+    window: Sequence[int],
+    strides: Sequence[int],
+    pads: windows.Pads,
+    grown: windows.Pads,
+    counted: bool,
 ) -> Array:
     """How much of each window counts, as a part of all of it."""
     shares: list[Array] = []

@@ -18,7 +18,9 @@ CROPPINGS = (keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Crop
 LOWEST = float(np.finfo(np.float32).min)
 
 
-def resolved(padding: Padding, sizes: Sizes, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Pads | str:
+def resolved(
+    padding: Padding, sizes: Sizes, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> Pads | str:
     """Padding as Keras says it (`valid`, `same`), or else by how much.
 
     `same` is TensorFlow's: the result has ceil(size / stride) elements, what is uneven goes to the end. Explicit padding
@@ -36,7 +38,9 @@ def resolved(padding: Padding, sizes: Sizes, window: Sequence[int], strides: Seq
     return "same" if even and set(strides) == {1} else padding
 
 
-def explicit(padding: Pads | str, sizes: Sizes, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Pads:
+def explicit(
+    padding: Pads | str, sizes: Sizes, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> Pads:
     """The same padding in numbers.
 
     Raises:
