@@ -1,6 +1,7 @@
 """`regraft inspect`: what a network is."""
 
 import argparse
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from regraft.cli.text import counted, facts, table
 
 if TYPE_CHECKING:
     from regraft.formats.inspection import Inspection
+
+_SHOWN = 12
 
 SUMMARY = "show what a network is: layers, tensors, where it can be cut, optimizer state"
 EXAMPLE = """
@@ -25,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "source", metavar="SOURCE", help="a .keras, .h5 or .weights.h5 file, which is only looked at, or keras:NAME"
     )
     parser.add_argument("--html", metavar="FILE", help="also draw the network's graph into this page")
+    parser.add_argument("--tensorboard", metavar="DIR", help="also write the graph to this folder for TensorBoard")
     parser.add_argument(
         "--architecture", metavar="A", help="what builds the network where SOURCE holds only weights: keras:NAME?..., "
         "or package.module:function"
@@ -38,7 +42,12 @@ def run(arguments: argparse.Namespace) -> "Inspection":
 
     if arguments.architecture or not is_file(arguments.source):
         framework.load()
-    return regraft.inspect(arguments.source, architecture=arguments.architecture, page=arguments.html)
+    return regraft.inspect(
+        arguments.source,
+        architecture=arguments.architecture,
+        page=arguments.html,
+        tensorboard=arguments.tensorboard,
+    )
 
 
 def show(result: "Inspection") -> str:
@@ -48,6 +57,7 @@ def show(result: "Inspection") -> str:
         steps = result.optimizer.iterations
         said = f"{result.optimizer.class_name}, {counted(len(result.optimizer.slots), 'tensor')} of state"
         blocks.append(facts([("optimizer", said + (f", {counted(steps, 'step')} taken" if steps is not None else ""))]))
+    blocks.append(_collections(result))
     if result.warnings:
         blocks.append(facts([("warning", warning) for warning in result.warnings]))
     return "\n\n".join(block for block in blocks if block)
@@ -61,6 +71,21 @@ def _heading(result: "Inspection") -> str:
         counted(len(result.cut_points), "cut point"),
     ]
     return f"{result.path}: {result.format}, {', '.join(parts)}"
+
+
+def _collections(result: "Inspection") -> str:
+    """What is in the collections of a TensorFlow graph, and its signatures, by name."""
+    named = {name: _some(items) for name, items in (result.metadata.get("collections") or {}).items() if items}
+    for name, signature in (result.metadata.get("signatures") or {}).items():
+        sides = [", ".join(item["value"] for item in signature[side].values()) for side in ("inputs", "outputs")]
+        named[name] = " -> ".join(side or "nothing" for side in sides)
+    return facts(list(named.items())) if named else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of many names; `--json` has all."""
+    more = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _layers(result: "Inspection") -> str:

@@ -1,5 +1,6 @@
 """Which format a file or folder is of, by what is in it; its name does not count."""
 
+import glob
 import json
 import zipfile
 from pathlib import Path
@@ -76,7 +77,16 @@ def _file(path: Path) -> str | None:
         found = recognise(head, tail, size, path)
         if found:
             return found
-    return _checkpoint_data(path) or protobuf.kind(path)
+    return _checkpoint_data(path) or protobuf.kind(path) or _damaged_graph(path, head)
+
+
+def _damaged_graph(path: Path, head: bytes) -> str | None:
+    """What a file must have been whose fields can no longer be told: its name and its first byte say it."""
+    if head[:1] not in (b"\x08", b"\x0a"):
+        return None
+    if path.name == "saved_model.pb":
+        return "tensorflow-saved-model"
+    return {".meta": "tensorflow-meta-graph", ".pb": "tensorflow-graph"}.get(path.suffix)
 
 
 def _zip(path: Path) -> str | None:
@@ -144,4 +154,8 @@ def _safetensors(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
 
 def _checkpoint_data(path: Path) -> str | None:
     stem, mark, _ = path.name.partition(".data-0")
-    return "tensorflow-checkpoint" if mark and path.with_name(f"{stem}.index").exists() else None
+    if mark and path.with_name(f"{stem}.index").exists():
+        return "tensorflow-checkpoint"
+    # What is cut off has lost its mark at the end; what stands beside it still tells.
+    stem, mark, _ = path.name.partition(".index")
+    return "tensorflow-checkpoint" if mark and any(path.parent.glob(f"{glob.escape(stem)}.data-0*")) else None

@@ -101,10 +101,10 @@ def _shards(prefix: Path, count: int) -> tuple[Path, ...]:
 def _single(prefix: Path, name: str, entry: Message, shards: tuple[Path, ...], big: bool) -> TensorEntry:
     dtype, shape = type_name(entry.integer(1)), known_shape(entry.message(2))
     stored = _stored(prefix, name, entry, shards, big)
-    # Of texts, each has at least a byte for its length, and all lengths together have a checksum.
     size = item_size(dtype)
-    expected = prod(shape) * (size or 1) + (0 if size else 4)
-    if stored.size != expected and (size or stored.size < expected):
+    # Of texts, each has at least a byte for its length, and all lengths together have a checksum.
+    expected = prod(shape) + 4 if dtype == STRING else prod(shape) * (size or 0)
+    if stored.size < expected or (size and stored.size > expected):
         raise CorruptFileError(
             f"'{index_path(prefix)}': tensor '{name}' of shape {shape} needs {expected} bytes, {stored.size} are stored"
         )

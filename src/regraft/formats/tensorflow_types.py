@@ -50,6 +50,15 @@ def type_name(number: int) -> str:
     return _NAMES.get(number % 100 if number > 100 else number, f"type {number}")
 
 
+def type_number(name: str) -> int | None:
+    """TensorFlow's number of a type; None where the word is none.
+
+    >>> type_number("float32"), type_number("SAME")
+    (1, None)
+    """
+    return next((number for number, known in _NAMES.items() if known == name), None)
+
+
 def storage(name: str) -> np.dtype[Any]:
     """The NumPy type in which values of a type are kept.
 

@@ -9,6 +9,7 @@ from regraft import formats
 from regraft.core import storage
 from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.formats import drawing, inspection, keras_zip
+from regraft.formats import tensorboard as events
 from regraft.formats.inspection import Inspection
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def inspect(
     *,
     architecture: str | None = None,
     page: str | os.PathLike[str] | None = None,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> Inspection:
     """Find out what a network is: its layers, its tensors, and where it can be cut.
 
@@ -35,11 +37,12 @@ def inspect(
         source: as `regraft.open` takes it, or what that returned.
         architecture: what builds the model where the file holds only weights.
         page: an HTML file to draw the network's graph into.
+        tensorboard: a folder to write the graph to, for TensorBoard to draw.
 
     Raises:
-        SourceError: the source cannot be opened; or a page is asked for, and the source has no graph.
+        SourceError: the source cannot be opened; or a drawing is asked for, and the source has no graph.
         CorruptFileError: the file is truncated or was altered.
-        StorageError: the page cannot be written.
+        StorageError: the page or the folder cannot be written.
     """
     if is_file(source) and architecture is None:
         name = os.fspath(source)  # pyright: ignore[reportArgumentType] - `is_file` says that it is a path
@@ -48,6 +51,8 @@ def inspect(
         name, archive = _opened(source, architecture)
     if page is not None:
         storage.write_text(Path(page), drawing.page(archive, Path(name).name))
+    if tensorboard is not None:
+        events.write(formats.graph(archive), Path(tensorboard))
     return inspection.summary(archive, name)
 
 
