@@ -123,15 +123,9 @@ def test_weights_of_keras_2_fit_the_live_network(nets, live):
 
 FOREIGN = {
     "caffe_lenet_mnist/lenet_iter_10000.caffemodel": "a Caffe model",
-    "lasagne_resnet_cifar10/cifar_model_n5.npz": "a NumPy archive (.npz)",
     "mlperf_tiny_resnet8_cifar10/pretrainedResnet.tflite": "a TensorFlow Lite model",
     "mtcnn_caffe/model/det1.caffemodel": "a Caffe model",
-    "mtcnn_npy/det1.npy": "a NumPy array (.npy)",
-    "mtcnn_pytorch/onet.pt": "a PyTorch file",
-    "pytorch_resnet_cifar10/resnet20-12fca82f.th": "a PyTorch file",
     "safetensors_mnist_dfdx/mnist.safetensors": "a safetensors file",
-    "semg_m5_pt_onnx_tflite_savedmodel/pretrain_model/M5_recover.pt": "a PyTorch file",
-    "torchscript_mnist_potato2chip/model_scripted.pt": "a TorchScript file",
 }
 
 

@@ -32,18 +32,11 @@ def foreign(tmp_path):
                 archive.writestr(member, b"x")
         return tmp_path / name
 
-    np.save(tmp_path / "a.npy", np.zeros(2))
-    np.savez(tmp_path / "a.npz", np.zeros(2))
     header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     return {
         "a TensorFlow Lite model": write("m.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 20),
-        "a PyTorch file": zipped("m.pt", ["archive/data.pkl", "archive/data/0"]),
-        "a TorchScript file": zipped("s.pt", ["s/data.pkl", "s/code/net.py"]),
         "a safetensors file": write("m.safetensors", struct.pack("<Q", len(header)) + header + b"\0\0\0\0"),
         "a Caffe model": write("m.caffemodel", b"\n\x03net\xa2\x06\x02\n\0\xa2\x06\x02\n\0"),
-        "a NumPy archive (.npz)": tmp_path / "a.npz",
-        "a NumPy array (.npy)": tmp_path / "a.npy",
-        "a Python pickle": write("p.pkl", b"\x80\x04K\x01."),
     }
 
 

@@ -1,5 +1,6 @@
 """What a model file is, found out without any framework: layers, tensors, cut points, optimizer state."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -186,7 +187,7 @@ def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> di
     holders = {operation.attributes.get("tensor"): operation.layer for operation in reversed(operations)}
     owned: dict[str, list[TensorEntry]] = {}
     for name, tensor in archive.tensors.items():
-        by_name = next((path for path in _above(name) if path in known), name.rpartition("/")[0])
+        by_name = next((path for path in _above(name) if path in known), _owner(name))
         layer = holders.get(name) or readers.get(name, by_name)
         owned.setdefault(layer, []).append(tensor)
     return owned
@@ -200,6 +201,15 @@ def parameters_below(owned: Mapping[str, Sequence[TensorEntry]]) -> dict[str, in
         for path in (layer, *_above(layer)):
             totals[path] = totals.get(path, 0) + size
     return totals
+
+
+def _owner(name: str) -> str:
+    """The layer in the name of a tensor: what stands before its last part; the whole name where it has no parts.
+
+    >>> _owner("conv1/kernel"), _owner("layer1.0.conv1.weight"), _owner("arr_7")
+    ('conv1', 'layer1.0.conv1', 'arr_7')
+    """
+    return re.sub(r"(^|[/.])[^/.]*$", "", name) or name
 
 
 def _above(name: str) -> Iterator[str]:

@@ -11,19 +11,16 @@ from regraft.formats import hdf5, protobuf
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
     "tflite": "a TensorFlow Lite model",
-    "pytorch": "a PyTorch file",
-    "torchscript": "a TorchScript file",
     "safetensors": "a safetensors file",
     "caffe": "a Caffe model",
-    "npz": "a NumPy archive (.npz)",
-    "npy": "a NumPy array (.npy)",
-    "pickle": "a Python pickle",
     "keras-folder": "an unzipped Keras model",
     "keras-npz": "a Keras model with NumPy weights",
 }
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TABLE = bytes.fromhex("57fb808b247547db")
+# How pickles of protocols 0 and 1 begin when they hold a dictionary, a list or an array.
+_PICKLES = (b"(d", b"(l", b"}q", b"]q", b"cnumpy.", b"ccollections\n", b"cnumpy\n")
 _LEGACY_PYTORCH = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")
 
 
@@ -90,7 +87,9 @@ def _damaged_graph(path: Path, head: bytes) -> str | None:
 
 
 def _zip(path: Path) -> str | None:
-    if not zipfile.is_zipfile(path):
+    with hdf5.refusing_damage(path):
+        whole = zipfile.is_zipfile(path)
+    if not whole:
         raise CorruptFileError(f"'{path}' is cut off: it begins as a zip file and has no end; get the file again")
     with hdf5.refusing_damage(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
@@ -136,7 +135,15 @@ def _by_mark(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
         return "tensorflow-checkpoint"
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "pytorch" if _LEGACY_PYTORCH in head else "pickle"
-    return "pickle" if head[:2] in (b"(d", b"(l") else None
+    if head.startswith(_PICKLES):
+        return "pickle"
+    return "pytorch" if _is_tar(path) else None
+
+
+def _is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive; PyTorch 0.1 wrote one."""
+    with path.open("rb") as file:
+        return file.read(512)[257:262] == b"ustar"
 
 
 def _safetensors(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
