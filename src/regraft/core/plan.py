@@ -67,8 +67,8 @@ class FineTuneSpec:
         batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves;
             `adapt`: they learn and follow the data like any layer.
         label_smoothing: as in Keras.
-        average: where to take the weights on the straight line from the start of the phase (0) to its end (1), WiSE-FT
-            (Wortsman et al. 2022); None: where validation is best.
+        average: where on the straight line from the head alone (0) to the end of training (1) the weights are taken,
+            WiSE-FT (Wortsman et al. 2022).
     """
 
     enabled: Literal["auto", "yes", "no"] = AUTO
@@ -84,7 +84,14 @@ class FineTuneSpec:
     weight_decay: float = 0.0
     batch_norm: Literal["frozen", "adapt"] = "frozen"
     label_smoothing: float = 0.0
-    average: float | None = None
+    average: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse an average that would be the head alone, or beyond what was learnt."""
+        if not 0 < self.average <= 1:
+            raise RequestError(
+                f"expected the plan's fine_tune.average above 0 (the head alone) and up to 1, found {self.average}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

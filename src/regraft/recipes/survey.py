@@ -34,7 +34,7 @@ _LINEAR = (
 
 # What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where
 # that is nothing: networks as small as that may learn as a whole.
-_PASSES = 8.0
+_PASSES = 4.0
 ALWAYS_AFFORDABLE = 2e11
 _MAP_BYTES = 4e9
 # Above this, the validation examples would add little to what is learnt from.
@@ -91,8 +91,8 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
 
 
 def epochs_for(plan: Plan, training: int) -> int:
-    """How many epochs fine-tuning takes where the plan leaves it open: about 140 steps, at least 3 and at most 100."""
-    return plan.fine_tune.epochs or int(np.clip(round(4500 / max(training, 1)), 3, 100))
+    """How many epochs fine-tuning takes where the plan leaves it open: about 95 steps, at least 3 and at most 100."""
+    return plan.fine_tune.epochs or int(np.clip(round(3000 / max(training, 1)), 3, 100))
 
 
 def views_for(plan: Plan, training: int) -> int:

@@ -150,7 +150,7 @@ def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, 
     """The branch after it has learnt from the validation examples too, where the plan says so."""
     if plan.refit != "yes" or not len(found.examples.indices("validation")):
         return branch
-    if branch.head is None:
-        return refit(pretrained, found, plan, branch, store, folder / run_folder.REFIT_CHECKPOINT)
     head = fit(found, plan, labelled(found))
+    if branch.head is None:
+        return refit(pretrained, found, plan, branch, head, store, folder / run_folder.REFIT_CHECKPOINT)
     return replace(branch, model=head_branch(pretrained, found, plan, head, branch.chosen).model, head=head)

@@ -139,17 +139,11 @@ def predict(model: keras.Model, feed: Feed) -> Array:
     return _probabilities(stepper(model, []), feed)
 
 
-def judging(model: keras.Model, validation: Feed, phase: str) -> Callable[[], Epoch]:
-    """How a branch does on validation at the time of each call, as a row of a history of its own; compiled once."""
-    machine = stepper(model, [])
-
-    def judge() -> Epoch:
-        started = time.perf_counter()
-        machine.refresh()
-        row = _evaluate(machine, validation, phase, 1, None, 0.0, 0.0)
-        return replace(row, seconds=time.perf_counter() - started)
-
-    return judge
+def judge(model: keras.Model, validation: Feed, phase: str) -> Epoch:
+    """How a branch does on validation, as a row of a history of its own."""
+    started = time.perf_counter()
+    row = _evaluate(stepper(model, []), validation, phase, 1, None, 0.0, 0.0)
+    return replace(row, seconds=time.perf_counter() - started)
 
 
 def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, random: np.random.Generator) -> float:

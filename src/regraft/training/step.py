@@ -32,10 +32,6 @@ class Stepper(Protocol):
         """Write the state back into the model's and the optimizers' variables."""
         ...
 
-    def refresh(self) -> None:
-        """Take the state from the model's and the optimizers' variables anew."""
-        ...
-
 
 def stepper(model: keras.Model, groups: Sequence[Group]) -> Stepper:
     """The stepper of the backend that Keras runs on."""
@@ -79,7 +75,8 @@ class _TensorFlow:
             with keras.StatelessScope():
                 return model(x, training=False)
 
-        self._logits = tf.function(logits, [x], autograph=False).get_concrete_function()
+        self._trace = tf.function(logits, [x], autograph=False).get_concrete_function
+        self._logits: Any = None
         self._tensor = tf.constant
 
     def step(self, x: Array, y: Array) -> float:
@@ -87,13 +84,12 @@ class _TensorFlow:
         return float(self._step(self._tensor(x, "float32"), self._tensor(y, "float32")))
 
     def logits(self, x: Array) -> Array:
+        # A phase without validation never asks.
+        self._logits = self._logits or self._trace()
         return self._logits(self._tensor(x, "float32")).numpy()
 
     def synchronise(self) -> None:
         """Nothing to do: TensorFlow's steps change the variables themselves."""
-
-    def refresh(self) -> None:
-        """Nothing to do: TensorFlow's steps use the variables themselves."""
 
 
 class _Jax:
@@ -129,9 +125,9 @@ class _Jax:
 
         self._step = jax.jit(step)
         self._run = jax.jit(lambda learning, others, x: run(learning, others, x, False)[0])
-        self.refresh()
+        self._read()
 
-    def refresh(self) -> None:
+    def _read(self) -> None:
         self._values = [[variable.value for variable in chosen] for chosen in self._learning]
         self._other_values = [variable.value for variable in self._others]
         self._states = [[variable.value for variable in optimizer.variables] for optimizer in self._optimizers]
@@ -178,9 +174,6 @@ class _Torch:
 
     def synchronise(self) -> None:
         """Nothing to do: PyTorch's steps change the variables themselves."""
-
-    def refresh(self) -> None:
-        """Nothing to do: PyTorch's steps use the variables themselves."""
 
 
 _STEPPERS: dict[str, Callable[[keras.Model, Sequence[Group]], Stepper]] = {
