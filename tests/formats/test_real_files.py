@@ -125,7 +125,6 @@ FOREIGN = {
     "caffe_lenet_mnist/lenet_iter_10000.caffemodel": "a Caffe model",
     "mlperf_tiny_resnet8_cifar10/pretrainedResnet.tflite": "a TensorFlow Lite model",
     "mtcnn_caffe/model/det1.caffemodel": "a Caffe model",
-    "safetensors_mnist_dfdx/mnist.safetensors": "a safetensors file",
 }
 
 

@@ -1,17 +1,15 @@
 """Which format a file or folder is of, by what is in it; its name does not count."""
 
 import glob
-import json
 import zipfile
 from pathlib import Path
 
 from regraft.core.errors import CorruptFileError, SourceError, nearest
-from regraft.formats import hdf5, protobuf
+from regraft.formats import hdf5, protobuf, safetensors
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
     "tflite": "a TensorFlow Lite model",
-    "safetensors": "a safetensors file",
     "caffe": "a Caffe model",
     "keras-folder": "an unzipped Keras model",
     "keras-npz": "a Keras model with NumPy weights",
@@ -147,16 +145,9 @@ def _is_tar(path: Path) -> bool:
 
 
 def _safetensors(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
-    length = int.from_bytes(head[:8], "little")
-    if head[8:9] != b"{" or not 2 <= length <= min(size - 8, 1 << 27):
-        return None
-    with path.open("rb") as file:
-        file.seek(8)
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            return None
-    return "safetensors" if isinstance(header, dict) else None
+    if head[8:10] in (b'{"', b"{}", b"{ ") and int.from_bytes(head[:8], "little") < 1 << 32:
+        return "safetensors"
+    return "safetensors" if head.lstrip()[:1] == b"{" and safetensors.is_index(path) else None
 
 
 def _checkpoint_data(path: Path) -> str | None:
