@@ -65,7 +65,7 @@ class _Builder:
         function: Function | None,
     ) -> OperationGraph:  # fmt: skip
         inside = function is not None
-        made = _made(nodes, self.graph_definition, inside)
+        made = _made(nodes, self.graph_definition, inside, outputs)
         if len(made) != len(nodes):
             raise SourceError(f"two nodes of graph '{name}' have one name; expected a name for each")
         missing = set(outputs) - {value for values in made.values() for value in values} - set(inputs)
@@ -134,12 +134,11 @@ def _reads(node: Node, inside: bool) -> tuple[str, ...]:
     return tuple(_inside_name(name) if inside else value_name(name) for name in node.inputs)
 
 
-def _made(nodes: Sequence[Node], graph: Graph, inside: bool) -> dict[str, tuple[str, ...]]:
+def _made(nodes: Sequence[Node], graph: Graph, inside: bool, outputs: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """What each node makes: as it is declared, or else as far as others read it."""
     read: dict[str, list[str]] = {}
-    for node in nodes:
-        for name in _reads(node, inside):
-            read.setdefault(name.partition(":")[0], []).append(name)
+    for name in (*outputs, *(name for node in nodes for name in _reads(node, inside))):
+        read.setdefault(name.partition(":")[0], []).append(name)
     return {node.name: _outputs(node, graph, inside, read.get(node.name, [])) or (f"^{node.name}",) for node in nodes}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regraft.core.errors import SourceError
+from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats import hdf5, tensorflow_checkpoint, tensorflow_meta_graph, wire
 from regraft.formats.tensorflow_meta_graph import MetaGraph, assembled, meta_graph, operations
@@ -71,5 +71,5 @@ def _parsed(file: Path, stamp: tuple[int, int]) -> MetaGraph:
     whole = wire.mapped(file)
     versions = [meta_graph(message, whole) for message in Message(whole).messages(2)]
     if not versions:
-        raise SourceError(f"'{file}' holds no graph; save the model again")
+        raise CorruptFileError(f"'{file}' holds no graph, it must have been cut off; get the file again")
     return next((meta for meta in versions if _SERVE in meta.tags), versions[0])
