@@ -81,7 +81,9 @@ def _functional(model: Layer, source: str) -> OperationGraph:
         call = value_name((name, index, 0))
         operation = _operation(layer, call, reads, tuple(map(value_name, makes)), source)
         _add(operations, shapes, operation, layer, {value_name(tensor): stated.get(tensor) for tensor in makes})
-    return OperationGraph(model.name, tuple(operations), tuple(map(value_name, given)), tuple(map(value_name, wanted)), shapes)
+    return OperationGraph(
+        model.name, tuple(operations), tuple(map(value_name, given)), tuple(map(value_name, wanted)), shapes
+    )
 
 
 def _operation(layer: Layer, name: str, reads: tuple[str, ...], makes: tuple[str, ...], source: str) -> Operation:

@@ -73,6 +73,9 @@ def described(item: Mapping[str, Any]) -> Layer:
     config: Any = item.get("config") or {}
     if isinstance(config, list):
         config = {"layers": config}
+    elif not isinstance(config, Mapping):
+        # A function is described by its name alone.
+        config = {}
     name = item.get("name") or config.get("name") or item["class_name"]
     class_name = str(item["class_name"])
     origin = str(item.get("module") or "")

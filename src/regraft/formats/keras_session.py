@@ -97,6 +97,8 @@ _OLD_NAMES = {
     "running_mean": "moving_mean",
     "running_std": "moving_variance",
 }
+# Also a recurrent layer's `U`, and its gates one by one; the number tells sessions apart.
+_FIRST = re.compile(rf"({'|'.join(_OLD_NAMES)}|U|[WUb]_[a-z])(?:_\d+)?")
 _UNNAMED = re.compile(r"([a-z_]*(uniform|normal)|variable|param|weight)_?\d*", re.IGNORECASE)
 _ATTENTION = {
     "query": "query_dense",
@@ -116,8 +118,9 @@ def _parsed(layer_name: str, stored: Sequence[tuple[str, Any]], first_keras: boo
         if layer_name.startswith(f"{head}/") or layer_name == head:
             # A name with "/" in it: `fire2/expand1x1_b` belongs to the layer `fire2/expand1x1`.
             middle, own = "", f"{head}/{own}".removeprefix(f"{layer_name}_").removeprefix(f"{layer_name}/")
-        if first_keras:
-            own = _OLD_NAMES.get(own.removeprefix(f"{layer_name}_"), own)
+        first = _FIRST.fullmatch(own.removeprefix(f"{layer_name}_")) if first_keras else None
+        if first is not None:
+            own = _OLD_NAMES.get(first[1], first[1])
         if guess and _UNNAMED.fullmatch(own):
             own = "kernel" if len(dataset.shape) > 1 else "bias"
         owns.append(own)

@@ -6,11 +6,11 @@ from types import ModuleType
 import keras
 
 from regraft.core.errors import SourceError
-from regraft.importers import conventions, hub, keras_applications, keras_file, live_model
+from regraft.importers import conventions, graphs, hub, keras_applications, keras_file, live_model
 from regraft.importers.pretrained import Pretrained, Request, Source, require_finite
 
 # Each has `handles(request)` and `load(request)`; the first that handles a source loads it.
-KINDS: tuple[ModuleType, ...] = (live_model, keras_applications, hub, keras_file)
+KINDS: tuple[ModuleType, ...] = (live_model, keras_applications, hub, graphs, keras_file)
 
 
 def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
@@ -48,7 +48,8 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     'raw'
     """
     text = f"model '{source.name}'" if isinstance(source, keras.Model) else os.fspath(source)
-    request = Request(source if isinstance(source, keras.Model) else text, text, architecture, input_size, weights, trust)
+    given = source if isinstance(source, keras.Model) else text
+    request = Request(given, text, architecture, input_size, weights, trust)
     _refuse_what_would_be_ignored(request)
     for kind in KINDS:
         if kind.handles(request):

@@ -17,6 +17,7 @@ from regraft import formats
 from regraft.core.errors import ProofError, nearest
 from regraft.core.records import LoadReport
 from regraft.graph import names
+from regraft.importers import keras_legacy
 
 _SEED = "seed_generator_state"
 _COUNTER = re.compile(r"_\d+(?=/|$)")
@@ -43,7 +44,8 @@ def load_into(model: keras.Model, path: Path) -> LoadReport:
         SourceError: the format is not known.
     """
     archive = formats.read(path)
-    tensors = {name: entry for name, entry in archive.tensors.items() if not name.endswith(_SEED)}
+    today, done = keras_legacy.as_today(archive, model)
+    tensors = {name: entry for name, entry in today.items() if not name.endswith(_SEED)}
     variables = {name: item for name, item in names.variables(model).items() if not name.endswith(_SEED)}
     found = _layers((name, entry.shape) for name, entry in tensors.items())
     wanted = _layers((name, tuple(variable.shape)) for name, variable in variables.items())
@@ -57,7 +59,7 @@ def load_into(model: keras.Model, path: Path) -> LoadReport:
     names.refresh(model)
     loaded = tuple(new for old, new in pairs if old == new)
     renamed = tuple((old, new) for old, new in pairs if old != new)
-    return LoadReport(loaded=loaded, renamed=renamed, notes=_notes(loaded, renamed))
+    return LoadReport(loaded=loaded, renamed=renamed, notes=(*_notes(loaded, renamed), *done))
 
 
 def _notes(loaded: Sequence[str], renamed: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -114,7 +116,8 @@ def _by_counter(found: Layers, wanted: Layers) -> dict[str, str]:
 def _families(layers: Iterable[str]) -> dict[str, list[str]]:
     result: dict[str, list[str]] = {}
     for name in layers:
-        result.setdefault(_COUNTER.sub("", name), []).append(name)
+        # Since Keras 3 no name has a "/" in it.
+        result.setdefault(_COUNTER.sub("", name).replace("/", "_"), []).append(name)
     return result
 
 

@@ -107,6 +107,8 @@ def _sequential(item: Mapping[str, Any], scope: Scope) -> Part:
         raise SourceError(f"'{scope.whole.source}': expected layers in '{name_of(item)}', found none")
     if first["config"].get("layers") and not is_model(first):
         inputs, outputs = _branches(first, scope)
+        alone = {key: value for key, value in first["config"].items() if key != "layers"}
+        scope.items[names[0]] = {**first, "config": alone}
         return _chained(item, scope, names, inputs, outputs)
     if first["class_name"] == "InputLayer":
         names = names[1:]

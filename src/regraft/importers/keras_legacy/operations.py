@@ -1,7 +1,7 @@
 """TensorFlow functions that a model was built with as if they were layers, in the operations of Keras.
 
 tf.keras 2.0 to 2.3 kept the operation of the graph (`TensorFlowOpLayer`), 2.4 to 2.15 the function that was called
-(`TFOpLambda`, `SlicingOpLambda`). Both are names and arguments, and both are looked up here; nothing is imported by name.
+(`TFOpLambda`, `SlicingOpLambda`). Both are names and arguments, and both are looked up here; nothing is imported.
 """
 
 import json
@@ -87,7 +87,9 @@ def _from_node(config: Mapping[str, Any], given: Sequence[Any], place: str) -> t
         node = json.loads(stated) if isinstance(stated, str) else stated
         kind, count = str(node["op"]), len(node.get("input", ()))
     except (ValueError, TypeError, KeyError) as error:
-        raise SourceError(f"{place}: expected the JSON of one TensorFlow operation, found {str(stated)[:60]!r}") from error
+        raise SourceError(
+            f"{place}: expected the JSON of one TensorFlow operation, found {str(stated)[:60]!r}"
+        ) from error
     constants = {int(key): value for key, value in (config.get("constants") or {}).items()}
     tensors = iter(given)
     everything = [constants[index] if index in constants else next(tensors, None) for index in range(count)]

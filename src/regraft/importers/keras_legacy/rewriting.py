@@ -89,7 +89,12 @@ def _arguments(item: Item, config: Config) -> None:
     """The names of settings in Keras 1 (and of two in Keras 2)."""
     own = _OF_CLASS.get(item["class_name"], {})
     for old, new in {**_ARGUMENTS, **own}.items():
-        if old in config and new and new not in config and not (item["class_name"] in _UNITS_ARE_NOT and old == "output_dim"):
+        if (
+            old in config
+            and new
+            and new not in config
+            and not (item["class_name"] in _UNITS_ARE_NOT and old == "output_dim")
+        ):
             config[new] = config.pop(old)
 
 

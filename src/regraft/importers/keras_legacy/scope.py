@@ -93,7 +93,9 @@ class Scope:
         """
         if not isinstance(shape, (list, tuple)) or config.get("ragged"):
             found = "a ragged one" if config.get("ragged") else "none"
-            raise SourceError(f"{self.place(name)}: expected an input with a shape, found {found}; give the model itself")
+            raise SourceError(
+                f"{self.place(name)}: expected an input with a shape, found {found}; give the model itself"
+            )
         sizes = cast("tuple[int | None, ...]", tuple(shape))
         moved = self.whole.first and len(sizes) >= 4
         sizes = layout.moved_shape(sizes) if moved else sizes

@@ -5,6 +5,7 @@ around, Keras 1 stored the gates of an LSTM one by one, NVIDIA's library transpo
 flatter. Each step says whether it applies by the shapes and the settings, and names itself in the report.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,9 +37,11 @@ class Origin:
     def of(cls, archive: TensorArchive) -> "Origin":
         """What an archive says of itself; kernels in Theano's order are taken to be Theano's."""
         version = str(archive.metadata.get("keras_version") or "3")
-        outputs_first = any("Theano's order" in line for line in archive.warnings)
+        major = int(version.partition(".")[0])
+        stated = major < 2 and '"dim_ordering": "th"' in json.dumps(archive.config)
+        outputs_first = stated or any("Theano's order" in line for line in archive.warnings)
         theano = outputs_first or archive.metadata.get("backend") == "theano"
-        return cls(int(version.partition(".")[0]), theano, outputs_first)
+        return cls(major, theano, outputs_first)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +98,7 @@ def _with_an_axis_too_many(stored: Stored) -> dict[str, Array] | None:
         return None
     if kernel[:, 0].shape == wanted:
         return {"kernel": kernel[:, 0]}
-    turned = kernel[::-1, :, ::-1] if False else kernel[:, :, ::-1, 0].transpose(2, 1, 0)
+    turned = kernel[..., 0].transpose(2, 1, 0)
     return {"kernel": turned} if turned.shape == wanted else None
 
 
@@ -155,16 +158,18 @@ def _steeper(stored: Stored) -> dict[str, Array] | None:
     if stored.kind not in _LINEAR_BEFORE_ACTIVATION:
         return None
     last = "pointwise_kernel" if "pointwise_kernel" in stored.tensors else "kernel"
-    return {name: stored.tensors[name] * STEEPER for name in (last, "recurrent_kernel", "bias") if name in stored.tensors}
+    return {
+        name: stored.tensors[name] * STEEPER for name in (last, "recurrent_kernel", "bias") if name in stored.tensors
+    }
 
 
 def _steeper_gates(stored: Stored) -> dict[str, Array] | None:
-    cells = ("LSTMCell", "GRUCell", "ConvLSTMCell")
-    if stored.origin.major > 2 or stored.kind not in cells or not stored.tensors:
+    joined = stored.kind in _GATES and "cell/kernel" in stored.tensors
+    if stored.origin.major > 2 or not (joined or stored.kind in ("LSTMCell", "GRUCell", "ConvLSTMCell")):
         return None
     if _activation(stored, "recurrent_activation") != "hard_sigmoid":
         return None
-    gates = "zrh" if stored.kind == "GRUCell" else "ifco"
+    gates = "zrh" if stored.kind.startswith("GRU") else "ifco"
     factors = [1.0 if gate in "hc" else STEEPER for gate in gates]
     return {name: _times(value, factors) for name, value in stored.tensors.items()}
 
@@ -188,6 +193,15 @@ STEPS: tuple[tuple[str, Callable[[Stored], dict[str, Array] | None]], ...] = (
     ("hard_sigmoid of Keras 1 and 2 is steeper: kernels and biases before it are multiplied by 1.2", _steeper),
     ("hard_sigmoid of Keras 1 and 2 is steeper: what feeds such gates is multiplied by 1.2", _steeper_gates),
 )
+
+
+def outputs_last(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a kernel of Theano with its outputs last; of anything else, the same.
+
+    >>> outputs_last((64, 3, 5, 7)), outputs_last((64,))
+    ((5, 7, 3, 64), (64,))
+    """
+    return (*shape[2:], shape[1], shape[0]) if len(shape) > 3 else shape
 
 
 def by_layer(names: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

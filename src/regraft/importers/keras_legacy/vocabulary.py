@@ -81,7 +81,9 @@ def activation(value: Any, place: str) -> Any:
     custom = keras.saving.get_custom_objects().get(name)
     if callable(custom):
         return custom
-    raise SourceError(custom_class(place, name, nearest(name, [key for key in known if inspect.isfunction(known[key])])))
+    raise SourceError(
+        custom_class(place, name, nearest(name, [key for key in known if inspect.isfunction(known[key])]))
+    )
 
 
 def held_object(value: Any, module: Any) -> Any:
@@ -172,5 +174,5 @@ def _config_of(value: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     return {
         key: item
         for key, item in renamed.items()
-        if key in known and key != "name" and (isinstance(item, _PLAIN) or isinstance(item, list))
+        if key in known and key != "name" and isinstance(item, (*_PLAIN, list))
     }
