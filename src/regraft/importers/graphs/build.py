@@ -12,7 +12,7 @@ from regraft.core.progress import warn
 from regraft.core.separators import Step, separators
 from regraft.importers.graphs import folding
 from regraft.importers.graphs.builder import Builder, channel_order
-from regraft.importers.graphs.neutral import Graph, Input, Node, Unsupported
+from regraft.importers.graphs.neutral import Graph, Input, Node, UnsupportedError
 from regraft.importers.graphs.operations import OPERATIONS
 from regraft.importers.graphs.values import Constant, Live, Value
 
@@ -114,7 +114,7 @@ def _perform(builder: Builder, node: Node) -> str | None:
     before = len(builder.loaded)
     try:
         results = _results(builder, node, operands)
-    except Unsupported as error:
+    except UnsupportedError as error:
         return str(error)
     except Exception as error:
         # Whatever Keras or NumPy has against what the file asks for: the file is what is wrong, or beyond them.
@@ -133,8 +133,10 @@ def _results(builder: Builder, node: Node, operands: Sequence[Value | None]) -> 
     constants = [value for value in operands if isinstance(value, Constant)]
     if not any(isinstance(value, Live) for value in operands):
         arrays = folding.evaluated(node, [value.values if isinstance(value, Constant) else None for value in operands])
-        sources = tuple(dict.fromkeys(source for value in constants for source in value.sources))
         learns = any(value.learns for value in constants)
+        # The shape that weights were brought to is no part of them.
+        counted = [value for value in constants if value.learns or not learns]
+        sources = tuple(dict.fromkeys(source for value in counted for source in value.sources))
         return [Constant(array, sources, learns and array.dtype.kind == "f") for array in arrays]
     if node.kind == "shape":
         shape = builder.live(node).known_shape[node.settings.get("start") : node.settings.get("end")]

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs import demand
-from regraft.importers.graphs.neutral import Graph, Node, Unsupported
+from regraft.importers.graphs.neutral import Graph, Node, UnsupportedError
 from regraft.importers.graphs.values import Constant, Fold, Live, Value
 
 T = TypeVar("T")
@@ -72,14 +72,14 @@ class Builder:
         """An operand that depends on the input."""
         value = self.operand(node, index)
         if not isinstance(value, Live):
-            raise Unsupported(f"expected operand {index + 1} to depend on the input, found a constant")
+            raise UnsupportedError(f"expected operand {index + 1} to depend on the input, found a constant")
         return value
 
     def constant(self, node: Node, index: int) -> Constant:
         """An operand that does not depend on the input."""
         value = self.operand(node, index)
         if not isinstance(value, Constant):
-            raise Unsupported(f"expected operand {index + 1} to be a constant, found one computed from the input")
+            raise UnsupportedError(f"expected operand {index + 1} to be a constant, found one computed from the input")
         return value
 
     def constant_or(self, node: Node, index: int, default: T) -> Constant | T:
@@ -165,7 +165,7 @@ class Builder:
 
     def _assign(self, variable: Any, constant: Constant) -> None:
         if tuple(variable.shape) != constant.values.shape:
-            raise Unsupported(f"expected weights of shape {tuple(variable.shape)}, found {constant.values.shape}")
+            raise UnsupportedError(f"expected weights of shape {tuple(variable.shape)}, found {constant.values.shape}")
         variable.assign(np.asarray(constant.values, "float32"))
         self.loaded.append((constant.sources, variable))
 
@@ -178,7 +178,7 @@ class Builder:
             if tuple(known.shape[1:]) == tuple(shape):
                 return known
         if list(shape).count(None) > 1:
-            raise Unsupported(f"needs definite sizes, found shape {tuple(tensor.shape[1:])}; say --input-size")
+            raise UnsupportedError(f"needs definite sizes, found shape {tuple(tensor.shape[1:])}; say --input-size")
         target = tuple(-1 if size is None else size for size in shape)
         kind: Any = keras.layers.Flatten if len(target) == 1 else keras.layers.Reshape
         config = {} if len(target) == 1 else {"target_shape": target}
@@ -190,7 +190,7 @@ class Builder:
     def arranged(self, node: Node, value: Live, axes: Sequence[int], suffix: str = "_order") -> Live:
         """The value with its tensor's axes in the order wanted, and exactly those.
 
-        Only where the order really differs a `Permute` stands; an axis of size one is put in or left out by a `Reshape`.
+        Only where the order really differs a `Permute` stands; a `Reshape` puts axes of size one in or leaves them out.
 
         Args:
             node: that needs it so.
@@ -199,13 +199,13 @@ class Builder:
             suffix: of the names of layers, if any.
 
         Raises:
-            Unsupported: the batch would not come first.
+            UnsupportedError: the batch would not come first.
         """
         axes = tuple(axes)
         if value.axes == axes:
             return value
         if axes[0] != value.batch:
-            raise Unsupported(f"the batch is axis {value.batch} of {value.said()}, expected axis {axes[0]}")
+            raise UnsupportedError(f"the batch is axis {value.batch} of {value.said()}, expected axis {axes[0]}")
         sizes = dict(zip(value.axes, value.tensor.shape, strict=True))
         present = [axis for axis in value.axes if axis in axes and sizes[axis] != 1]
         wanted = [axis for axis in axes if axis in present]

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from regraft.importers.graphs.neutral import Node
 from regraft.importers.graphs.values import Constant, Value
 
-_BY_CHANNELS = frozenset(
-    ("conv", "conv_transposed", "pool", "global_pool", "lrn", "batch_norm", "group_norm", "depth_to_space")
-    + ("space_to_depth",)
-)
+_BY_CHANNELS = {
+    *("conv", "conv_transposed", "pool", "global_pool", "lrn", "batch_norm", "group_norm"),
+    *("depth_to_space", "space_to_depth"),
+}
 # What gives its result the axes of its operand, whatever they are.
-_FOLLOWING = frozenset(
-    ("activation", "binary", "unary", "clip", "prelu", "identity", "dropout", "cast", "pad", "resize", "softmax")
-)
+_FOLLOWING = {
+    *("activation", "binary", "unary", "clip", "hard_sigmoid", "prelu", "softmax"),
+    *("identity", "dropout", "cast", "pad", "resize"),
+}
 
 
 def order(

@@ -1,7 +1,7 @@
 """Neutral operations on constants, in NumPy: weights that are reshaped, shapes that are computed.
 
-A shape that holds the size of the batch (`BATCH`) fills no memory: what would be repeated for every example is kept once,
-and broadcast where it meets the batch.
+A shape that holds the size of the batch (`BATCH`) fills no memory: what would be repeated for every example is kept
+once, and broadcast where it meets the batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.importers.graphs.neutral import Array, Node, Unsupported
+from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.values import BATCH
 
 # Elements; more than any constant that a network computes for itself, and what a small file may ask for.
@@ -21,11 +21,11 @@ def evaluated(node: Node, operands: Sequence[Array | None]) -> list[Array]:
     """The results of a node whose operands are constants.
 
     Raises:
-        Unsupported: there is no rule for it, or a result would be too large.
+        UnsupportedError: there is no rule for it, or a result would be too large.
     """
     rule = FOLDING.get(node.kind)
     if rule is None:
-        raise Unsupported("on constants alone this operation is not known")
+        raise UnsupportedError("on constants alone this operation is not known")
     with np.errstate(all="ignore"):
         results = rule(node, operands)
     return list(results) if isinstance(results, (list, tuple)) else [results]
@@ -33,7 +33,7 @@ def evaluated(node: Node, operands: Sequence[Array | None]) -> list[Array]:
 
 def _integers(value: Array | None) -> tuple[int, ...]:
     if value is None:
-        raise Unsupported("an operand that must be there is left out")
+        raise UnsupportedError("an operand that must be there is left out")
     return tuple(int(item) for item in value.reshape(-1))
 
 
@@ -41,7 +41,7 @@ def _bounded(shape: Sequence[int]) -> tuple[int, ...]:
     """A shape without the batch, small enough."""
     sizes = tuple(1 if size and size % BATCH == 0 else int(size) for size in shape)
     if prod(sizes) > _LARGEST or min(sizes, default=0) < 0:
-        raise Unsupported(f"a constant of shape {list(shape)}")
+        raise UnsupportedError(f"a constant of shape {list(shape)}")
     return sizes
 
 
@@ -69,7 +69,7 @@ def _expand(node: Node, operands: Sequence[Any]) -> Array:
 def _tile(node: Node, operands: Sequence[Any]) -> Array:
     repeats = _bounded(_integers(operands[1]))
     if operands[0].size * prod(repeats) > _LARGEST:
-        raise Unsupported(f"a constant repeated {prod(repeats)} times")
+        raise UnsupportedError(f"a constant repeated {prod(repeats)} times")
     return np.tile(operands[0], repeats)
 
 
@@ -98,7 +98,7 @@ def _reduce(node: Node, operands: Sequence[Any]) -> Array:
     axes = None if len(operands) < 2 or operands[1] is None else _integers(operands[1])
     function = getattr(np, node.settings["mode"], None)
     if function is None:
-        raise Unsupported(f"the reduction '{node.settings['mode']}'")
+        raise UnsupportedError(f"the reduction '{node.settings['mode']}'")
     return np.asarray(function(operands[0], axis=axes, keepdims=bool(node.settings.get("keepdims", True))))
 
 
@@ -106,14 +106,14 @@ def _binary(node: Node, operands: Sequence[Any]) -> Array:
     first, second = operands
     function = node.settings["function"]
     if function == "divide" and first.dtype.kind in "iu" and second.dtype.kind in "iu":
-        return np.fix(first / np.where(second == 0, 1, second)).astype(first.dtype)
+        return np.trunc(first / np.where(second == 0, 1, second)).astype(first.dtype)
     return np.asarray(getattr(np, function)(first, second))
 
 
 def _range(node: Node, operands: Sequence[Any]) -> Array:
-    start, end, step = (operand.reshape(()).item() for operand in operands)
+    start, end, step = (float(operand.reshape(())) for operand in operands)
     _bounded([max(int((end - start) / (step or 1)), 0)])
-    return np.arange(start, end, step, operands[0].dtype)
+    return np.arange(start, end, step, dtype=operands[0].dtype)
 
 
 def _filled(node: Node, operands: Sequence[Any]) -> Array:
@@ -127,7 +127,7 @@ def _shape(node: Node, operands: Sequence[Any]) -> Array:
 def _pad(node: Node, operands: Sequence[Any]) -> Array:
     pads = _integers(operands[1])
     if node.settings.get("mode", "constant") != "constant" or any(operand is not None for operand in operands[2:]):
-        raise Unsupported("this padding of constants")
+        raise UnsupportedError("this padding of constants")
     half = len(pads) // 2
     _bounded(
         [size + before + after for size, before, after in zip(operands[0].shape, pads[:half], pads[half:], strict=True)]

@@ -18,10 +18,11 @@ graph (a shape, axes, sizes) is an operand, not a setting; `""` is an operand th
 | `lrn` | x | `channels`, `size`, `alpha` (of the mean of squares), `beta`, `bias` |
 | `activation` | x | `function` (a name of `keras.activations`) and its arguments |
 | `prelu` | x, slope | |
+| `hard_sigmoid` | x | `slope`, `offset` |
 | `clip` | x, low, high | |
-| `softmax`, `log_softmax` | x | `axis` |
-| `unary` | x | `function` (a name of `keras.ops`) |
-| `binary` | a, b | `function` (add, subtract, multiply, divide, power, maximum, minimum, floor_divide, mod, equal, ...) |
+| `softmax`, `log_softmax` | x | `axis`, `trailing` (over all axes from this one on) |
+| `unary` | x | `function` (a name of `keras.ops`) and its arguments |
+| `binary` | a, b | `function` (a name of `keras.ops`: add, subtract, multiply, divide, power, maximum, equal, ...) |
 | `where` | condition, a, b | |
 | `identity`, `dropout` | x | `rate` |
 | `cast` | x | `dtype` |
@@ -37,10 +38,10 @@ graph (a shape, axes, sizes) is an operand, not a setting; `""` is an operand th
 | `gather` | x, indices | `axis` |
 | `pad` | x, pads (all befores, then all afters), value, axes | `mode` |
 | `reduce` | x, axes | `mode` (mean, sum, max, min, prod, l1, l2, sum_square), `keepdims` |
-| `resize` | x, scales, sizes | `mode`, `coordinates`, `rounding` |
+| `resize` | x, scales, sizes | `channels`, `mode` (nearest, linear), `coordinates`, `rounding` (as in ONNX) |
 | `depth_to_space`, `space_to_depth` | x | `channels`, `block`, `order` (`DCR`, `CRD`) |
-| `recurrent` | x, kernel, recurrent, bias, lengths, initial states | `cell`, `direction`, `units`, `reset_after`, ... |
-| `constant_of_shape`, `range` | shape / start, end, step | `value` |
+| `recurrent` | x, kernel, recurrent, bias, lengths, states | `cell`, `direction`, `units`, `reset_after` |
+| `constant_of_shape`, `range` | shape / start, end, step | `value`, `dtype` |
 | `unknown` | whatever it reads | `reason` |
 
 `channels` is the axis of channels, 1 or -1. `kernel_axes` brings the kernel to (space ..., inputs of a group, outputs);
@@ -82,7 +83,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A value that is given: its foreign shape with the batch, None where a size is open, and NumPy's name of its type."""
+    """A value that is given: its foreign shape with the batch, None where a size is open; NumPy's name of its type."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -115,5 +116,5 @@ class Graph:
     tensors: Mapping[str, Tensor]
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """Why an operation cannot be said in Keras' layers; the builder adds its name and place."""

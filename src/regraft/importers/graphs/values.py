@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.importers.graphs.neutral import Array, Unsupported
+from regraft.importers.graphs.neutral import Array, UnsupportedError
 
 # Stands for the size of the batch wherever a foreign graph computes with shapes: a prime beyond every real size, so
 # that products of it are recognised, and small enough that two of them multiply within 64 bits.
@@ -89,7 +89,7 @@ class Live:
         """The foreign shape where nothing but the batch may be open."""
         shape = [size for size in self.shape if size is not None]
         if len(shape) != self.rank:
-            raise Unsupported(f"needs a definite size, found {self.said()}; say --input-size")
+            raise UnsupportedError(f"needs a definite size, found {self.said()}; say --input-size")
         return tuple(shape)
 
     def place(self, axis: int) -> int:
@@ -122,14 +122,14 @@ class Live:
             values: in the foreign order; broadcast against the foreign shape as NumPy does.
 
         Raises:
-            Unsupported: they differ between the examples of a batch, or are larger than the value.
+            UnsupportedError: they differ between the examples of a batch, or are larger than the value.
         """
         if values.ndim > self.rank:
-            raise Unsupported(f"constants of shape {values.shape} are larger than {self.said()}")
+            raise UnsupportedError(f"constants of shape {values.shape} are larger than {self.said()}")
         values = values.reshape((1,) * (self.rank - values.ndim) + values.shape)
         missing = [axis for axis in range(self.rank) if axis not in self.axes or axis == self.batch]
         if any(values.shape[axis] != 1 for axis in missing):
-            raise Unsupported(f"constants of shape {values.shape} do not go with {self.said()}")
+            raise UnsupportedError(f"constants of shape {values.shape} do not go with {self.said()}")
         for axis, fold in self.folds.items():
             if values.shape[axis] != 1:
                 values = values.take(fold.places(), axis)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.operations import (
     activation,
     arithmetic,
@@ -22,7 +22,7 @@ Build = Callable[[Node, Builder], Sequence[Value]]
 
 
 def _unknown(node: Node, build: Builder) -> Sequence[Value]:
-    raise Unsupported(node.settings.get("reason", "this operation is not known"))
+    raise UnsupportedError(node.settings.get("reason", "this operation is not known"))
 
 
 OPERATIONS: dict[str, Build] = {

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.values import Value
 
 # Functions with arguments have layers of their own; what each argument is called there.
@@ -63,7 +63,7 @@ def prelu(node: Node, build: Builder) -> Sequence[Value]:
     laid = x.laid_out(slope.values)
     shared = [place for place in range(1, laid.ndim) if laid.shape[place] == 1]
     if laid.ndim < 2:
-        raise Unsupported(f"slopes of shape {slope.values.shape} for {x.said()}")
+        raise UnsupportedError(f"slopes of shape {slope.values.shape} for {x.said()}")
     kind: Any = keras.layers.PReLU
     return [
         x.with_tensor(build.weighted(node, kind, x.tensor, {"alpha": slope.of(laid[0])}, shared_axes=shared or None))
@@ -74,6 +74,8 @@ def softmax(node: Node, build: Builder) -> Sequence[Value]:
     """Exponentials that add up to one along an axis."""
     x = build.live(node)
     axis = node.settings["axis"] % x.rank
+    if node.settings.get("trailing") and any(size != 1 for size in x.shape[axis + 1 :]):
+        raise UnsupportedError(f"one softmax over several axes of {x.said()}")
     if axis not in x.axes:
         x = build.arranged(node, x, (*x.axes, axis))
     place = x.place(axis)
@@ -91,7 +93,8 @@ def unary(node: Node, build: Builder) -> Sequence[Value]:
         build.never_negative.update(node.outputs)
     if function == "negative":
         return [x.with_tensor(build.applied(node, keras.layers.Rescaling, x.tensor, scale=-1.0))]
-    return [x.with_tensor(build.operated(node, getattr(keras.ops, function)(x.tensor)))]
+    config = {key: value for key, value in node.settings.items() if key != "function"}
+    return [x.with_tensor(build.operated(node, getattr(keras.ops, function)(x.tensor, **config)))]
 
 
 def identity(node: Node, build: Builder) -> Sequence[Value]:

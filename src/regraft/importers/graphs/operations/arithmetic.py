@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Array, Node, Unsupported
+from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.values import Constant, Live, Value
 
 _JOINING: dict[str, Any] = {
@@ -32,7 +32,7 @@ def binary(node: Node, build: Builder) -> Sequence[Value]:
         return [_with_constant(node, build, function, first, second, swapped=False)]
     if isinstance(first, Constant) and isinstance(second, Live):
         return [_with_constant(node, build, function, second, first, swapped=True)]
-    raise Unsupported("expected two operands")
+    raise UnsupportedError("expected two operands")
 
 
 def where(node: Node, build: Builder) -> Sequence[Value]:
@@ -47,14 +47,14 @@ def where(node: Node, build: Builder) -> Sequence[Value]:
         elif value is not None and value.values.size == 1:
             tensors.append(value.values.reshape(-1)[0].item())
         else:
-            raise Unsupported("a choice between tables of constants")
+            raise UnsupportedError("a choice between tables of constants")
     return [Live(build.operated(node, keras.ops.where(*tensors)), axes, alive[0].rank)]
 
 
 def joined(node: Node, build: Builder, function: str, first: Live, second: Live) -> Live:
     """Two values that depend on the input."""
     if first.rank != second.rank or first.batch != second.batch:
-        raise Unsupported(f"{first.said()} with {second.said()}")
+        raise UnsupportedError(f"{first.said()} with {second.said()}")
     axes = _common(first, second)
     sides = [build.arranged(node, side, axes) for side in (first, second)]
     if sides[0].folds != sides[1].folds:
@@ -167,7 +167,7 @@ def _fixed_line(node: Node, build: Builder, x: Live, scale: Array | None, offset
     offset = None if offset is None else x.laid_out(offset)
     shapes = [given.shape for given in (scale, offset) if given is not None]
     if all(size == 1 for shape in shapes for size in shape[:-1]):
-        config = {"scale": 1.0 if scale is None else _small(scale.reshape(-1)).tolist()}
+        config: dict[str, Any] = {"scale": 1.0 if scale is None else _small(scale.reshape(-1)).tolist()}
         config["offset"] = 0.0 if offset is None else _small(offset.reshape(-1)).tolist()
         return x.with_tensor(build.applied(node, keras.layers.Rescaling, x.tensor, **config))
     ops: Any = keras.ops
@@ -177,5 +177,7 @@ def _fixed_line(node: Node, build: Builder, x: Live, scale: Array | None, offset
 
 def _small(values: Array) -> Array:
     if values.size > _LARGEST_IN_CONFIG:
-        raise Unsupported(f"{values.size} constants that are no weights; Keras would keep them in the configuration")
+        raise UnsupportedError(
+            f"{values.size} constants that are no weights; Keras would keep them in the configuration"
+        )
     return values

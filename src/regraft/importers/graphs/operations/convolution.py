@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Array, Node, Unsupported
+from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.operations import bias, windows
 from regraft.importers.graphs.values import Constant, Live, Value
 
@@ -45,7 +45,7 @@ def conv_transposed(node: Node, build: Builder) -> Sequence[Value]:
     settings = node.settings
     *window, outputs, _ = kernel.values.shape
     if settings["groups"] != 1:
-        raise Unsupported("Keras has no transposed convolution in groups")
+        raise UnsupportedError("Keras has no transposed convolution in groups")
     offset = bias.of(node, build, outputs)
     crops, further = _crops(settings, x.tensor.shape[1:-1], window)
     config: dict[str, Any] = {"padding": "valid", "use_bias": offset is not None, "filters": outputs}
@@ -63,7 +63,7 @@ def _operands(node: Node, build: Builder) -> tuple[Live, Constant]:
     x = build.channels_last(node, build.live(node))
     kernel = build.constant(node, 1)
     if not 3 <= kernel.values.ndim <= 5:
-        raise Unsupported(f"a kernel of shape {kernel.values.shape}; Keras convolves over one to three axes")
+        raise UnsupportedError(f"a kernel of shape {kernel.values.shape}; Keras convolves over one to three axes")
     return x, kernel.of(kernel.values.transpose(node.settings["kernel_axes"]))
 
 
@@ -98,5 +98,5 @@ def _crops(settings: Any, sizes: windows.Sizes, window: Sequence[int]) -> tuple[
         crops.append((before, max(after - more, 0) + surplus))
         added.append(max(more - after, 0))
     if any(added) and not all(added):
-        raise Unsupported("needs padding of the result along some axes only")
+        raise UnsupportedError("needs padding of the result along some axes only")
     return tuple(crops), tuple(added)

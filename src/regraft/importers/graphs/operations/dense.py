@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.operations import bias
 from regraft.importers.graphs.values import Constant, Live, Value
 
@@ -36,7 +36,7 @@ def matmul(node: Node, build: Builder) -> Sequence[Value]:
         sides = [build.plain(node, build.arranged(node, side, range(side.rank))) for side in (first, second)]
         product = build.operated(node, keras.ops.matmul(sides[0].tensor, sides[1].tensor))
         return [Live(product, tuple(range(first.rank)), first.rank)]
-    raise Unsupported(f"a product of {_said(first)} and {_said(second)}")
+    raise UnsupportedError(f"a product of {_said(first)} and {_said(second)}")
 
 
 def over_last_axis(
@@ -56,7 +56,7 @@ def over_last_axis(
     if x.axes[-1] != last:
         x = build.arranged(node, x, (*(axis for axis in x.axes if axis != last), last))
     if kernel.values.shape[0] != x.tensor.shape[-1]:
-        raise Unsupported(f"a matrix of {kernel.values.shape[0]} rows for {x.said()}")
+        raise UnsupportedError(f"a matrix of {kernel.values.shape[0]} rows for {x.said()}")
     if last in x.folds:
         kernel = kernel.of(kernel.values[x.folds[last].places()])
     outputs = kernel.values.shape[1]

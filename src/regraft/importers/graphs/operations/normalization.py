@@ -7,14 +7,14 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder, channel_order
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.values import Constant, Live, Value
 
 
 def batch_norm(node: Node, build: Builder) -> Sequence[Value]:
     """Batch normalisation with its statistics, which stay statistics."""
     if any(build.consumers.get(name) for name in node.outputs[1:]):
-        raise Unsupported("the statistics of the batch are asked for as well")
+        raise UnsupportedError("the statistics of the batch are asked for as well")
     x = build.live(node)
     axis = node.settings["channels"] % x.rank
     if axis not in x.axes:
@@ -26,7 +26,11 @@ def batch_norm(node: Node, build: Builder) -> Sequence[Value]:
         "moving_mean": build.constant(node, 3),
         "moving_variance": build.constant(node, 4),
     }
-    config = {"axis": x.place(axis), "epsilon": node.settings["epsilon"], "momentum": node.settings["momentum"]}
+    config: dict[str, Any] = {
+        "axis": x.place(axis),
+        "epsilon": node.settings["epsilon"],
+        "momentum": node.settings["momentum"],
+    }
     config |= {"scale": scale is not None, "center": offset is not None}
     ordered = {place: _ordered(x, axis, values) for place, values in weights.items()}
     return [x.with_tensor(build.weighted(node, keras.layers.BatchNormalization, x.tensor, ordered, **config))]
@@ -38,7 +42,7 @@ def layer_norm(node: Node, build: Builder) -> Sequence[Value]:
     x = build.plain(node, build.arranged(node, x, (x.batch, *(axis for axis in range(x.rank) if axis != x.batch))))
     first = node.settings["axis"] % x.rank
     scale, offset = build.constant_or(node, 1, None), build.constant_or(node, 2, None)
-    config = {"axis": list(range(first, x.rank)), "epsilon": node.settings["epsilon"]}
+    config: dict[str, Any] = {"axis": list(range(first, x.rank)), "epsilon": node.settings["epsilon"]}
     config |= {"scale": scale is not None, "center": offset is not None}
     weights = {"gamma": scale, "beta": offset}
     return [x.with_tensor(build.weighted(node, keras.layers.LayerNormalization, x.tensor, weights, **config))]
@@ -47,7 +51,11 @@ def layer_norm(node: Node, build: Builder) -> Sequence[Value]:
 def group_norm(node: Node, build: Builder) -> Sequence[Value]:
     """Every example on its own, over space and groups of channels."""
     x = build.channels_last(node, build.live(node))
-    config = {"groups": node.settings["groups"] or x.tensor.shape[-1], "axis": -1, "epsilon": node.settings["epsilon"]}
+    config: dict[str, Any] = {
+        "groups": node.settings["groups"] or x.tensor.shape[-1],
+        "axis": -1,
+        "epsilon": node.settings["epsilon"],
+    }
     weights = {"gamma": build.constant(node, 1), "beta": build.constant(node, 2)}
     return [x.with_tensor(build.weighted(node, keras.layers.GroupNormalization, x.tensor, weights, **config))]
 

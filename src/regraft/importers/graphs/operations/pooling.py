@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Array, Node, Unsupported
+from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.operations import windows
 from regraft.importers.graphs.values import Live, Value
 
@@ -27,12 +27,12 @@ def pool(node: Node, build: Builder) -> Sequence[Value]:
     """The largest or the mean of every window."""
     settings = node.settings
     if len(node.outputs) > 1 and any(build.consumers.get(name) for name in node.outputs[1:]):
-        raise Unsupported("the places of the largest elements are asked for as well")
+        raise UnsupportedError("the places of the largest elements are asked for as well")
     x = build.channels_last(node, build.live(node))
     window, strides = settings["window"], settings["strides"]
     dilations = settings.get("dilations") or (1,) * len(window)
     if set(dilations) != {1}:
-        raise Unsupported("Keras has no pooling with dilation")
+        raise UnsupportedError("Keras has no pooling with dilation")
     sizes = x.tensor.shape[1:-1]
     padding = windows.resolved(settings["padding"], sizes, window, strides, dilations)
     average = settings["mode"] == "average"

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Array, Node, Unsupported
+from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.values import Constant, Live, Value
 
 _KINDS: dict[str, Any] = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
@@ -108,16 +108,14 @@ def _weights(node: Node, build: Builder) -> list[dict[str, Constant | None]]:
     kernel, recurrent_kernel = build.constant(node, 1), build.constant(node, 2)
     bias = build.constant_or(node, 3, None)
     order = _GATES[node.settings["cell"]]
-    own: list[dict[str, Constant | None]] = []
-    for direction in range(kernel.values.shape[0]):
-        own.append(
-            {
-                "kernel": kernel.of(_ordered(kernel.values[direction], order).T),
-                "recurrent_kernel": recurrent_kernel.of(_ordered(recurrent_kernel.values[direction], order).T),
-                "bias": None if bias is None else bias.of(_bias(node, bias.values[direction], order)),
-            }
-        )
-    return own
+    return [
+        {
+            "kernel": kernel.of(_ordered(kernel.values[direction], order).T),
+            "recurrent_kernel": recurrent_kernel.of(_ordered(recurrent_kernel.values[direction], order).T),
+            "bias": None if bias is None else bias.of(_bias(node, bias.values[direction], order)),
+        }
+        for direction in range(kernel.values.shape[0])
+    ]
 
 
 def _bias(node: Node, values: Array, order: Sequence[int]) -> Array:
@@ -134,10 +132,10 @@ def _ordered(values: Array, order: Sequence[int]) -> Array:
 
 def _refuse_states(node: Node, build: Builder) -> None:
     if build.operand(node, 4) is not None:
-        raise Unsupported("sequences of several lengths in one batch")
+        raise UnsupportedError("sequences of several lengths in one batch")
     for index in (5, 6):
         state = build.constant_or(node, index, None)
         if state is not None and np.any(state.values):
-            raise Unsupported("a first state that is not zero")
+            raise UnsupportedError("a first state that is not zero")
     if build.operand(node, 7) is not None:
-        raise Unsupported("peephole connections")
+        raise UnsupportedError("peephole connections")

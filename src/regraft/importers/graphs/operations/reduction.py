@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.values import Live, Value
 
 _layers: Any = keras.layers
@@ -23,7 +23,7 @@ def reduce(node: Node, build: Builder) -> Sequence[Value]:
     given = build.integers(node, 1, range(x.rank))
     axes = sorted({axis % x.rank for axis in given})
     if x.batch in axes:
-        raise Unsupported("one result for the whole batch")
+        raise UnsupportedError("one result for the whole batch")
     places = [x.place(axis) for axis in axes if axis in x.axes]
     kept = [axis for axis in x.axes if axis not in axes]
     tensor = _reduced(node, build, x, places) if places else x.tensor
@@ -50,4 +50,4 @@ def _reduced(node: Node, build: Builder, x: Live, places: Sequence[int]) -> Any:
     squares = ops.sum(ops.square(tensor), axis=axis)
     if mode in ("l2", "sum_square"):
         return build.operated(node, ops.sqrt(squares) if mode == "l2" else squares)
-    raise Unsupported(f"the reduction '{mode}'")
+    raise UnsupportedError(f"the reduction '{mode}'")

@@ -1,8 +1,8 @@
 """Reshaping a value whose axes stand in an order of their own, with as few layers as possible.
 
 Both shapes are split into the smallest groups of axes that have as many elements. Within a group of one axis on either
-side nothing happens. What becomes one axis keeps Keras' order and says so (`Fold`); only where an axis is split, or axes
-are regrouped, the foreign order must be made first.
+side nothing happens. What becomes one axis keeps Keras' order and says so (`Fold`); only where an axis is split, or
+axes are regrouped, the foreign order must be made first.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.values import BATCH, Fold, Live
 
 
@@ -32,7 +32,7 @@ def regrouped(node: Node, build: Builder, x: Live, shape: Sequence[int]) -> Live
         shape: definite, with `BATCH` for the batch.
 
     Raises:
-        Unsupported: examples of the batch would be mixed, or sizes do not fit.
+        UnsupportedError: examples of the batch would be mixed, or sizes do not fit.
     """
     before = x.known_shape if None in x.shape and not _keeps_open(x, shape) else x.shape
     groups = _groups([0 if size is None else size for size in before], shape, x)
@@ -60,7 +60,7 @@ def target(x: Live, wanted: Sequence[int], declared: int | None, zero_copies: bo
             filled = _filled([*sizes[:place], BATCH, *sizes[place + 1 :]], prod(shape))
             if filled is not None:
                 return filled
-    raise Unsupported(f"{x.said()} to {list(wanted)}, which mixes the examples of a batch or does not fit")
+    raise UnsupportedError(f"{x.said()} to {list(wanted)}, which mixes the examples of a batch or does not fit")
 
 
 def _filled(sizes: list[int], total: int) -> tuple[int, ...] | None:
@@ -81,16 +81,16 @@ def _groups(before: Sequence[int], after: Sequence[int], x: Live) -> list[_Group
     groups: list[_Group] = []
     while left or right:
         if not left or not right:
-            raise Unsupported(f"{x.said()} to {list(after)} does not fit")
+            raise UnsupportedError(f"{x.said()} to {list(after)} does not fit")
         mine, other = [left.pop(0)], [right.pop(0)]
         while (a := prod(before[axis] for axis in mine)) != (b := prod(after[axis] for axis in other)):
             shorter, rest = (mine, left) if a < b else (other, right)
             if not rest:
-                raise Unsupported(f"{x.said()} to {list(after)} does not fit")
+                raise UnsupportedError(f"{x.said()} to {list(after)} does not fit")
             shorter.append(rest.pop(0))
         groups.append(_Group(tuple(mine), tuple(other)))
     if any(x.batch in group.before and len(group.before) + len(group.after) > 2 for group in groups):
-        raise Unsupported(f"{x.said()} to {list(after)} mixes the examples of a batch")
+        raise UnsupportedError(f"{x.said()} to {list(after)} mixes the examples of a batch")
     return groups
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder, channel_order
-from regraft.importers.graphs.neutral import Array, Node, Unsupported
+from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.operations import windows
 from regraft.importers.graphs.values import Constant, Live, Value
 
@@ -29,7 +29,7 @@ def resize(node: Node, build: Builder) -> Sequence[Value]:
         kind, factor = _REPEATING[len(sizes) - 1], factors[0] if len(factors) == 1 else factors
         return [x.with_tensor(build.applied(node, kind, x.tensor, size=factor))]
     if _is_half_pixel(node, sizes, wanted):
-        config = {"height": wanted[0], "width": wanted[1], "interpolation": "bilinear"}
+        config: dict[str, Any] = {"height": wanted[0], "width": wanted[1], "interpolation": "bilinear"}
         return [x.with_tensor(build.applied(node, _layers.Resizing, x.tensor, **config))]
     return [x.with_tensor(_multiplied(node, build, x.tensor, matrices))]
 
@@ -73,7 +73,7 @@ def _wanted(node: Node, build: Builder, x: Live, sizes: tuple[int, ...]) -> tupl
         wanted = tuple(int(size) for size in _of_space(given, space, x.rank))
         return wanted, tuple(new / old for old, new in zip(sizes, wanted, strict=True))
     if scales is None or not scales.values.size:
-        raise Unsupported("neither sizes nor scales are given")
+        raise UnsupportedError("neither sizes nor scales are given")
     factors = tuple(float(scale) for scale in _of_space(scales, space, x.rank))
     return tuple(int(np.floor(size * factor)) for size, factor in zip(sizes, factors, strict=True)), factors
 
@@ -96,7 +96,7 @@ def _interpolation(settings: Any, old: int, new: int, scale: float) -> Array:
         matrix[np.arange(new), low] += 1 - (places - low)
         matrix[np.arange(new), np.minimum(low + 1, old - 1)] += places - low
     else:
-        raise Unsupported(f"interpolation of the kind '{settings['mode']}'")
+        raise UnsupportedError(f"interpolation of the kind '{settings['mode']}'")
     return matrix.astype(np.float32)
 
 
@@ -112,7 +112,7 @@ def _places(kind: str, index: Array, old: int, new: int, scale: float) -> Array:
         case "pytorch_half_pixel":
             return (index + 0.5) / scale - 0.5 if new > 1 else index * 0.0
         case _:
-            raise Unsupported(f"coordinates of the kind '{kind}'")
+            raise UnsupportedError(f"coordinates of the kind '{kind}'")
 
 
 def _rounded(kind: str, places: Array) -> Array:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Unsupported
+from regraft.importers.graphs.neutral import Node, UnsupportedError
 from regraft.importers.graphs.operations import regrouping, windows
 from regraft.importers.graphs.operations.dense import looked_up
 from regraft.importers.graphs.values import BATCH, Constant, Live, Value
@@ -25,7 +25,7 @@ def flatten(node: Node, build: Builder) -> Sequence[Value]:
     """Everything from an axis on as one axis."""
     x = build.live(node)
     if node.settings["axis"] % x.rank != 1 or x.batch != 0:
-        raise Unsupported(f"{x.said()} from axis {node.settings['axis']} on, which mixes the examples of a batch")
+        raise UnsupportedError(f"{x.said()} from axis {node.settings['axis']} on, which mixes the examples of a batch")
     return [regrouping.regrouped(node, build, x, (BATCH, int(np.prod(x.known_shape[1:], dtype=np.int64))))]
 
 
@@ -96,7 +96,7 @@ def sliced(node: Node, build: Builder) -> Sequence[Value]:
         if start == 0 and step == 1 and end >= min(size or (1 << 62), 1 << 62):
             continue
         if axis == x.batch:
-            raise Unsupported("a part of the batch")
+            raise UnsupportedError("a part of the batch")
         cuts[axis] = slice(start, None if end >= 1 << 31 or end < -(1 << 31) else end, step)
     for axis in cuts:
         x = _having(node, build, x, axis)
@@ -114,11 +114,11 @@ def gather(node: Node, build: Builder) -> Sequence[Value]:
     if isinstance(data, Constant) and isinstance(places, Live) and data.values.ndim == 2 and axis == 0:
         return [looked_up(node, build, data, places)]
     if not isinstance(data, Live) or not isinstance(places, Constant) or places.values.ndim > 1:
-        raise Unsupported("places that are neither a number, nor a list, nor numbers of rows in a table")
+        raise UnsupportedError("places that are neither a number, nor a list, nor numbers of rows in a table")
     x = build.plain(node, _having(node, build, data, axis % data.rank), [axis % data.rank])
     axis %= x.rank
     if axis == x.batch:
-        raise Unsupported("a part of the batch")
+        raise UnsupportedError("a part of the batch")
     wanted = places.values.tolist()
     tensor = build.operated(node, keras.ops.take(x.tensor, wanted, axis=x.place(axis)))
     if places.values.ndim:
@@ -140,7 +140,7 @@ def pad(node: Node, build: Builder) -> Sequence[Value]:
     if not pads:
         return [x]
     if x.batch in pads or any(min(pair) < 0 for pair in pads.values()):
-        raise Unsupported(f"padding {list(given)}")
+        raise UnsupportedError(f"padding {list(given)}")
     for axis in pads:
         x = _having(node, build, x, axis)
     x = build.plain(node, x, list(pads))
@@ -157,7 +157,7 @@ def _padded(node: Node, build: Builder, tensor: Any, widths: windows.Pads, numbe
             build.never_negative.update(node.outputs)
         return windows.padded(build, node, tensor, widths[1:-1], suffix="")
     if mode not in ("constant", "reflect"):
-        raise Unsupported(f"padding of the kind '{mode}'")
+        raise UnsupportedError(f"padding of the kind '{mode}'")
     ops: Any = keras.ops
     padded = (
         ops.pad(tensor, widths, constant_values=number) if mode == "constant" else ops.pad(tensor, widths, "reflect")
@@ -170,7 +170,7 @@ def expand(node: Node, build: Builder) -> Sequence[Value]:
     x = build.live(node)
     wanted = build.integers(node, 1)
     if len(wanted) > x.rank:
-        raise Unsupported(f"{x.said()} to {list(wanted)}")
+        raise UnsupportedError(f"{x.said()} to {list(wanted)}")
     wanted = (1,) * (x.rank - len(wanted)) + wanted
     repeats = [1 if size == 1 or have == BATCH else size for size, have in zip(wanted, x.shape, strict=True)]
     return [_repeated(node, build, x, [n if have == 1 else 1 for n, have in zip(repeats, x.shape, strict=True)])]
@@ -186,7 +186,7 @@ def _repeated(node: Node, build: Builder, x: Live, repeats: Sequence[int]) -> Li
     if all(count == 1 for count in repeats):
         return x
     if repeats[x.batch] != 1:
-        raise Unsupported("more examples than the batch has")
+        raise UnsupportedError("more examples than the batch has")
     for axis, count in enumerate(repeats):
         x = _having(node, build, x, axis) if count != 1 else x
     x = build.plain(node, x, [axis for axis, count in enumerate(repeats) if count != 1])

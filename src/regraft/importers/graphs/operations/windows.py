@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs.builder import Builder
-from regraft.importers.graphs.neutral import Node, Padding, Unsupported
+from regraft.importers.graphs.neutral import Node, Padding, UnsupportedError
 
 Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int | None, ...]
@@ -23,8 +23,8 @@ def resolved(
 ) -> Pads | str:
     """Padding as Keras says it (`valid`, `same`), or else by how much.
 
-    `same` is TensorFlow's: the result has ceil(size / stride) elements, what is uneven goes to the end. Explicit padding
-    is said as `same` only where it is that for every size of the input.
+    `same` is TensorFlow's: the result has ceil(size / stride) elements, what is uneven goes to the end. Explicit
+    padding is said as `same` only where it is that for every size of the input.
     """
     if padding == "same_lower":
         pads = tuple((after, before) for before, after in explicit("same", sizes, window, strides, dilations))
@@ -44,7 +44,7 @@ def explicit(
     """The same padding in numbers.
 
     Raises:
-        Unsupported: it depends on a size that is open.
+        UnsupportedError: it depends on a size that is open.
     """
     if padding == "valid":
         return ((0, 0),) * len(window)
@@ -61,7 +61,7 @@ def known(sizes: Sizes) -> tuple[int, ...]:
     """The sizes, none of which may be open."""
     definite = tuple(size for size in sizes if size is not None)
     if len(definite) != len(sizes):
-        raise Unsupported("needs definite sizes of the picture; say --input-size")
+        raise UnsupportedError("needs definite sizes of the picture; say --input-size")
     return definite
 
 

@@ -1,0 +1,69 @@
+"""A graph file of any format becomes a `keras.Model`: the format's table, the builder, the report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from regraft import formats
+from regraft.core.errors import SourceError
+from regraft.core.records import LoadReport
+from regraft.core.tensors import TensorArchive
+from regraft.importers.graphs import build, onnx, report
+from regraft.importers.graphs.build import Built
+from regraft.importers.graphs.neutral import Graph
+from regraft.importers.pretrained import Opened, Request
+
+# From the name of a format to what says its graphs in neutral words.
+TABLES: dict[str, Callable[[TensorArchive], Graph]] = {onnx.FORMAT: onnx.neutral}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """A graph file as a model.
+
+    Attributes:
+        built: the model, and what every foreign value has become.
+        graph: the network in neutral words.
+        report: what became of every tensor.
+        format: of the file.
+    """
+
+    built: Built
+    graph: Graph
+    report: LoadReport
+    format: str
+
+
+def convert(path: Path, input_size: int | None = None) -> Converted:
+    """Make a trainable model of a graph file.
+
+    Args:
+        path: of a format in `TABLES`.
+        input_size: height and width in pixels where the graph leaves them open.
+
+    Raises:
+        SourceError: no part of the network can be said in Keras' layers.
+        CorruptFileError: the file is truncated or was altered.
+    """
+    archive = formats.read(path)
+    if archive.format not in TABLES:
+        raise SourceError(f"expected a graph file ({', '.join(TABLES)}), found '{path}' of format {archive.format}")
+    graph = TABLES[archive.format](archive)
+    built = build.build(graph, str(path), input_size)
+    return Converted(built, graph, report.report(archive, built), archive.format)
+
+
+def handles(request: Request) -> bool:
+    """Whether the source is a graph file."""
+    if isinstance(request.source, keras.Model) or request.architecture is not None:
+        return False
+    path = Path(request.text)
+    return path.exists() and formats.sniff(path) in TABLES
+
+
+def load(request: Request) -> Opened:
+    """Open the file as a model."""
+    converted = convert(Path(request.text), request.input_size)
+    return Opened(converted.built.model, converted.report)
