@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 KEYS = {"format", "tensors", "layers", "cut_points", "optimizer", "warnings"}
 
 
@@ -38,6 +40,26 @@ def test_the_page(place, say, tmp_path):
     said = say("inspect", place / "network.keras", "--html", tmp_path / "page.html", "--json")
     assert json.loads(said.out)["format"] == "keras"
     assert "conv2" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_graph_for_tensorboard(place, say, tmp_path):
+    said = say("inspect", place / "network.keras", "--tensorboard", tmp_path / "logs")
+    assert said.status == 0
+    (written,) = (tmp_path / "logs").iterdir()
+    assert "tfevents" in written.name
+    assert b"conv2" in written.read_bytes()
+
+
+@pytest.mark.shared
+def test_collections_and_signatures_by_name(say, shared_folder):
+    said = say("inspect", shared_folder / "nets/tf1_ckpt_lenet_gtsrb/model/model.ckpt.meta")
+    (line,) = [line for line in said.out.splitlines() if line.strip().startswith("trainable_variables ")]
+    assert line.split()[1:4] == ["wc1:0,", "bc1:0,", "wc2:0,"]
+    assert "bOut/Adam_1" not in said.out.partition("train_op")[2]
+    assert "(32 in all)" in said.out
+    bundle = shared_folder / "nets/tf_serving_half_plus_two/servables/tensorflow/testdata"
+    said = say("inspect", bundle / "saved_model_half_plus_two_cpu/00000123")
+    assert any(line.split() == ["serving_default", "x:0", "->", "y:0"] for line in said.out.splitlines())
 
 
 def test_bad_input(place, say, tmp_path):
