@@ -37,6 +37,9 @@ _LINEAR = (
 _PASSES = 4.0
 ALWAYS_AFFORDABLE = 2e11
 _MAP_BYTES = 4e9
+# A head may tap the upper half of the places worth probing: edges and colours are for the layers above them. Networks
+# with so few places are small enough to look at all.
+_TAPS = 12
 # Above this, the validation examples would add little to what is learnt from.
 _REFIT_UP_TO = 5_000
 
@@ -130,16 +133,15 @@ def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) ->
 def _taps(
     model: keras.Model, points: dict[str, CutPoint], informative: Sequence[str], from_cut: str | None, plan: Plan
 ) -> tuple[str, ...]:
-    """What the head may read besides its cut point: what the plan says, else what is not below the layers that learn.
+    """What the head may read besides its cut point: what the plan says, else the upper of the informative ones.
 
     Tensors inside a nested model stay inside.
     """
-    depth = points[from_cut].depth if from_cut else 0
     opened = flow.read(model)
     if plan.head.taps is not None:
         for name in plan.head.taps:
             find(opened, name)
-            if points[name].depth < depth:
+            if from_cut and points[name].depth < points[from_cut].depth:
                 raise SourceError(
                     f"the plan's head.taps '{name}' is below '{from_cut}', above which layers learn; "
                     "give a lower fine_tune.from_cut, or a higher tap"
@@ -148,7 +150,8 @@ def _taps(
     if plan.cut_point != AUTO:
         return ()
     outside = {call.name for call in opened.separating() if len(call.scope) == 1}
-    return tuple(name for name in informative if name in outside and points[name].depth >= depth)
+    upper = informative[-max(_TAPS, len(informative) // 2) :]
+    return tuple(name for name in upper if name in outside)
 
 
 def _from_cut(
