@@ -1,5 +1,7 @@
 """Checkpoints that TensorFlow writes, read back bit for bit; and what is done about damaged ones."""
 
+import tracemalloc
+
 import ml_dtypes  # noqa: F401 - gives NumPy the types that TensorFlow has besides its own
 import numpy as np
 import pytest
@@ -321,6 +323,19 @@ def test_the_number_of_shards_is_bounded(copied):
     _with_entry(copied, lambda key, value: value if key else part(1, 1 << 40))
     with pytest.raises(CorruptFileError, match="1099511627776 files of values"):
         formats.read(copied / "model.ckpt")
+
+
+def test_a_large_checkpoint_is_listed_in_little_memory(copied):
+    # A gigabyte that takes no room on the disk: a file of holes.
+    with (copied / "model.ckpt.data-00000-of-00001").open("r+b") as file:
+        file.truncate(1 << 30)
+    _with_entry(copied, lambda key, value: _entry(key, shape=(1 << 14, 1 << 14), size=1 << 30) if key else value)
+    tracemalloc.start()
+    archive = formats.read(copied / "model.ckpt")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert archive.tensors["dense/kernel"].size == 1 << 28
+    assert peak < 4_000_000
 
 
 def test_an_absent_shard_is_named(copied):

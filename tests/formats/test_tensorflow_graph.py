@@ -1,5 +1,7 @@
 """Frozen graphs: nodes, settings and constants as TensorFlow's own reader gives them."""
 
+import tracemalloc
+
 import ml_dtypes  # noqa: F401 - gives NumPy the types that TensorFlow has besides its own
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from regraft import formats
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.formats.inspection import inspect
-from tests.formats.tensorflow_files import FLIP, equal, everything, part, same
+from tests.formats.tensorflow_files import FLIP, equal, everything, part, same, varint
 
 tf = pytest.importorskip("tensorflow")
 v1 = tf.compat.v1
@@ -222,6 +224,29 @@ def _shape(*sizes):
 def test_a_constant_that_claims_more_than_is_there_is_refused_on_opening(tmp_path, tensor, reason):
     with pytest.raises(CorruptFileError, match=reason):
         formats.read(_constant_file(tmp_path, tensor))
+
+
+def test_a_large_graph_is_listed_in_little_memory(tmp_path):
+    size = 1 << 28
+    # The content of the constant is a hole in the file; every message around it counts it in.
+    head = part(1, 1) + _shape(size // 4) + b"\x22" + varint(size)
+    around = (
+        (b"\x42", b""),
+        (b"\x12", part(1, "value")),
+        (b"\x2a", part(1, "c") + part(2, "Const")),
+        (b"\x0a", b""),
+    )
+    for tag, before in around:
+        head = before + tag + varint(len(head) + size) + head
+    with (tmp_path / "g.pb").open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + size)
+    tracemalloc.start()
+    archive = formats.read(tmp_path / "g.pb")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert archive.tensors["c"].size == size // 4
+    assert peak < 1_000_000
 
 
 def test_messages_nested_without_end_do_no_harm(tmp_path):

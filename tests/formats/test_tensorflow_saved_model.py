@@ -1,5 +1,8 @@
 """SavedModels and session bundles: signatures, variables, functions opened, constants where they are used."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -254,3 +257,29 @@ def test_weights_that_are_constants(shared_folder):
         assert same(archive.tensors[name].read(), tf.make_ndarray(node.attr["value"].tensor)), name
     kinds = [operation.kind for operation in flat(formats.graph(archive)).operations]
     assert kinds.count("Conv2D") >= 3
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "place",
+    [
+        "teachable_mobilenet_v2_0.35_keras_savedmodel/model.savedmodel",
+        "tf1_ckpt_lenet_gtsrb/model/model.ckpt.meta",
+        "tf1_ckpt_lenet_gtsrb/model/model.ckpt",
+        "tf1_frozen_mobilenet_v1_0.25_224/models/mobilenet_v1_0.25_224/frozen_graph.pb",
+        "tf2_ckpt_mnist_mlp/training_1",
+    ],
+)
+def test_inspect_answers_at_once_and_loads_no_framework(shared_folder, place):
+    program = (
+        "import sys, time\n"
+        "from regraft.formats.inspection import inspect\n"
+        "inspect(sys.argv[1])\n"
+        "print(time.process_time(), [m for m in ('keras', 'tensorflow', 'torch', 'jax', 'google') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, str(shared_folder / "nets" / place)]
+    answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+    assert {loaded for _, loaded in answers} == {"[]"}
+    # The processor's time of the best of three: what other processes do at the same time says nothing about this one.
+    assert min(float(seconds) for seconds, _ in answers) < 0.7

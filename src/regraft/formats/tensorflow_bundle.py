@@ -99,7 +99,7 @@ def _shards(prefix: Path, count: int) -> tuple[Path, ...]:
 
 
 def _single(prefix: Path, name: str, entry: Message, shards: tuple[Path, ...], big: bool) -> TensorEntry:
-    dtype, shape = type_name(entry.integer(1)), known_shape(entry.message(2))
+    dtype, shape = type_name(entry.integer(1)), known_shape(entry.view(2))
     stored = _stored(prefix, name, entry, shards, big)
     size = item_size(dtype)
     # Of texts, each has at least a byte for its length, and all lengths together have a checksum.
@@ -160,7 +160,7 @@ def _joined(
     prefix: Path, name: str, entry: Message, pieces: list[Message], shards: tuple[Path, ...], big: bool
 ) -> TensorEntry:
     """One tensor of all the slices that a partitioned variable was saved in."""
-    dtype, shape = type_name(entry.integer(1)), known_shape(entry.message(2))
+    dtype, shape = type_name(entry.integer(1)), known_shape(entry.view(2))
     places = in_order(entry.messages(7), shape)
     if len(places) != len(pieces):
         raise ValueError(f"tensor '{name}' has {len(places)} slices, {len(pieces)} are stored")

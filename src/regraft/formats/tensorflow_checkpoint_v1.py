@@ -67,7 +67,7 @@ def _add(path: Path, described: dict[str, tuple[str, Shape]], parts: dict[str, P
     stamp = hdf5.stamp(path)
     description = top.message(1)
     for tensor in description.messages(1) if description else ():
-        name, dtype, shape = tensor.text(1), type_name(tensor.integer(3)), known_shape(tensor.message(2))
+        name, dtype, shape = tensor.text(1), type_name(tensor.integer(3)), known_shape(tensor.view(2))
         if described.setdefault(name, (dtype, shape)) != (dtype, shape):
             raise ValueError(f"tensor '{name}' is described twice, and differently")
         for place in [extent(message, shape) for message in tensor.messages(4)]:

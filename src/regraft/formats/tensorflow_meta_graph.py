@@ -187,7 +187,7 @@ def _signature(message: Message | None) -> dict[str, Any]:
 def _tensor_info(message: Message | None) -> dict[str, Any]:
     if message is None:
         return {"value": ""}
-    return {"value": message.text(1), "dtype": type_name(message.integer(2)), "shape": shape_of(message.message(3))}
+    return {"value": message.text(1), "dtype": type_name(message.integer(2)), "shape": shape_of(message.view(3))}
 
 
 def _saver(message: Message | None) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from regraft.formats import hdf5, wire
 from regraft.formats.tensorflow_types import constant, constant_claim, shape_of, type_name
 from regraft.formats.wire import Message
 
+_EMPTY = memoryview(b"")
+
 CONSTANT = "Const"
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable")
 OUTPUT_SHAPES = "_output_shapes"
@@ -134,13 +136,13 @@ def node(message: Message, whole: memoryview) -> Node:
     inputs = message.texts(3)
     raw = dict(_map(message, 5))
     value = raw.get("value") if message.text(2) == CONSTANT else None
-    tensor = value.view(8) if value is not None else None
+    tensor = Message(value).view(8) if value is not None else None
     return Node(
         name=message.text(1),
         kind=message.text(2),
         inputs=tuple(name for name in inputs if not name.startswith("^")),
         after=tuple(name[1:] for name in inputs if name.startswith("^")),
-        attributes={name: _attribute(item) for name, item in raw.items() if _of_the_graph(name)},
+        attributes={name: _attribute(view) for name, view in raw.items() if _of_the_graph(name)},
         constant=(wire.offset(tensor, whole), len(tensor)) if tensor is not None and len(tensor) else None,
     )
 
@@ -188,43 +190,42 @@ def _function(message: Message) -> tuple[str, tuple[Function, Message]]:
     return declared.name, (Function(declared, (), returns), message)
 
 
-def _map(message: Message, number: int) -> Iterator[tuple[str, Message]]:
-    for item in message.messages(number):
-        yield item.text(1), item.message(2) or Message(b"")
+def _map(message: Message, number: int) -> Iterator[tuple[str, memoryview]]:
+    """The names and values of a map. Attributes are most of a graph, so no `Message` is made of what is so small."""
+    for view in message.views(number):
+        parts = {field: value for field, _, value in wire.fields(view) if not isinstance(value, int)}
+        yield str(parts.get(1, b""), "utf-8"), parts.get(2, _EMPTY)
 
 
 def _of_the_graph(name: str) -> bool:
     return name == OUTPUT_SHAPES or not (name.startswith("_") or name in _NOT_OF_THE_GRAPH)
 
 
-def _attribute(value: Message) -> Any:
+def _attribute(view: memoryview) -> Any:
     """An `AttrValue` as plain Python; of a tensor only type and shape, of a function its name."""
-    kind = value.numbers[0] if value.numbers else 0
-    if kind == 1:
-        return _list(value.message(1))
-    if kind in (6, 7, 8, 10):
-        return _structure(kind, value.message(kind) if kind != 6 else None, value)
-    readers: dict[int, Any] = {
-        2: lambda: _text(value.view(2)), 3: lambda: value.integer(3), 4: lambda: value.real(4),
-        5: lambda: bool(value.integer(5)), 9: lambda: value.text(9),
-    }  # fmt: skip
-    return readers[kind]() if kind in readers else None
-
-
-def _structure(kind: int, message: Message | None, value: Message) -> Any:
-    if kind == 6:
-        return type_name(value.integer(6))
+    kind, _, value = next(wire.fields(view), (0, 0, 0))
+    if isinstance(value, int):
+        readers: dict[int, Any] = {3: wire.signed, 5: bool, 6: type_name}
+        return readers[kind](value) if kind in readers else None
+    if kind in (2, 9):
+        return _text(value)
+    if kind == 4:
+        return Message(view).real(4)
     if kind == 7:
-        return shape_of(message)
-    if kind == 8 and message is not None:
-        return {"dtype": type_name(message.integer(1)), "shape": shape_of(message.message(2))}
-    return message.text(1) if message is not None else ""
+        return shape_of(value)
+    return _structure(kind, Message(value))
 
 
-def _list(items: Message | None) -> tuple[Any, ...]:
-    if items is None or not items.numbers:
-        return ()
-    kind = items.numbers[0]
+def _structure(kind: int, message: Message) -> Any:
+    if kind == 1:
+        return _list(message)
+    if kind == 8:
+        return {"dtype": type_name(message.integer(1)), "shape": shape_of(message.view(2))}
+    return message.text(1) if kind == 10 else None
+
+
+def _list(items: Message) -> tuple[Any, ...]:
+    kind = items.numbers[0] if items.numbers else 0
     if kind == 2:
         return tuple(_text(view) for view in items.views(2))
     if kind in (3, 5, 6):
@@ -233,7 +234,7 @@ def _list(items: Message | None) -> tuple[Any, ...]:
     if kind == 4:
         return tuple(items.reals(4))
     if kind == 7:
-        return tuple(shape_of(message) for message in items.messages(7))
+        return tuple(shape_of(view) for view in items.views(7))
     return tuple(message.text(1) for message in items.messages(9))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from regraft.core.errors import CorruptFileError, SourceError
-from regraft.formats.wire import Message, varints
+from regraft.formats import wire
+from regraft.formats.wire import Message, signed, varints
 
 # By the number in `types.proto`; a reference to a variable has 100 added.
 _NAMES = {
@@ -86,21 +87,29 @@ def item_size(name: str) -> int | None:
     return 1 if "float8" in name or name in ("int4", "uint4") else storage(name).itemsize
 
 
-def shape_of(message: Message | None) -> tuple[int | None, ...] | None:
+def shape_of(view: memoryview | None) -> tuple[int | None, ...] | None:
     """A shape with None for open sizes; None where even the rank is not known."""
-    if message is None or message.integer(3):
+    if view is None:
         return None
-    sizes = [size.integer(1) for size in message.messages(2)]
-    return tuple(None if size < 0 else size for size in sizes)
+    sizes: list[int | None] = []
+    for number, _, value in wire.fields(view):
+        if number == 3 and value:
+            return None
+        if number == 2 and not isinstance(value, int):
+            size = next(
+                (signed(size) for place, _, size in wire.fields(value) if place == 1 and isinstance(size, int)), 0
+            )
+            sizes.append(None if size < 0 else size)
+    return tuple(sizes)
 
 
-def known_shape(message: Message | None) -> Shape:
+def known_shape(view: memoryview | None) -> Shape:
     """The shape of stored values; no size is open.
 
     Raises:
         ValueError: one is.
     """
-    shape = () if message is None else shape_of(message)
+    shape = () if view is None else shape_of(view)
     if shape is None or None in shape:
         raise ValueError("stored values of unknown shape")
     return tuple(size for size in shape if size is not None)
@@ -112,7 +121,7 @@ def constant_claim(message: Message) -> tuple[str, Shape]:
     Raises:
         CorruptFileError: it claims much more than is stored.
     """
-    name, shape = type_name(message.integer(1)), known_shape(message.message(2))
+    name, shape = type_name(message.integer(1)), known_shape(message.view(2))
     claimed = prod(shape) * (item_size(name) or 8)
     content = message.view(_CONTENT)
     if content is not None and len(content) and item_size(name) and len(content) != claimed:
