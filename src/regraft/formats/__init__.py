@@ -8,6 +8,8 @@ from typing import Any
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats import (
+    caffe,
+    keras_folder,
     keras_h5,
     keras_weights,
     keras_zip,
@@ -31,6 +33,7 @@ FORMATS: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
         keras_zip,
+        keras_folder,
         keras_h5,
         keras_weights,
         onnx,
@@ -40,6 +43,7 @@ FORMATS: dict[str, ModuleType] = {
         npz,
         npy,
         pickles,
+        caffe,
         tensorflow_checkpoint,
         tensorflow_graph,
         tensorflow_meta_graph,

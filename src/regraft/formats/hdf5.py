@@ -105,8 +105,17 @@ def _heap_is_whole(content: mmap.mmap, start: int) -> bool:
     return position <= end
 
 
-def held(group: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The groups and the datasets below a group by path; soft and external links are not followed."""
+def held(group: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The groups and the datasets below a group by path.
+
+    Args:
+        group: a file, or a part of it.
+        path: the file, for messages.
+
+    Raises:
+        SourceError: it holds a link to elsewhere; none is followed, and Keras, which writes none, would follow it.
+    """
+    _refuse_links(group, path)
     groups: dict[str, Any] = {}
     datasets: dict[str, Any] = {}
 
@@ -115,6 +124,21 @@ def held(group: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
     group.visititems(visit)
     return groups, datasets
+
+
+def _refuse_links(group: Any, path: Path) -> None:
+    # HDF5 does not survive an exception in there: the first link ends the visit instead.
+    def visit(name: str, link: Any) -> tuple[str, str] | None:
+        if isinstance(link, h5py.ExternalLink):
+            return name, f"'{link.path}' in '{link.filename}'"
+        return (name, f"'{link.path}'") if isinstance(link, h5py.SoftLink) else None
+
+    found = group.visititems_links(visit)
+    if found is not None:
+        raise SourceError(
+            f"'{found[0]}' of '{path}' is a link to {found[1]}; "
+            "expected a file that holds all its own, as Keras writes it; nothing of it was read"
+        )
 
 
 def entry(name: str, dataset: Any, source: Source) -> TensorEntry:

@@ -30,7 +30,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     source = hdf5.source(path)
     hdf5.check_heaps(path)
     with hdf5.refusing_damage(path), source.opened() as file:
-        groups, datasets = hdf5.held(file)
+        groups, datasets = hdf5.held(file, source.path)
         config = hdf5.text(file.attrs, "model_config")
         parsed = architecture if config is None else keras_config.parsed(config)
         model = None if parsed is None else described(parsed)

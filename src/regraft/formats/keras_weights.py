@@ -30,7 +30,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     source = hdf5.source(path)
     hdf5.check_heaps(path)
     with hdf5.refusing_damage(path), source.opened() as file:
-        groups, datasets = hdf5.held(file)
+        groups, datasets = hdf5.held(file, source.path)
         named, warnings = stored_by_position(groups, datasets, described(architecture) if architecture else None)
         tensors = {item.name: hdf5.entry(item.name, item.dataset, source) for item in named}
         start = "optimizer/vars/"

@@ -11,14 +11,14 @@ from typing import Any, BinaryIO
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive
-from regraft.formats import hdf5, keras_config, keras_optimizer
+from regraft.formats import hdf5, keras_config, keras_optimizer, zip_members
 from regraft.formats.keras_layers import Layer, described
 from regraft.formats.keras_names import Named, stored_by_position
 
 NAME = "keras"
 TITLE = "Keras 3 model (.keras)"
 
-_WEIGHTS = "model.weights.h5"
+WEIGHTS = "model.weights.h5"
 _CHUNK = 1 << 20
 # A zip member cannot honestly be this much larger than what is stored of it.
 _LARGEST_EXPANSION = 1000
@@ -36,23 +36,37 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: it holds what this version cannot read.
     """
     with hdf5.refusing_damage(path):
+        members = zip_members.members(path)
+        config = members.content("config.json")
+        metadata = members.content("metadata.json") if "metadata.json" in members.by_name else b"{}"
+        if WEIGHTS not in members.by_name:
+            found = ", ".join(members.by_name)
+            raise SourceError(f"'{path}': expected '{WEIGHTS}' inside, found {found}; save it with Keras' defaults")
         with zipfile.ZipFile(path) as archive:
-            config = keras_config.parsed(archive.read("config.json"))
-            metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
-            if _WEIGHTS not in archive.namelist():
-                found = ", ".join(archive.namelist())
-                raise SourceError(
-                    f"'{path}': expected '{_WEIGHTS}' inside, found {found}; save it with Keras' defaults"
-                )
-            source = hdf5.source(path, _member(path, archive, archive.getinfo(_WEIGHTS)))
-        model = described(config)
-        with source.opened() as file:
-            groups, datasets = hdf5.held(file)
-            named, warnings = stored_by_position(groups, datasets, model)
-            tensors = {item.name: hdf5.entry(item.name, item.dataset, source) for item in named}
-            optimizer, more = _optimizer(source, config, datasets, named, model)
+            source = hdf5.source(path, _member(path, archive, archive.getinfo(WEIGHTS)))
+        return assembled(NAME, path, config, metadata, source)
+
+
+def assembled(name: str, path: Path, config: bytes, metadata: bytes, source: hdf5.Source) -> TensorArchive:
+    """The archive of a Keras 3 model from its three parts.
+
+    Args:
+        name: of the format.
+        path: of the whole, for messages.
+        config: JSON.
+        metadata: JSON.
+        source: the weights.
+    """
+    parsed = keras_config.parsed(config)
+    model = described(parsed)
+    with source.opened() as file:
+        groups, datasets = hdf5.held(file, source.path)
+        named, warnings = stored_by_position(groups, datasets, model)
+        tensors = {item.name: hdf5.entry(item.name, item.dataset, source) for item in named}
+        optimizer, more = _optimizer(source, parsed, datasets, named, model)
     warnings = [*keras_config.warnings_about(model), *warnings, *more]
-    return TensorArchive(NAME, tensors, config, optimizer, {**metadata, "path": str(path)}, tuple(warnings))
+    about = {**json.loads(metadata), "path": str(path)}
+    return TensorArchive(name, tensors, parsed, optimizer, about, tuple(warnings))
 
 
 def graph(archive: TensorArchive) -> OperationGraph:

@@ -10,8 +10,6 @@ from regraft.formats import hdf5, protobuf, safetensors
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
     "tflite": "a TensorFlow Lite model",
-    "caffe": "a Caffe model",
-    "keras-folder": "an unzipped Keras model",
     "keras-npz": "a Keras model with NumPy weights",
 }
 

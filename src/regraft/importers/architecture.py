@@ -1,16 +1,39 @@
-"""What builds the model for a file that holds only weights: `keras:NAME?...` or `package.module:function`."""
+"""What builds the model for a file of weights: `keras:NAME?...`, `package.module:function`, or `model.json`."""
 
 import contextlib
 import importlib
 import inspect
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 
 from regraft.core.errors import SourceError, nearest
+from regraft.formats import hdf5, keras_config
 from regraft.importers import keras_applications
+
+# A configuration is text; the largest networks of keras.applications have one of two megabytes.
+_LONGEST = 1 << 28
+
+
+def configuration(text: str) -> Mapping[str, Any] | None:
+    """The configuration in a JSON file (what `model.to_json()` gives), where `--architecture` names one.
+
+    Raises:
+        SourceError: there is no such file.
+        CorruptFileError: it is not the JSON of a Keras model.
+    """
+    path = Path(text)
+    if path.suffix != ".json":
+        return None
+    if not path.is_file() or path.stat().st_size > _LONGEST:
+        near = nearest(path.name, [item.name for item in path.parent.glob("*.json")])
+        raise SourceError(f"expected the JSON of a model for --architecture, found none at '{path}'{near}")
+    with hdf5.refusing_damage(path):
+        return keras_config.parsed(path.read_bytes())
 
 
 def build(text: str, input_size: int | None = None) -> keras.Model:
@@ -30,7 +53,7 @@ def build(text: str, input_size: int | None = None) -> keras.Model:
     module_name, colon, name = text.partition(":")
     if not colon or not module_name or not name:
         raise SourceError(
-            f"expected --architecture keras:NAME?... or package.module:function, found '{text}'; "
+            f"expected --architecture keras:NAME?..., package.module:function or model.json, found '{text}'; "
             "for example keras:MobileNet?alpha=0.25"
         )
     model = _call(text, module_name, name)

@@ -5,10 +5,12 @@ looked through. Nothing in a file is run: Keras' safe mode stays on, unless the 
 """
 
 import contextlib
+import dataclasses
 import re
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +23,7 @@ from regraft.graph import names
 from regraft.importers import architecture, keras_legacy, screening, weights_file
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
-_SUFFIX = {"keras": ".keras", "keras-h5": ".h5"}
+_SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
 _ADDRESS = re.compile(r"[a-z0-9]{2,}:(//|[A-Z])")
 
 
@@ -41,6 +43,9 @@ def load(request: Request) -> Opened:
     path = Path(request.text)
     if request.architecture is not None:
         formats.sniff(path)
+        config = architecture.configuration(request.architecture)
+        if config is not None:
+            return _described_by(config, path, request.architecture)
         model = architecture.build(request.architecture, request.input_size)
         return Opened(model, weights_file.load_into(model, path))
     archive = formats.read(path)
@@ -55,6 +60,19 @@ def load(request: Request) -> Opened:
         screening.refuse_what_is_not_keras(archive.config, str(path))
     model = _load_whole(path, _SUFFIX[archive.format], not request.trust)
     return Opened(model, _report(model, archive, path))
+
+
+def _described_by(config: Mapping[str, Any], path: Path, described: str) -> Opened:
+    """Weights with the configuration that lay beside them."""
+    archive = formats.read(path, config)
+    version = archive.metadata.get("keras_version") or config.get("keras_version") or "3"
+    archive = dataclasses.replace(archive, config=config, metadata={**archive.metadata, "keras_version": version})
+    if keras_legacy.is_old(archive):
+        return keras_legacy.load(archive, path)
+    screening.refuse_what_is_not_keras(config, described)
+    with _refusals(Path(described)):
+        model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
+    return Opened(_required(model, Path(described)), weights_file.load_into(model, path))
 
 
 def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadReport:
@@ -76,9 +94,22 @@ def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadRepor
 
 
 def _load_whole(path: Path, suffix: str, safe: bool) -> keras.Model:
+    with _refusals(path), _under_suffix(path, suffix) as named:
+        model = keras.saving.load_model(named, compile=False, safe_mode=safe)
+    return _required(model, path)
+
+
+def _required(model: object, path: Path) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        raise SourceError(f"expected a model in '{path}', found {type(model).__name__}")
+    return model
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Generator[None]:
+    """What Keras raises where it refuses a file, as one line."""
     try:
-        with _under_suffix(path, suffix) as named:
-            model = keras.saving.load_model(named, compile=False, safe_mode=safe)
+        yield
     except (
         ValueError,
         TypeError,
@@ -90,15 +121,12 @@ def _load_whole(path: Path, suffix: str, safe: bool) -> keras.Model:
         OSError,
     ) as error:
         raise SourceError(_refusal(path, str(error))) from error
-    if not isinstance(model, keras.Model):
-        raise SourceError(f"expected a model in '{path}', found {type(model).__name__}")
-    return model
 
 
 @contextlib.contextmanager
 def _under_suffix(path: Path, suffix: str) -> Generator[Path]:
     """The file under a name with the ending by which Keras chooses its reader."""
-    if path.suffix == suffix or (suffix == ".h5" and path.suffix == ".hdf5"):
+    if path.is_dir() or path.suffix == suffix or (suffix == ".h5" and path.suffix == ".hdf5"):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:

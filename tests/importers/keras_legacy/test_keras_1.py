@@ -71,7 +71,7 @@ _DENSE = {
 
 @pytest.mark.parametrize("inputs", [3, 4])
 def test_a_network_of_theano(tmp_path: Path, inputs: int) -> None:
-    """Channels first, kernels turned around, a Flatten that keeps them first; with 4 inputs shapes alone tell nothing."""
+    """Channels first, kernels turned around, a Flatten that keeps them first; with 4 inputs shapes tell nothing."""
     config = {
         "class_name": "Sequential",
         "config": [

@@ -1,0 +1,135 @@
+"""Files made to harm: links out of them, paths out of an archive, sizes without content. Each is refused by name."""
+
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from regraft import formats
+from regraft.core.errors import CorruptFileError, SourceError
+from tests.formats.conftest import made
+
+_MEMORY = 1 << 26
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file of someone else's, which no model may read."""
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["key"] = np.arange(6.0)
+    return tmp_path / "secret.h5"
+
+
+def _with(path: Path, change) -> Path:
+    """A whole-model `.h5` of Keras 2 in which the kernel is what `change` makes of it."""
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": [
+        {"class_name": "Dense", "config": {"name": "top", "units": 2, "batch_input_shape": [None, 3]}}]}}  # fmt: skip
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"], file.attrs["keras_version"] = json.dumps(config), "2.4.0"
+        group = file.create_group("model_weights/top")
+        file["model_weights"].attrs["layer_names"] = ["top"]
+        group.attrs["weight_names"] = ["top/kernel:0", "top/bias:0"]
+        group["top/bias:0"] = np.zeros(2)
+        change(group["top"])
+    return path
+
+
+def test_a_link_into_another_file_is_named(tmp_path: Path, secret: Path) -> None:
+    def change(group: h5py.Group) -> None:
+        group["kernel:0"] = h5py.ExternalLink(str(secret), "/key")
+
+    with pytest.raises(
+        SourceError, match=r"'model_weights/top/top/kernel:0' of '.*' is a link to '/key' in '.*secret.h5'"
+    ):
+        formats.read(_with(tmp_path / "m.h5", change))
+
+
+def test_a_link_within_the_file_is_named(tmp_path: Path) -> None:
+    def change(group: h5py.Group) -> None:
+        group["kernel:0"] = h5py.SoftLink("/somewhere/else")
+
+    with pytest.raises(SourceError, match=r"kernel:0' of '.*' is a link to '/somewhere/else'"):
+        formats.read(_with(tmp_path / "m.h5", change))
+
+
+def test_values_kept_in_another_file_are_not_read(tmp_path: Path, secret: Path) -> None:
+    def change(group: h5py.Group) -> None:
+        group.create_dataset("kernel:0", (3, 2), "f8", external=[(str(secret), 0, 48)])
+
+    with pytest.raises(SourceError, match=r"tensor 'top/kernel' of '.*' is kept in another file"):
+        formats.read(_with(tmp_path / "m.h5", change))
+
+
+def test_a_virtual_dataset_is_not_read(tmp_path: Path, secret: Path) -> None:
+    def change(group: h5py.Group) -> None:
+        layout = h5py.VirtualLayout((6,), "f8")
+        layout[:] = h5py.VirtualSource(str(secret), "key", (6,))
+        group.create_virtual_dataset("kernel:0", layout)
+
+    with pytest.raises(SourceError, match=r"tensor 'top/kernel' of '.*' is kept in another file"):
+        formats.read(_with(tmp_path / "m.h5", change))
+
+
+def test_a_tensor_that_claims_terabytes_is_refused_unread(tmp_path: Path) -> None:
+    def change(group: h5py.Group) -> None:
+        group.create_dataset("kernel:0", (1 << 21, 1 << 20), "f4", chunks=(1024, 1024), compression="gzip")
+
+    with pytest.raises(CorruptFileError, match=r"tensor 'top/kernel' of '.*' claims 8796093022208 bytes, 0 are stored"):
+        formats.read(_with(tmp_path / "m.h5", change))
+
+
+@pytest.fixture
+def zipped(tmp_path: Path):
+    """Gives a `.keras` file with members added or replaced."""
+
+    def give(**members: bytes) -> Path:
+        made("sequential").save(tmp_path / "plain.keras")
+        path = tmp_path / "altered.keras"
+        named = {name.replace("__", "/").replace("_dot_", "."): content for name, content in members.items()}
+        with zipfile.ZipFile(tmp_path / "plain.keras") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                if name not in named:
+                    new.writestr(name, old.read(name))
+            for name, content in named.items():
+                new.writestr(name, content)
+        return path
+
+    return give
+
+
+@pytest.mark.parametrize("name", ["../../evil.txt", "/etc/evil.txt", "assets/../../evil.txt", "C:/evil.txt"])
+def test_a_path_out_of_the_archive_is_named(zipped, name: str) -> None:
+    path = zipped()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(CorruptFileError, match=r"holds '.*evil.txt', which leads out of the archive"):
+        formats.read(path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_decompression_bomb_is_not_unpacked(zipped, name: str) -> None:
+    content = b" " * _MEMORY if name == "config.json" else b"\0" * _MEMORY
+    path = zipped(**{name.replace(".", "_dot_"): content})
+    assert path.stat().st_size < _MEMORY // 100
+    with pytest.raises(CorruptFileError, match=rf"'{name}' claims {_MEMORY} bytes"):
+        formats.read(path)
+
+
+def test_a_member_that_claims_terabytes_is_refused(zipped) -> None:
+    path = zipped()
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\x01\x02", 0, content.rindex(b"config.json"))
+    content[place + 24 : place + 28] = struct.pack("<I", 0xFFFFFFF0)
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"'config.json' claims 4294967280 bytes"):
+        formats.read(path)
+
+
+def test_a_configuration_nested_without_end_is_refused(zipped) -> None:
+    deep = b'{"class_name": "Sequential", "config": {"layers": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
+    with pytest.raises(CorruptFileError, match=r"altered.keras' is truncated or was altered"):
+        formats.read(zipped(config_dot_json=deep))
