@@ -122,9 +122,7 @@ def test_weights_of_keras_2_fit_the_live_network(nets, live):
 
 
 FOREIGN = {
-    "caffe_lenet_mnist/lenet_iter_10000.caffemodel": "a Caffe model",
     "mlperf_tiny_resnet8_cifar10/pretrainedResnet.tflite": "a TensorFlow Lite model",
-    "mtcnn_caffe/model/det1.caffemodel": "a Caffe model",
 }
 
 

@@ -32,7 +32,6 @@ def foreign(tmp_path):
 
     return {
         "a TensorFlow Lite model": write("m.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 20),
-        "a Caffe model": write("m.caffemodel", b"\n\x03net\xa2\x06\x02\n\0\xa2\x06\x02\n\0"),
     }
 
 
