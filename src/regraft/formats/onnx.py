@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import Operation, OperationGraph, TensorArchive, TensorEntry
 from regraft.formats import hdf5, onnx_tensors
@@ -40,14 +42,14 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
             missing = "graph" if inner is None else "version of its operators"
             raise CorruptFileError(f"'{path}' has no {missing}, which every ONNX file has; get the file again")
         config = {"opsets": _opsets(model), "graph": reader.graph(inner)}
-    metadata = {
-        "producer": " ".join(part for part in (model.text(2), model.text(3)) if part),
-        "ir_version": model.integer(1),
-        "opset": config["opsets"].get(""),
-        "properties": {item.text(1): item.text(2) for item in model.messages(14)} or None,
-        "path": str(path),
-    }
-    warnings = [*reader.warnings, *_about_functions(model)]
+        metadata = {
+            "producer": " ".join(part for part in (model.text(2), model.text(3)) if part),
+            "ir_version": model.integer(1),
+            "opset": config["opsets"].get(""),
+            "properties": {item.text(1): item.text(2) for item in model.messages(14)} or None,
+            "path": str(path),
+        }
+        warnings = [*reader.warnings, *_about_functions(model)]
     return TensorArchive(NAME, reader.tensors, config, None, metadata, tuple(warnings))
 
 
@@ -155,10 +157,10 @@ class _Reader:
 
 # By the numbers of onnx.AttributeProto.AttributeType; tensors and graphs are read by `_Reader`.
 _ATTRIBUTES: dict[int, Callable[[Message], Any]] = {
-    1: lambda message: message.real(2),
+    1: lambda message: _shortest(message.real(2)),
     2: lambda message: message.integer(3),
     3: lambda message: _text(message.view(4)),
-    6: lambda message: message.reals(7),
+    6: lambda message: [_shortest(value) for value in message.reals(7)],
     7: lambda message: message.integers(8),
     8: lambda message: [_text(view) for view in message.views(9)],
 }
@@ -167,6 +169,11 @@ _ATTRIBUTES: dict[int, Callable[[Message], Any]] = {
 def _kind_by_content(message: Message) -> int:
     """The type of an attribute of the first version of the format, which did not state it."""
     return next((kind for kind, field in ((1, 2), (2, 3), (3, 4), (6, 7), (7, 8), (8, 9)) if field in message), 0)
+
+
+def _shortest(value: float) -> float:
+    """The number with the fewest digits that is the same in 32 bits: 0.1 as it was meant, not 0.10000000149."""
+    return float(str(np.float32(value)))
 
 
 def _text(view: memoryview | None) -> str:

@@ -55,7 +55,8 @@ def _fields(file: BinaryIO, size: int) -> tuple[list[tuple[int, int]], int]:
             return [], -1
         if wire != _VARINT:
             if file.tell() + length > size:
-                return [], -1
+                # No text begins with a varint of field 1, as ONNX does: such a file is cut off rather than foreign.
+                return ([*fields, (number, wire)], max(first, 0)) if fields[:1] == [(1, _VARINT)] else ([], -1)
             if number == 1 and first < 0:
                 first = file.tell()
             file.seek(length, 1)

@@ -14,7 +14,7 @@ from regraft.importers.graphs import folding
 from regraft.importers.graphs.builder import Builder, channel_order
 from regraft.importers.graphs.neutral import Graph, Input, Node, UnsupportedError
 from regraft.importers.graphs.operations import OPERATIONS
-from regraft.importers.graphs.values import Constant, Live, Value
+from regraft.importers.graphs.values import OPEN, Constant, Live, Value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class Built:
         values: what every foreign value that depends on the input has become.
         outputs: the foreign values that the model answers, in its order.
         loaded: the variables that were given values, with the tensors of the file that these came from.
-        read: the tensors of the file that were looked at.
+        read: the tensors of the file that something was made of.
         failed: operations that could not be said in Keras, with the reason.
     """
 
@@ -105,10 +105,12 @@ def _perform(builder: Builder, node: Node) -> str | None:
     """Bind the results of a node; returns why that cannot be done, and "" where something below it failed."""
     if all(name in builder.values for name in node.outputs):
         return None
+    operands = [builder.value(name) if name else None for name in node.inputs]
+    sources = {source for value in operands if isinstance(value, Constant) for source in value.sources}
     if node.name in builder.absorbed:
         builder.values[node.outputs[0]] = builder.values[builder.absorbed[node.name]]
+        builder.read.update(sources)
         return None
-    operands = [builder.value(name) if name else None for name in node.inputs]
     if any(value is None for value, name in zip(operands, node.inputs, strict=True) if name):
         return ""
     before = len(builder.loaded)
@@ -119,6 +121,7 @@ def _perform(builder: Builder, node: Node) -> str | None:
     except Exception as error:
         # Whatever Keras or NumPy has against what the file asks for: the file is what is wrong, or beyond them.
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    builder.read.update(sources)
     builder.values.update((name, value) for name, value in zip(node.outputs, results, strict=False) if name and value)
     if len(builder.loaded) == before and all(name in builder.raw for name in node.inputs if _is_live(builder, name)):
         builder.raw.update(node.outputs)
@@ -139,8 +142,8 @@ def _results(builder: Builder, node: Node, operands: Sequence[Value | None]) -> 
         sources = tuple(dict.fromkeys(source for value in counted for source in value.sources))
         return [Constant(array, sources, learns and array.dtype.kind == "f") for array in arrays]
     if node.kind == "shape":
-        shape = builder.live(node).known_shape[node.settings.get("start") : node.settings.get("end")]
-        return [Constant(np.array(shape, np.int64))]
+        shape = [OPEN if size is None else size for size in builder.live(node).shape]
+        return [Constant(np.array(shape[node.settings.get("start") : node.settings.get("end")], np.int64))]
     return OPERATIONS[node.kind](node, builder)
 
 
@@ -170,7 +173,8 @@ def _said(failed: Sequence[tuple[Node, str]]) -> str:
 
 def _last_cut_point(builder: Builder, nodes: Sequence[Node]) -> list[str]:
     graph = builder.graph
-    steps = [Step(node.inputs, node.outputs) for node in nodes]
+    # What only asks for sizes needs none of the numbers.
+    steps = [Step(() if node.kind == "shape" else node.inputs, node.outputs) for node in nodes]
     given = [item.name for item in graph.inputs]
     found = [str(value) for value in separators(steps, given, graph.outputs)]
     return [name for name in found if _is_live(builder, name) and name not in given][-1:]

@@ -14,7 +14,7 @@ import numpy as np
 
 from regraft.importers.graphs import demand
 from regraft.importers.graphs.neutral import Graph, Node, UnsupportedError
-from regraft.importers.graphs.values import Constant, Fold, Live, Value
+from regraft.importers.graphs.values import OPEN, Constant, Fold, Live, Value
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Builder:
         graph: that is being built.
         values: what values have become, by foreign name.
         loaded: variables that were given values, with the tensors of the file that these came from.
-        read: the tensors of the file that were looked at.
+        read: the tensors of the file that something was made of.
         raw: names of values that no weights were applied to yet: the input and its preprocessing.
         never_negative: names of values that are not below zero, whatever the input.
     """
@@ -60,7 +60,6 @@ class Builder:
         if name not in self.values and tensor is not None:
             sources = (tensor.source,) if tensor.source else ()
             self.values[name] = Constant(tensor.read(), sources, tensor.learns)
-            self.read.update(sources)
         return self.values.get(name)
 
     @property
@@ -91,7 +90,10 @@ class Builder:
         value = self.operand(node, index)
         if value is None and default is not None:
             return tuple(default)
-        return tuple(int(item) for item in self.constant(node, index).values.reshape(-1))
+        integers = tuple(int(item) for item in self.constant(node, index).values.reshape(-1))
+        if any(item and item % OPEN == 0 for item in integers):
+            raise UnsupportedError("depends on a size that is open; say --input-size")
+        return integers
 
     def follower(self, node: Node, kind: str) -> Node | None:
         """The only reader of the node's result, where it is of this kind and the result is wanted nowhere else."""

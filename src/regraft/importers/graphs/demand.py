@@ -8,12 +8,12 @@ from regraft.importers.graphs.values import Constant, Value
 
 _BY_CHANNELS = {
     *("conv", "conv_transposed", "pool", "global_pool", "lrn", "batch_norm", "group_norm"),
-    *("depth_to_space", "space_to_depth"),
+    *("depth_to_space", "space_to_depth", "resize"),
 }
 # What gives its result the axes of its operand, whatever they are.
 _FOLLOWING = {
     *("activation", "binary", "unary", "clip", "hard_sigmoid", "prelu", "softmax"),
-    *("identity", "dropout", "cast", "pad", "resize"),
+    *("identity", "dropout", "cast", "pad"),
 }
 
 

@@ -150,6 +150,9 @@ def _chain(translation: Translation, operation: Operation, function: str, result
 
 
 def _mean(translation: Translation, operation: Operation) -> None:
+    if len(operation.inputs) == 1:
+        translation.add(operation, "identity")
+        return
     total = f"{operation.name}:total"
     _chain(translation, operation, "add", total)
     share = translation.constant(operation, "share", 1 / len(operation.inputs), "float32")

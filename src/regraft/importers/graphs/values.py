@@ -17,6 +17,8 @@ from regraft.importers.graphs.neutral import Array, UnsupportedError
 # Stands for the size of the batch wherever a foreign graph computes with shapes: a prime beyond every real size, so
 # that products of it are recognised, and small enough that two of them multiply within 64 bits.
 BATCH = 2_147_483_629
+# Stands for a size that is open. What is computed from it is not used, see `Builder.integers`.
+OPEN = 2_147_483_587
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.importers.graphs.builder import Builder, channel_order
+from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
 from regraft.importers.graphs.operations import windows
 from regraft.importers.graphs.values import Constant, Live, Value
@@ -17,7 +17,7 @@ _REPEATING = (_layers.UpSampling1D, _layers.UpSampling2D, _layers.UpSampling3D)
 
 def resize(node: Node, build: Builder) -> Sequence[Value]:
     """Interpolation to another size: a layer of Keras where there is one, or else a product with a fixed matrix."""
-    x = _picture(node, build)
+    x = build.channels_last(node, build.live(node))
     sizes = windows.known(x.tensor.shape[1:-1])
     wanted, scales = _wanted(node, build, x, sizes)
     if wanted == sizes:
@@ -55,14 +55,6 @@ def space_to_depth(node: Node, build: Builder) -> Sequence[Value]:
     tensor = build.reshaped(node, x.tensor, (small[0], block, small[1], block, channels), "_open")
     tensor = build.applied(node, _layers.Permute, tensor, "_order", dims=(1, 3, 2, 4, 5))
     return [x.with_tensor(build.reshaped(node, tensor, (*small, channels * block**2)))]
-
-
-def _picture(node: Node, build: Builder) -> Live:
-    """The value with its channels last; by ONNX's custom they are the second axis, unless the value says otherwise."""
-    x = build.live(node)
-    if x.rank == len(x.axes) and x.axes in (channel_order(x.rank, 1), channel_order(x.rank, -1)):
-        return build.plain(node, x)
-    return build.plain(node, build.arranged(node, x, channel_order(x.rank, node.settings.get("channels", 1))))
 
 
 def _wanted(node: Node, build: Builder, x: Live, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[float, ...]]:
