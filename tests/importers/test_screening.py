@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from regraft import importers
-from regraft.core.errors import SourceError
+from regraft.core.errors import CorruptFileError, SourceError
 
 
 @pytest.fixture
@@ -135,6 +135,16 @@ def test_a_lambda_as_an_activation_is_not_run(tmp_path: Path, witness: Path) -> 
         with pytest.raises(SourceError, match=r"layer 'evil'"):
             importers.open(path)
     assert not witness.exists()
+
+
+def test_a_layer_larger_than_the_file_gets_no_memory(tmp_path: Path) -> None:
+    config = {"name": "evil", "units": 1 << 40, "activation": "linear"}
+    with pytest.raises(CorruptFileError, match=r"layer 'evil' asks for 1099511627776 weights, the file holds 10;"):
+        importers.open(_with_layer(tmp_path, _item("keras.layers", "Dense", config)))
+    with pytest.raises(CorruptFileError, match=r"the configuration asks for \d+ weights, the file holds 10;"):
+        importers.open(_old(tmp_path, _item(None, "Dense", config)))
+    # What was refused is forgotten: the next model gets memory for itself only.
+    assert keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).count_params() == 10
 
 
 def test_who_trusts_a_file_lets_keras_run_its_code(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_an_architecture_may_be_a_function(own_module: str, shared_folder: Path)
 def test_what_is_wrong_with_an_architecture_is_said(own_module: str, tmp_path: Path) -> None:
     path = _saved(_nested(), tmp_path / "m.weights.h5")
     for text, message in {
-        "own_networks": "expected --architecture keras:NAME.*, package.module:function or model.json, found 'own_networks'",
+        "own_networks": "keras:NAME.*, package.module:function or model.json, found 'own_networks'",
         "own_netwrks:squeezenet": "cannot import 'own_netwrks'",
         "own_networks:squeezenett": "has no function 'squeezenett'; nearest known names: squeezenet",
         "own_networks:nothing": "has no function 'nothing'",

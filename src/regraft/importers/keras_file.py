@@ -58,6 +58,7 @@ def load(request: Request) -> Opened:
         return keras_legacy.load(archive, path)
     if not request.trust:
         screening.refuse_what_is_not_keras(archive.config, str(path))
+        screening.refuse_sizes(archive.config, sum(entry.size for entry in archive.tensors.values()), str(path))
     model = _load_whole(path, _SUFFIX[archive.format], not request.trust)
     return Opened(model, _report(model, archive, path))
 
@@ -70,6 +71,7 @@ def _described_by(config: Mapping[str, Any], path: Path, described: str) -> Open
     if keras_legacy.is_old(archive):
         return keras_legacy.load(archive, path)
     screening.refuse_what_is_not_keras(config, described)
+    screening.refuse_sizes(config, sum(entry.size for entry in archive.tensors.values()), described)
     with _refusals(Path(described)):
         model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
     return Opened(_required(model, Path(described)), weights_file.load_into(model, path))

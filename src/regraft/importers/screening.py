@@ -11,11 +11,12 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any, cast
 
 import keras
 
-from regraft.core.errors import SourceError
+from regraft.core.errors import CorruptFileError, SourceError
 from regraft.importers.keras_legacy import vocabulary
 
 _MODULES = re.compile(
@@ -28,6 +29,9 @@ _LOADERS = ("deserialize", "get", "serialize", "from_json", "load_model", "model
 _VALUES = frozenset(
     ("__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__keras_tensor__", "__tuple__")
 )
+# Each of them is a side of a layer's variable, so that the variable has at least their product of elements.
+_SIZES = ("units", "filters", "output_dim", "input_dim")
+_BESIDE = 10_000
 # What training needs is not read: models are opened without being compiled.
 _NOT_READ = ("compile_config",)
 
@@ -44,6 +48,27 @@ def refuse_what_is_not_keras(config: Mapping[str, Any], path: str) -> None:
     """
     for place, item in _objects(config, ""):
         _refuse(item, f"'{path}'" if not place else f"'{path}': layer '{place}'")
+
+
+def refuse_sizes(config: Mapping[str, Any], elements: int, path: str) -> None:
+    """Raise if a layer is to be larger than all that the file holds, before Keras takes memory for it.
+
+    Args:
+        config: of a whole model.
+        elements: how many the file holds.
+        path: the file, for messages.
+
+    Raises:
+        CorruptFileError: it names the layer.
+    """
+    for place, item in _objects(config, ""):
+        settings: Any = item.get("config")
+        sizes = [settings.get(name) for name in _SIZES] if isinstance(settings, Mapping) else []
+        asked = prod(size for size in sizes if isinstance(size, int) and size > 0)
+        if sizes and asked > elements + _BESIDE:
+            raise CorruptFileError(
+                f"'{path}': layer '{place}' asks for {asked} weights, the file holds {elements}; get the file again"
+            )
 
 
 def _objects(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

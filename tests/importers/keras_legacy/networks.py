@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -129,6 +130,26 @@ NETWORKS: tuple[Callable[[Any], Any], ...] = (
     convolutional, sequential, hard, hard_sequential, recurrent, attention, nested, operations, preprocessing,
     channels_first,
 )  # fmt: skip
+
+
+def squeezenet() -> keras.Model:
+    """SqueezeNet 1.1 without its top: the names are those of the files, as far as today's Keras allows them."""
+    layers = keras.layers
+    x = given = keras.Input((227, 227, 3))
+    x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(x)
+    for number, (squeezed, expanded) in enumerate(
+        [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)], 2
+    ):
+        x = layers.MaxPooling2D(3, strides=2)(x) if number in (2, 4, 6) else x
+        x = layers.Conv2D(squeezed, 1, activation="relu", name=f"fire{number}_squeeze1x1")(x)
+        sides = [
+            layers.Conv2D(expanded, side, padding="same", activation="relu", name=f"fire{number}_expand{side}x{side}")(
+                x
+            )
+            for side in (1, 3)
+        ]
+        x = layers.Concatenate()(sides)
+    return keras.Model(given, x)
 
 
 def filled(model: Any, seed: int = 0) -> Any:

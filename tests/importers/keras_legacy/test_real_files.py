@@ -13,6 +13,7 @@ from PIL import Image
 from regraft import formats, importers
 from regraft.core.errors import SourceError
 from regraft.graph import names
+from tests.importers.keras_legacy.networks import squeezenet
 
 pytestmark = pytest.mark.shared
 
@@ -67,26 +68,6 @@ def test_it_tells_open_from_closed(nets: Path) -> None:
         given = importers.applied(opened.inputs, np.asarray(square, np.float32)[None])
         scores = np.asarray(opened.model(given))[0]
         assert labels[int(scores.argmax())] == label
-
-
-def squeezenet() -> keras.Model:
-    """SqueezeNet 1.1 without its top: the names are those of the files, as far as today's Keras allows them."""
-    layers = keras.layers
-    x = given = keras.Input((227, 227, 3))
-    x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(x)
-    for number, (squeezed, expanded) in enumerate(
-        [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)], 2
-    ):
-        x = layers.MaxPooling2D(3, strides=2)(x) if number in (2, 4, 6) else x
-        x = layers.Conv2D(squeezed, 1, activation="relu", name=f"fire{number}_squeeze1x1")(x)
-        sides = [
-            layers.Conv2D(expanded, side, padding="same", activation="relu", name=f"fire{number}_expand{side}x{side}")(
-                x
-            )
-            for side in (1, 3)
-        ]
-        x = layers.Concatenate()(sides)
-    return keras.Model(given, x)
 
 
 def test_theanos_kernels_and_tensorflows_give_one_network(nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,13 @@ the configuration is rewritten as plain data (`rewriting`), its layers are looke
 name (`weights`, `values`). No code from a file is run.
 """
 
+import contextlib
+from collections.abc import Generator
 from pathlib import Path
 
+import keras
+
+from regraft.core.errors import RegraftError, SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.formats.keras_layers import described
@@ -35,8 +40,27 @@ def load(archive: TensorArchive, path: Path) -> Opened:
         ProofError: a tensor of the file or a variable of the model has no partner.
         CorruptFileError: the file is truncated or was altered.
     """
-    config = rewriting.rewritten(archive.config or {})
-    origin = values.Origin.of(archive)
-    model, whole = building.built(config, str(path), origin.major < 3)
-    report = weights.fill(model, archive, described(config), whole.paths, str(path))
+    with _refusing(str(path)):
+        config = rewriting.rewritten(archive.config or {})
+        old = values.Origin.of(archive).major < 3
+        elements = sum(entry.size for entry in archive.tensors.values())
+        model, whole = building.built(config, str(path), elements, old)
+        report = weights.fill(model, archive, described(config), whole.paths, str(path))
     return Opened(model, LoadReport(report.loaded, report.renamed, notes=(*whole.notes, *report.notes)))
+
+
+@contextlib.contextmanager
+def _refusing(source: str) -> Generator[None]:
+    """One line for whatever a configuration makes Keras stumble over."""
+    try:
+        yield
+    except RegraftError:
+        raise
+    except Exception as error:
+        # Keras has no error of its own; whichever comes, the configuration is what is wrong.
+        said = " ".join(str(error).split())
+        reason = (said.rpartition("Exception encountered: ")[2] or type(error).__name__)[:300]
+        raise SourceError(
+            f"'{source}': Keras {keras.__version__} cannot build the network ({reason}); give the model itself, or its "
+            "weights with --architecture package.module:function"
+        ) from error

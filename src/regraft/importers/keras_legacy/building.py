@@ -5,45 +5,37 @@ from typing import Any
 
 import keras
 
-from regraft.core.errors import RegraftError, SourceError
+from regraft.core.errors import SourceError
 from regraft.formats import keras_graph
 from regraft.formats.keras_layers import described
-from regraft.importers.keras_legacy import calls, layers, layout
+from regraft.importers.keras_legacy import calls, deferring, layers, layout
 from regraft.importers.keras_legacy.layout import Value
 from regraft.importers.keras_legacy.scope import Part, Scope, Whole, is_model, name_of, one_or_all
 
 Paths = tuple[str, str]
 
 
-def built(item: Mapping[str, Any], source: str, old_sigmoid: bool) -> tuple[keras.Model, Whole]:
+def built(item: Mapping[str, Any], source: str, elements: int, old_sigmoid: bool) -> tuple[keras.Model, Whole]:
     """The model of a rewritten configuration, with fresh weights.
 
     Args:
         item: see `rewriting.rewritten`.
         source: the file, for messages.
+        elements: how many the file holds; a model that asks for far more is not built.
         old_sigmoid: whether hard_sigmoid means that of Keras 1 and 2.
 
     Returns:
         The model; how the file's layers are called in it, and what could not be kept.
 
     Raises:
-        SourceError: it asks for what is not Keras' own, or cannot be built.
+        SourceError: it asks for what is not Keras' own.
+        CorruptFileError: it asks for far more weights than the file holds.
     """
     whole = Whole(source, old_sigmoid, layout.channels_first(item["config"]))
     if whole.first:
         whole.notes.append("channels stood before height and width in the file; here they stand last, input included")
-    try:
-        return _part(whole, item, ("", ""), set()).model, whole
-    except RegraftError:
-        raise
-    except Exception as error:
-        # Keras has no error of its own; whichever comes, the configuration is what is wrong.
-        said = " ".join(str(error).split())
-        reason = (said.rpartition("Exception encountered: ")[2] or type(error).__name__)[:300]
-        raise SourceError(
-            f"'{source}': Keras {keras.__version__} cannot build the network ({reason}); give the model itself, or its "
-            "weights with --architecture package.module:function"
-        ) from error
+    model = deferring.built_within(elements, source, lambda: _part(whole, item, ("", ""), set()).model)
+    return model, whole
 
 
 def _part(whole: Whole, item: Mapping[str, Any], paths: Paths, taken: set[str]) -> Part:
