@@ -19,11 +19,6 @@ def test_the_content_counts_and_not_the_name(format_name, saved, tmp_path):
 def foreign(tmp_path):
     """Small files and folders of formats that cannot be read yet, by the words for them."""
 
-    def write(name, content):
-        path = tmp_path / name
-        path.write_bytes(content)
-        return path
-
     def zipped(name, members):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             for member in members:
@@ -31,7 +26,7 @@ def foreign(tmp_path):
         return tmp_path / name
 
     return {
-        "a TensorFlow Lite model": write("m.tflite", b"\x1c\0\0\0TFL3" + b"\0" * 20),
+        "a Keras model with NumPy weights": zipped("m.keras", ["config.json", "model.weights.npz"]),
     }
 
 

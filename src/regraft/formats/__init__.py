@@ -24,6 +24,7 @@ from regraft.formats import (
     tensorflow_graph,
     tensorflow_meta_graph,
     tensorflow_saved_model,
+    tflite,
     torchscript,
 )
 
@@ -44,6 +45,7 @@ FORMATS: dict[str, ModuleType] = {
         npy,
         pickles,
         caffe,
+        tflite,
         tensorflow_checkpoint,
         tensorflow_graph,
         tensorflow_meta_graph,

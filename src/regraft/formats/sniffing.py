@@ -9,7 +9,6 @@ from regraft.formats import hdf5, protobuf, safetensors
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
-    "tflite": "a TensorFlow Lite model",
     "keras-npz": "a Keras model with NumPy weights",
 }
 
