@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regraft.graph.cut_points import cut_points
     from regraft.graph.names import variables
     from regraft.importers import Pretrained, open  # noqa: A004 - the verb, used as `regraft.open`
+    from regraft.recipes.converting import convert
     from regraft.recipes.estimator import TransferClassifier
     from regraft.recipes.exporting import export
     from regraft.recipes.inspecting import inspect
@@ -39,6 +40,7 @@ __all__ = [
     "RunRecord",
     "TransferClassifier",
     "__version__",
+    "convert",
     "cut",
     "cut_points",
     "evaluate",
@@ -66,6 +68,7 @@ _WHERE = {
     "Run": "regraft.recipes.running:Run",
     "RunRecord": "regraft.core.records:RunRecord",
     "TransferClassifier": "regraft.recipes.estimator:TransferClassifier",
+    "convert": "regraft.recipes.converting:convert",
     "cut": "regraft.surgery.cut:cut",
     "cut_points": "regraft.graph.cut_points:cut_points",
     "evaluate": "regraft.recipes.using:evaluate",

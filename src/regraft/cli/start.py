@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 import regraft
-from regraft.cli import arguments, cache, demo, evaluate, export, fit, inspect, interruption, predict, resume
+from regraft.cli import arguments, cache, convert, demo, evaluate, export, fit, inspect, interruption, predict, resume
 from regraft.cli.progress import Terminal
 from regraft.core import progress
 from regraft.core.errors import RegraftError, RequestError, nearest
@@ -23,6 +23,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "predict": predict,
     "export": export,
+    "convert": convert,
     "resume": resume,
     "cache": cache,
     "demo": demo,
@@ -34,7 +35,6 @@ LATER = {
     "rank": "which source to reuse",
     "pretrain": "make a source when there is none",
     "restore": "restore a part of a model",
-    "convert": "any format to Keras",
     "zoo": "the catalogue of models",
 }
 

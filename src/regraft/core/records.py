@@ -92,6 +92,83 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerParity:
+    """How far one value of a converted network is from the original's.
+
+    Attributes:
+        layer: canonical name of the layer or operation that makes it.
+        value: what the original calls it.
+        error: largest difference, relative to the largest element of the original's.
+    """
+
+    layer: str
+    value: str
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Proof that a converted network computes what the original computes.
+
+    Attributes:
+        holds: whether every output is within the tolerance, and a gradient reaches every trainable variable.
+        runtime: what ran the original, with its version.
+        backend: what ran the converted network.
+        examples: how many were compared.
+        tolerance: for outputs; relative to the largest element.
+        error: the largest of all outputs.
+        first_divergence: the first layer, from the input upwards, that is beyond the tolerance; empty where none is.
+        layers: every value that both have, from the input upwards.
+        trainable_parameters: elements of the trainable variables.
+        original_parameters: elements of the original's tensors that they came from.
+        without_gradient: trainable variables that no gradient reaches; empty when the proof holds.
+    """
+
+    holds: bool
+    runtime: str
+    backend: str
+    examples: int
+    tolerance: float
+    error: float
+    first_divergence: str
+    layers: tuple[LayerParity, ...]
+    trainable_parameters: int
+    original_parameters: int
+    without_gradient: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A network in Keras' own format, and what it was.
+
+    Attributes:
+        source: as the user said it.
+        out: the file that was written.
+        format: of the source; empty where it is no file.
+        whole: whether all of the network is there; else it ends at the last place below what has no counterpart.
+        layers: how many there are.
+        parameters: elements of all variables.
+        trainable_parameters: elements of those that learn.
+        input: shape of one example, channels last; several inputs one after the other.
+        output: shape of one answer; several outputs one after the other.
+        load: what became of every tensor.
+        parity: the comparison with the original, where it was asked for.
+    """
+
+    source: str
+    out: str
+    format: str
+    whole: bool
+    layers: int
+    parameters: int
+    trainable_parameters: int
+    input: tuple[tuple[int | None, ...], ...]
+    output: tuple[tuple[int | None, ...], ...]
+    load: LoadReport
+    parity: Parity | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """How well a quick linear classifier does on the pooled activations of one cut point.
 

@@ -3,7 +3,7 @@
 Fields are those of `onnx.proto`, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,31 @@ def graph(archive: TensorArchive) -> OperationGraph:
         )
         for item in drawn["operations"]
     )
+    operations = _constants_late(operations, drawn["inputs"])
     # ONNX has no batch axis by name; it is the first by the custom of every exporter.
     shapes = {name: tuple(value["shape"][1:]) for name, value in drawn["values"].items() if value["shape"]}
     return OperationGraph(
         drawn["name"] or "network", operations, tuple(drawn["inputs"]), tuple(drawn["outputs"]), shapes
     )
+
+
+def _constants_late(operations: Sequence[Operation], inputs: Iterable[str]) -> tuple[Operation, ...]:
+    """The operations with those that depend on no input right before the first that needs them.
+
+    Exporters put the reshaping of weights first; where a network is cut, weights count where they are used.
+    """
+    varying = set(inputs)
+    for operation in operations:
+        if varying.intersection(operation.inputs):
+            varying.update(operation.outputs)
+    first: dict[str, int] = {}
+    places: dict[int, int] = {}
+    for index, operation in reversed(list(enumerate(operations))):
+        uses = [first.get(value, index) for value in operation.outputs]
+        places[index] = index if varying.intersection(operation.outputs) else min(uses, default=index)
+        first.update((value, min(first.get(value, index), places[index])) for value in operation.inputs)
+    order = sorted(places, key=lambda index: (places[index], index))
+    return tuple(operations[index] for index in order)
 
 
 def opset(archive: TensorArchive) -> int:

@@ -61,7 +61,9 @@ def build(graph: Graph, where: str, input_size: int | None = None) -> Built:
     outputs = _outputs(builder, nodes, failed, where)
     tensors = [_finished(builder, name) for name in outputs]
     model = keras.Model(_one_or_all(inputs), _one_or_all(tensors), name=builder.name(graph.name or "network"))
-    alive = {name: value for name, value in builder.values.items() if isinstance(value, Live)}
+    # What was absorbed by the layer below is never computed by itself.
+    hidden = set(builder.absorbed.values())
+    alive = {name: item for name, item in builder.values.items() if isinstance(item, Live) and name not in hidden}
     return Built(model, alive, tuple(outputs), tuple(builder.loaded), frozenset(builder.read), tuple(failed))
 
 

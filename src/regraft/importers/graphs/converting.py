@@ -1,6 +1,6 @@
 """A graph file of any format becomes a `keras.Model`: the format's table, the builder, the report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,14 @@ class Converted:
         graph: the network in neutral words.
         report: what became of every tensor.
         format: of the file.
+        sizes: elements of every tensor of the file.
     """
 
     built: Built
     graph: Graph
     report: LoadReport
     format: str
+    sizes: Mapping[str, int]
 
 
 def convert(path: Path, input_size: int | None = None) -> Converted:
@@ -52,7 +54,8 @@ def convert(path: Path, input_size: int | None = None) -> Converted:
         raise SourceError(f"expected a graph file ({', '.join(TABLES)}), found '{path}' of format {archive.format}")
     graph = TABLES[archive.format](archive)
     built = build.build(graph, str(path), input_size)
-    return Converted(built, graph, report.report(archive, built), archive.format)
+    sizes = {name: tensor.size for name, tensor in archive.tensors.items()}
+    return Converted(built, graph, report.report(archive, built), archive.format, sizes)
 
 
 def handles(request: Request) -> bool:

@@ -117,6 +117,20 @@ class Live:
         sizes = ["?" if size is None else "batch" if size == BATCH else str(size) for size in self.shape]
         return f"({', '.join(sizes)})"
 
+    def from_foreign(self, values: Array) -> Array:
+        """A foreign array of this value, batch included, in the order of the tensor."""
+        for axis, fold in self.folds.items():
+            values = values.take(fold.places(), axis)
+        missing = tuple(axis for axis in range(self.rank) if axis not in self.axes)
+        order = (*self.axes, *missing)
+        return values.transpose(order).reshape([values.shape[axis] for axis in self.axes])
+
+    def to_foreign(self, values: Array) -> Array:
+        """An array in the order of the tensor as the foreign graph has it; of values without folds, such as inputs."""
+        missing = [axis for axis in range(self.rank) if axis not in self.axes]
+        opened = values.reshape((*values.shape, *(1 for _ in missing)))
+        return opened.transpose(np.argsort((*self.axes, *missing)))
+
     def laid_out(self, values: Array) -> Array:
         """Constants that go with this value element by element, in the order of its tensor.
 
