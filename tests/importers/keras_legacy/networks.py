@@ -107,7 +107,7 @@ def operations(k: Any) -> Any:
 def preprocessing(k: Any) -> Any:
     layers = k.layers
     given = k.Input((8, 8, 3))
-    x = layers.Rescaling(1 / 127.5, offset=-1)(layers.RandomFlip()(layers.Resizing(6, 7)(given)))
+    x = layers.Rescaling(0.5, offset=-0.1)(layers.RandomFlip()(layers.Resizing(6, 7)(given)))
     x = layers.Normalization(axis=-1)(layers.CenterCrop(4, 4)(x))
     return k.Model(given, layers.GroupNormalization(3)(x))
 
