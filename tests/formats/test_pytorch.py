@@ -251,6 +251,22 @@ def test_a_file_without_checksums_of_its_storages_is_read_as_it_is_checked(saved
         tensor.read()
 
 
+@pytest.fixture
+def no_checksums():
+    torch.serialization.set_crc32_options(False)
+    yield
+    torch.serialization.set_crc32_options(True)
+
+
+@pytest.mark.usefixtures("no_checksums")
+def test_a_file_written_without_checksums_is_read_with_a_warning(saved):
+    archive = formats.read(saved({"w": torch.arange(3.0)}))
+    assert archive.warnings == (
+        "the file was written without checksums: whether its values were altered cannot be told",
+    )
+    assert archive.tensors["w"].read().tolist() == [0, 1, 2]
+
+
 def _tar(path, tensors):
     """A file as PyTorch 0.1 wrote it: every tensor on a storage of its own."""
 

@@ -190,6 +190,20 @@ def test_no_tensors_and_no_graph(tmp_path):
             formats.graph(formats.read(tmp_path / "m.tflite"))
 
 
+def test_an_output_that_no_operator_makes_is_refused_by_name(tmp_path):
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    tensor, graph, model = schema.TensorT(), schema.SubGraphT(), schema.ModelT()
+    tensor.name, tensor.shape = "y", [1, 2]
+    graph.tensors, graph.outputs, model.subgraphs = [tensor], [0], [graph]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    (tmp_path / "m.tflite").write_bytes(bytes(builder.Output()))
+    with pytest.raises(CorruptFileError, match="wants 'y', which no operator makes"):
+        formats.read(tmp_path / "m.tflite")
+
+
 def _outcome(path):
     try:
         archive = formats.read(path)

@@ -26,6 +26,8 @@ _SHOWN = 4
 # Classes that need no warning: PyTorch's own layers.
 _KNOWN = "torch.nn."
 
+UNCHECKED = "the file was written without checksums: whether its values were altered cannot be told"
+
 
 def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArchive:
     """Open a PyTorch file.
@@ -98,6 +100,8 @@ def archive_of(
     if strange:
         shown = ", ".join(strange[:_SHOWN]) + (", ..." if len(strange) > _SHOWN else "")
         more = [*more, f"the file names code, which was not run: {shown}"]
+    if saved.unchecked:
+        more = [*more, UNCHECKED]
     metadata = {
         "path": str(path),
         "layout": saved.layout,

@@ -52,13 +52,15 @@ class Saved:
         value: what was saved.
         foreign: classes and functions that the pickle names and the table of stand-ins does not know.
         stored: gives the bytes of a storage.
-        layout: `zip`, `legacy` or `tar`.
+        layout: `zip`, `legacy`, `tar` or `pickle`.
+        unchecked: whether the file was written without checksums.
     """
 
     value: Any
     foreign: tuple[Name, ...]
     stored: Callable[[Storage], Stored]
     layout: str
+    unchecked: bool = False
 
 
 def in_zip(path: Path, pickle: str = "data.pkl", folder: str = "data") -> Saved:
@@ -69,7 +71,7 @@ def in_zip(path: Path, pickle: str = "data.pkl", folder: str = "data") -> Saved:
         pickle: the member that holds the structure.
         folder: where the storages are.
     """
-    members = zip_members.members(path)
+    members = zip_members.members(path, unchecked=True)
     root = _root(path, members, pickle)
     order = members.content(f"{root}byteorder") if f"{root}byteorder" in members.by_name else b"little"
     if order not in (b"little", b"big"):
@@ -86,7 +88,7 @@ def in_zip(path: Path, pickle: str = "data.pkl", folder: str = "data") -> Saved:
 
         return Stored(members.by_name[name].size, read, order == b"little")
 
-    return Saved(found.value, found.foreign, stored, "zip")
+    return Saved(found.value, found.foreign, stored, "zip", members.unchecked)
 
 
 def _root(path: Path, members: Members, pickle: str) -> str:

@@ -147,10 +147,11 @@ class _Reader:
                     "attributes": options(kind, operator.table(4)),
                 }
             )
+        inputs = self._named(self._graph.numbers(1, "<i"))
         return {
             "name": self._graph.text(4) or "main",
-            "inputs": self._named(self._graph.numbers(1, "<i")),
-            "outputs": self._named(self._graph.numbers(2, "<i")),
+            "inputs": inputs,
+            "outputs": self._outputs(inputs, operations),
             "operations": operations,
             "shapes": {
                 name: _shape(tensor)
@@ -158,6 +159,17 @@ class _Reader:
                 if name not in self.tensors
             },
         }
+
+    def _outputs(self, inputs: list[str], operations: list[dict[str, Any]]) -> list[str]:
+        """The values that are wanted; each is made by an operator or given."""
+        made = {*inputs, *(name for operation in operations for name in operation["outputs"])}
+        outputs = self._named(self._graph.numbers(2, "<i"))
+        for name in outputs:
+            if name not in made:
+                raise CorruptFileError(
+                    f"'{self._whole.path}' wants '{name}', which no operator makes; get the file again"
+                )
+        return outputs
 
     def _named(self, indices: list[int]) -> list[str]:
         """The names of tensors; an operand that is left out has the number -1."""

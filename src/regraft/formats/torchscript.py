@@ -42,7 +42,8 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         if not tensors:
             raise SourceError(f"'{path}': expected a network with tensors, found a module without any")
         modules = {place: str(item.kind) for place, item in _walk(saved.value, "", path) if isinstance(item, Object)}
-    return TensorArchive(NAME, tensors, metadata={"path": str(path), "layout": saved.layout, "modules": modules})
+    metadata = {"path": str(path), "layout": saved.layout, "modules": modules}
+    return TensorArchive(NAME, tensors, metadata=metadata, warnings=(pytorch.UNCHECKED,) if saved.unchecked else ())
 
 
 def graph(archive: TensorArchive) -> OperationGraph:

@@ -38,10 +38,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """All members of a zip file by name; nothing of it is ever unpacked to disk."""
+    """All members of a zip file by name; nothing of it is ever unpacked to disk.
+
+    Attributes:
+        path: the file.
+        by_name: its members.
+        unchecked: whether it was written without checksums, so that damage cannot be told.
+    """
 
     path: Path
     by_name: dict[str, Member]
+    unchecked: bool = False
     _verified: set[str] = field(default_factory=set[str], repr=False)
 
     def extent(self, name: str) -> Extent:
@@ -97,15 +104,19 @@ class Members:
         return b"".join(parts)
 
     def _check(self, member: Member, checksum: int) -> None:
-        if checksum != member.checksum:
+        if checksum != member.checksum and not self.unchecked:
             raise CorruptFileError(
                 f"'{self.path}' was altered: the checksum of '{member.name}' is wrong; get the file again"
             )
         self._verified.add(member.name)
 
 
-def members(path: Path) -> Members:
+def members(path: Path, unchecked: bool = False) -> Members:
     """The members of a zip file.
+
+    Args:
+        path: the file.
+        unchecked: whether a file may have been written without checksums: all of them are 0 then.
 
     Raises:
         CorruptFileError: the file is truncated or was altered, has a name twice, a member that leads out of the
@@ -118,7 +129,7 @@ def members(path: Path) -> Members:
             if info.filename in found:
                 raise CorruptFileError(f"'{path}' holds '{info.filename}' twice; get the file again")
             found[info.filename] = _checked(path, archive, info, whole)
-    return Members(path, found)
+    return Members(path, found, unchecked and not any(member.checksum for member in found.values()))
 
 
 def _checked(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, whole: Extent) -> Member:
