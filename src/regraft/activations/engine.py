@@ -108,16 +108,42 @@ def compile_when_needed(
 def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
     """A function that brings one raw picture (height, width, channels) to the network's size, float32.
 
-    It is the layer of the deployable model itself, compiled where that is faster, so that both agree bit for bit.
+    It is the layer of the deployable model itself, or the one operation that this comes down to where a picture is
+    cropped or stretched on TensorFlow, which is twice as fast: both agree bit for bit.
     """
     layer = resizing(inputs)
     if keras.backend.backend() != "tensorflow":
         return lambda picture: np.asarray(keras.ops.convert_to_numpy(layer(picture)), np.float32)
     import tensorflow as tf
 
-    signature = [tf.TensorSpec((None, None, inputs.channels), tf.float32)]
-    function = tf.function(lambda picture: layer(picture), input_signature=signature, autograph=False)
-    return lambda picture: function(picture).numpy()
+    if inputs.resizing == "pad":
+        signature = [tf.TensorSpec((None, None, inputs.channels), tf.float32)]
+        function = tf.function(lambda picture: layer(picture), input_signature=signature, autograph=False)
+        return lambda picture: function(picture).numpy()
+    height, width, _ = inputs.shape
+
+    def resize(picture: Array) -> Array:
+        window = _centred(picture, height, width) if inputs.resizing == "crop" else picture
+        scale = (height / window.shape[0], width / window.shape[1])
+        return tf.raw_ops.ScaleAndTranslate(
+            images=window[None],
+            size=(height, width),
+            scale=scale,
+            translation=(0.0, 0.0),
+            kernel_type="triangle",
+            antialias=True,
+        ).numpy()[0]
+
+    return resize
+
+
+def _centred(picture: Array, height: int, width: int) -> Array:
+    """The largest centred window of a picture with this aspect ratio, rounded as Keras' layer does it."""
+    tall, wide = picture.shape[:2]
+    new_tall = max(min(tall, int(np.float32(wide * height) / np.float32(width))), 1)
+    new_wide = max(min(wide, int(np.float32(tall * width) / np.float32(height))), 1)
+    top, left = int(np.float32(tall - new_tall) / 2), int(np.float32(wide - new_wide) / 2)
+    return picture[top : top + new_tall, left : left + new_wide]
 
 
 def _pooled(tensor: Any) -> Any:

@@ -51,8 +51,20 @@ def between(model: keras.Model, lower: str | None, upper: str) -> keras.Model | 
     """
     if lower == upper:
         return None
-    trunk = trunk_of(model, upper)
-    return trunk if lower is None else _rest(trunk, *_place(trunk, lower))
+    if lower is None:
+        return trunk_of(model, upper)
+    start, entered = _place(model, lower)
+    end, left = _place(model, upper)
+    if len(start) > 1 or len(end) > 1:
+        trunk = trunk_of(model, upper)
+        return _rest(trunk, *_place(trunk, lower))
+    copier = Copier()
+    entry = keras.Input(batch_shape=entered.shape, dtype=entered.dtype, name="activations")
+    outermost = next(graph for graph, _ in start)
+    (made,) = replay(outermost, {id(entered): entry}, [left], copier)
+    part = _part(model, entry, made)
+    copier.fill()
+    return part
 
 
 def _place(model: keras.Model, cut_point: str) -> tuple[Scope, Any]:
