@@ -12,7 +12,6 @@ from regraft.core.errors import SourceError
 from regraft.core.records import CutPoint
 from regraft.core.tensors import Operation, OperationGraph, OptimizerEntry, Shape, TensorArchive, TensorEntry, flat
 
-
 # TensorFlow's operations that multiply with weights which another operation holds: their cost is not in them.
 _MULTIPLYING = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
 

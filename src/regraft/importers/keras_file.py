@@ -24,6 +24,7 @@ from regraft.importers import architecture, keras_legacy, screening, weights_fil
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
 _SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
+_KERAS = {*_SUFFIX, "keras-weights"}
 _ADDRESS = re.compile(r"[a-z0-9]{2,}:(//|[A-Z])")
 
 
@@ -49,6 +50,12 @@ def load(request: Request) -> Opened:
         model = architecture.build(request.architecture, request.input_size)
         return Opened(model, weights_file.load_into(model, path))
     archive = formats.read(path)
+    if archive.format not in _KERAS and _has_graph(archive):
+        raise SourceError(
+            f"'{path}', a {formats.FORMATS[archive.format].TITLE}, can be inspected, tensors and graph, but its "
+            "graph cannot be converted to Keras yet; build the network in Python and give its weights' file with "
+            "--architecture package.module:function, or export it as ONNX"
+        )
     if archive.config is None:
         raise SourceError(
             f"'{path}' holds weights but no architecture; say which with --architecture keras:NAME?... or "
@@ -61,6 +68,14 @@ def load(request: Request) -> Opened:
         screening.refuse_sizes(archive.config, sum(entry.size for entry in archive.tensors.values()), str(path))
     model = _load_whole(path, _SUFFIX[archive.format], not request.trust)
     return Opened(model, _report(model, archive, path))
+
+
+def _has_graph(archive: TensorArchive) -> bool:
+    try:
+        formats.graph(archive)
+    except SourceError:
+        return False
+    return True
 
 
 def _described_by(config: Mapping[str, Any], path: Path, described: str) -> Opened:
