@@ -97,9 +97,12 @@ def _compared(converted: Converted) -> dict[str, Live]:
 def _original(
     converted: Converted, runtime: Any, path: Path, taken: Sequence[Array], wanted: Sequence[str]
 ) -> dict[str, Array]:
-    """What the original makes of the examples, in batches of the size that it was written for."""
+    """What the original makes of the examples, in batches of the size that it was written for.
+
+    One by one where that is open: some exporters leave the batch open and write a shape with one example all the same.
+    """
     inputs, values = converted.graph.inputs, converted.built.values
-    step = inputs[0].shape[0] or len(taken[0])
+    step = inputs[0].shape[0] or 1
     parts: list[Mapping[str, Array]] = []
     for start in range(0, len(taken[0]), step):
         stretch = slice(start, start + step)

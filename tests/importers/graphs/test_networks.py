@@ -1,5 +1,6 @@
 """Networks as PyTorch exports them, and real files: the same numbers, trainable, on every backend."""
 
+import contextlib
 import functools
 import io
 import json
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from regraft import importers
-from regraft.core.errors import CorruptFileError, SourceError
+from regraft.core.errors import CorruptFileError, RegraftError, SourceError
 from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.importers import graphs
@@ -374,3 +375,44 @@ def test_the_digits_are_recognised(shared_folder):
     answers = np.asarray(keras.ops.convert_to_numpy(model(x.astype(np.float32)))).argmax(1)
     # The file's own description of itself: 99 % of 300.
     assert (answers == y).mean() >= 0.985
+
+
+KERAS = {"MobileNetV2": {"alpha": 0.35}, "MobileNetV3Small": {"alpha": 0.75}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(KERAS))
+def test_networks_of_keras_there_and_back(name, proof):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf2onnx converts on TensorFlow only")
+    tensorflow, converter = pytest.importorskip("tensorflow"), pytest.importorskip("tf2onnx")
+    original = getattr(keras.applications, name)(weights=None, input_shape=(64, 64, 3), classes=5, **KERAS[name])
+    random = np.random.default_rng(0)
+    for variable in original.variables:
+        if variable.name in ("moving_variance", "gamma"):
+            variable.assign(random.uniform(0.8, 1.2, variable.shape))
+    signature = [tensorflow.TensorSpec((None, 64, 64, 3))]
+    function = tensorflow.function(lambda x: original(x, training=False), input_signature=signature)
+    content, _ = converter.convert.from_function(function, signature, opset=15)
+    model = proof.holds(content).built.model
+    # No transposition is left of the way through the other order of axes.
+    assert not [layer.name for layer in model.layers if type(layer).__name__ == "Permute"]
+    x = random.normal(size=(2, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(model(x), original(x, training=False), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Flattened", "Recurrent", "Dense"])
+def test_altered_files_give_a_model_or_one_of_our_errors(name, tmp_path):
+    content = exported(NETWORKS[name])[1]
+    random = np.random.default_rng(0)
+    path = tmp_path / "altered.onnx"
+    # What is changed is the graph, not the numbers: those are most of the file.
+    places = [place for place in range(len(content)) if content[place : place + 1].isalnum() or content[place] < 64]
+    for _ in range(150):
+        altered = bytearray(content)
+        for place in random.choice(places, random.integers(1, 12)):
+            altered[place] = random.integers(256)
+        path.write_bytes(altered)
+        with contextlib.suppress(RegraftError):
+            graphs.convert(path)

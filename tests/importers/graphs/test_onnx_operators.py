@@ -242,6 +242,19 @@ def test_arithmetic_with_constants(kind, swapped, shape, proof):
     proof.holds(model(nodes, PICTURE, {"w": weights(*shape, low=0.2)}))
 
 
+@pytest.mark.parametrize("kind", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_constants_that_are_larger_than_the_value(kind, swapped, proof):
+    reads = ["w", "m"] if swapped else ["m", "w"]
+    nodes = [
+        helper.make_node("MatMul", ["x", "k"], ["a"], "head"),
+        helper.make_node("ReduceMean", ["a"], ["m"], "mean", axes=[2]),
+        helper.make_node(kind, reads, ["y"], "larger"),
+    ]
+    converted = proof.holds(model(nodes, ["N", 5, 3], {"w": weights(6), "k": weights(3, 2)}))
+    assert "w" in dict(converted.report.renamed)
+
+
 @pytest.mark.parametrize("exponent", [2.0, 0.5, 3.0])
 def test_powers(exponent, proof):
     nodes = [helper.make_node("Exp", ["x"], ["a"]), helper.make_node("Pow", ["a", "e"], ["y"])]

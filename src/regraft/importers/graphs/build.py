@@ -16,6 +16,8 @@ from regraft.importers.graphs.neutral import Graph, Input, Node, UnsupportedErro
 from regraft.importers.graphs.operations import OPERATIONS
 from regraft.importers.graphs.values import OPEN, Constant, Live, Value
 
+_LARGEST_SIZE = 1 << 31
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Built:
@@ -59,8 +61,11 @@ def build(graph: Graph, where: str, input_size: int | None = None) -> Built:
         if reason:
             failed.append((node, reason))
     outputs = _outputs(builder, nodes, failed, where)
-    tensors = [_finished(builder, name) for name in outputs]
-    model = keras.Model(_one_or_all(inputs), _one_or_all(tensors), name=builder.name(graph.name or "network"))
+    try:
+        tensors = [_finished(builder, name) for name in outputs]
+        model = keras.Model(_one_or_all(inputs), _one_or_all(tensors), name=builder.name(graph.name or "network"))
+    except Exception as error:  # Keras' own, of no common class.
+        raise SourceError(f"'{where}' is no network of Keras': {' '.join(str(error).split())[:200]}") from error
     # What was absorbed by the layer below is never computed by itself.
     hidden = set(builder.absorbed.values())
     alive = {name: item for name, item in builder.values.items() if isinstance(item, Live) and name not in hidden}
@@ -93,6 +98,8 @@ def _given(builder: Builder, item: Input, input_size: int | None) -> Any:
         raise SourceError(f"input '{item.name}' has no batch axis; expected a network that takes examples in batches")
     order = builder.wanted_order(item.name, rank) or tuple(range(rank))
     sizes = [item.shape[axis] for axis in order[1:]]
+    if any(size is not None and not 0 < size < _LARGEST_SIZE for size in sizes):
+        raise SourceError(f"input '{item.name}' is said to have shape {list(item.shape)}; get the file again")
     if input_size is not None and rank == 4 and sizes[-1] is not None:
         sizes = [size or input_size for size in sizes]
     dtype = item.dtype if item.dtype.startswith("float") else "int32" if "int" in item.dtype else item.dtype

@@ -107,6 +107,12 @@ class Builder:
         """Say that what a later node does is done by this one already."""
         self.absorbed[follower.name] = node.outputs[0]
 
+    def sized(self, constant: Constant, *shape: int | None) -> Constant:
+        """The constant, if it has this shape; before Keras makes a variable for it that a damaged file says is huge."""
+        if constant.values.shape != shape:
+            raise UnsupportedError(f"expected weights of shape {shape}, found {constant.values.shape}")
+        return constant
+
     # Layers
 
     def name(self, foreign: str) -> str:

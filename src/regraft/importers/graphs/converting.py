@@ -10,13 +10,17 @@ from regraft import formats
 from regraft.core.errors import SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive
-from regraft.importers.graphs import build, onnx, report
+from regraft.importers.graphs import build, caffe, onnx, report, tensorflow
 from regraft.importers.graphs.build import Built
 from regraft.importers.graphs.neutral import Graph
 from regraft.importers.pretrained import Opened, Request
 
 # From the name of a format to what says its graphs in neutral words.
-TABLES: dict[str, Callable[[TensorArchive], Graph]] = {onnx.FORMAT: onnx.neutral}
+TABLES: dict[str, Callable[[TensorArchive], Graph]] = {
+    onnx.FORMAT: onnx.neutral,
+    caffe.FORMAT: caffe.neutral,
+    **dict.fromkeys(tensorflow.FORMATS, tensorflow.neutral),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

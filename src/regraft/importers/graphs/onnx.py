@@ -35,12 +35,20 @@ def neutral(archive: TensorArchive) -> Graph:
         )
     translation = Translation(archive, opset)
     for operation in graph.operations:
-        ROWS.get(operation.kind, _unknown)(translation, operation)
+        _translate(translation, operation)
     stated: Mapping[str, Any] = (archive.config or {})["graph"]["values"]
     inputs = [
         Input(name, tuple(stated[name]["shape"] or ()), stated[name]["dtype"] or "float32") for name in graph.inputs
     ]
     return Graph(graph.name, tuple(translation.nodes), tuple(inputs), graph.outputs, translation.tensors)
+
+
+def _translate(translation: "Translation", operation: Operation) -> None:
+    try:
+        ROWS.get(operation.kind, _unknown)(translation, operation)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # An operand or a setting that the operator must have is not there, or is of another kind.
+        _refused(translation, operation, f"its settings are not those of the operator ({error})")
 
 
 class Translation:

@@ -61,6 +61,8 @@ def prelu(node: Node, build: Builder) -> Sequence[Value]:
     x = build.plain(node, build.live(node))
     slope = build.constant(node, 1)
     laid = x.laid_out(slope.values)
+    if any(own not in (1, size) for own, size in zip(laid.shape[1:], x.tensor.shape[1:], strict=True)):
+        raise UnsupportedError(f"slopes of shape {slope.values.shape} for {x.said()}")
     shared = [place for place in range(1, laid.ndim) if laid.shape[place] == 1]
     if laid.ndim < 2:
         raise UnsupportedError(f"slopes of shape {slope.values.shape} for {x.said()}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
+from regraft.importers.graphs.operations.shaping import repeated
 from regraft.importers.graphs.values import Constant, Live, Value
 
 _JOINING: dict[str, Any] = {
@@ -77,6 +78,10 @@ def _with_constant(node: Node, build: Builder, function: str, x: Live, constant:
     missing = _missing(x, constant.values)
     if missing:
         x = build.arranged(node, x, (*x.axes, *missing))
+    x = _as_large(node, build, x, constant.values)
+    if function == "subtract" and swapped:
+        negative = x.with_tensor(build.applied(node, keras.layers.Rescaling, x.tensor, "_negative", scale=-1.0))
+        return _with_constant(node, build, "add", negative, constant, swapped=False)
     if constant.values.size == 1:
         return x.with_tensor(
             _with_number(node, build, function, x.tensor, float(constant.values.reshape(-1)[0]), swapped)
@@ -98,6 +103,13 @@ def _missing(x: Live, values: Array) -> list[int]:
     """The axes that the constants have and the tensor, whose size there is one, has not."""
     whole = (1,) * (x.rank - values.ndim) + values.shape
     return [axis for axis in range(x.rank) if axis not in x.axes and whole[axis] != 1]
+
+
+def _as_large(node: Node, build: Builder, x: Live, values: Array) -> Live:
+    """The value, repeated along axes of size one where the constants are larger."""
+    whole = (1,) * (x.rank - values.ndim) + values.shape
+    repeats = [new if old == 1 else 1 for old, new in zip(x.shape, whole, strict=True)]
+    return repeated(node, build, x, repeats)
 
 
 def _with_number(node: Node, build: Builder, function: str, tensor: Any, number: float, swapped: bool) -> Any:

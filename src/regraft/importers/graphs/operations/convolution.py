@@ -20,7 +20,8 @@ def conv(node: Node, build: Builder) -> Sequence[Value]:
     """A convolution, or a depthwise one where every channel is a group of its own."""
     x, kernel = _operands(node, build)
     settings = node.settings
-    *window, _, outputs = kernel.values.shape
+    *window, inputs, outputs = kernel.values.shape
+    build.sized(kernel, *window, x.tensor.shape[-1] / settings["groups"], outputs)
     tensor = x.tensor
     pads = windows.resolved(settings["padding"], tensor.shape[1:-1], window, settings["strides"], settings["dilations"])
     if not isinstance(pads, str):
@@ -28,8 +29,8 @@ def conv(node: Node, build: Builder) -> Sequence[Value]:
     offset = bias.of(node, build, outputs)
     config: dict[str, Any] = {"padding": pads, "use_bias": offset is not None}
     config |= {"kernel_size": tuple(window), "strides": settings["strides"], "dilation_rate": settings["dilations"]}
-    groups, inputs = settings["groups"], x.tensor.shape[-1]
-    if groups == inputs > 1 and _runs_depthwise(settings, window):
+    groups = settings["groups"]
+    if groups > 1 == inputs and _runs_depthwise(settings, window):
         config["depth_multiplier"] = outputs // groups
         kernel = kernel.of(_by_channel(kernel.values, groups))
         kind = _DEPTHWISE[len(window) - 1]
@@ -44,6 +45,7 @@ def conv_transposed(node: Node, build: Builder) -> Sequence[Value]:
     x, kernel = _operands(node, build)
     settings = node.settings
     *window, outputs, _ = kernel.values.shape
+    build.sized(kernel, *window, outputs, x.tensor.shape[-1])
     if settings["groups"] != 1:
         raise UnsupportedError("Keras has no transposed convolution in groups")
     offset = bias.of(node, build, outputs)

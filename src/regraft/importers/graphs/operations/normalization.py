@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from regraft.importers.graphs.builder import Builder, channel_order
 from regraft.importers.graphs.neutral import Node, UnsupportedError
@@ -32,7 +31,7 @@ def batch_norm(node: Node, build: Builder) -> Sequence[Value]:
         "momentum": node.settings["momentum"],
     }
     config |= {"scale": scale is not None, "center": offset is not None}
-    ordered = {place: _ordered(x, axis, values) for place, values in weights.items()}
+    ordered = {place: _ordered(build, x, axis, values) for place, values in weights.items()}
     return [x.with_tensor(build.weighted(node, keras.layers.BatchNormalization, x.tensor, ordered, **config))]
 
 
@@ -44,7 +43,8 @@ def layer_norm(node: Node, build: Builder) -> Sequence[Value]:
     scale, offset = build.constant_or(node, 1, None), build.constant_or(node, 2, None)
     config: dict[str, Any] = {"axis": list(range(first, x.rank)), "epsilon": node.settings["epsilon"]}
     config |= {"scale": scale is not None, "center": offset is not None}
-    weights = {"gamma": scale, "beta": offset}
+    shape = x.tensor.shape[first:]
+    weights = {name: item and build.sized(item, *shape) for name, item in (("gamma", scale), ("beta", offset))}
     return [x.with_tensor(build.weighted(node, keras.layers.LayerNormalization, x.tensor, weights, **config))]
 
 
@@ -57,6 +57,7 @@ def group_norm(node: Node, build: Builder) -> Sequence[Value]:
         "epsilon": node.settings["epsilon"],
     }
     weights = {"gamma": build.constant(node, 1), "beta": build.constant(node, 2)}
+    weights = {name: build.sized(item, x.tensor.shape[-1]) for name, item in weights.items()}
     return [x.with_tensor(build.weighted(node, keras.layers.GroupNormalization, x.tensor, weights, **config))]
 
 
@@ -80,8 +81,8 @@ def lrn(node: Node, build: Builder) -> Sequence[Value]:
     return [x.with_tensor(build.applied(node, layers.Multiply, [tensor, factor]))]
 
 
-def _ordered(x: Live, axis: int, values: Constant | None) -> Constant | None:
+def _ordered(build: Builder, x: Live, axis: int, values: Constant | None) -> Constant | None:
     if values is None:
         return None
-    flat = np.broadcast_to(values.values.reshape(-1), (x.tensor.shape[x.place(axis)],))
-    return values.of(flat[x.folds[axis].places()] if axis in x.folds else flat)
+    flat = build.sized(values.of(values.values.reshape(-1)), x.tensor.shape[x.place(axis)])
+    return flat.of(flat.values[x.folds[axis].places()]) if axis in x.folds else flat

@@ -24,6 +24,8 @@ def recurrent(node: Node, build: Builder) -> Sequence[Value]:
     """
     _refuse_states(node, build)
     x = build.live(node)
+    if x.rank != 3:
+        raise UnsupportedError(f"expected time, batch and features, found {x.said()}")
     x = build.plain(node, build.arranged(node, x, (1, 0, 2)))
     wanted = [bool(name) and (name in build.graph.outputs or bool(build.consumers.get(name))) for name in node.outputs]
     wanted += [False] * (3 - len(wanted))
@@ -107,6 +109,7 @@ def _weights(node: Node, build: Builder) -> list[dict[str, Constant | None]]:
     """Kernel, recurrent kernel and bias of each direction, as Keras has them."""
     kernel, recurrent_kernel = build.constant(node, 1), build.constant(node, 2)
     bias = build.constant_or(node, 3, None)
+    _require_sizes(node, build, kernel, recurrent_kernel, bias)
     order = _GATES[node.settings["cell"]]
     return [
         {
@@ -116,6 +119,17 @@ def _weights(node: Node, build: Builder) -> list[dict[str, Constant | None]]:
         }
         for direction in range(kernel.values.shape[0])
     ]
+
+
+def _require_sizes(
+    node: Node, build: Builder, kernel: Constant, recurrent_kernel: Constant, bias: Constant | None
+) -> None:
+    units = node.settings["units"]
+    rows, ways = len(_GATES[node.settings["cell"]]) * units, 2 if node.settings["direction"] == "bidirectional" else 1
+    build.sized(kernel, ways, rows, build.live(node).shape[2])
+    build.sized(recurrent_kernel, ways, rows, units)
+    if bias is not None:
+        build.sized(bias, ways, 2 * rows)
 
 
 def _bias(node: Node, values: Array, order: Sequence[int]) -> Array:

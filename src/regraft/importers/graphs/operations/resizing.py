@@ -22,6 +22,8 @@ def resize(node: Node, build: Builder) -> Sequence[Value]:
     wanted, scales = _wanted(node, build, x, sizes)
     if wanted == sizes:
         return [x]
+    if min(windows.known(wanted)) < 1:
+        raise UnsupportedError(f"a picture of {' x '.join(map(str, wanted))}")
     matrices = [_interpolation(node.settings, *axis) for axis in zip(sizes, wanted, scales, strict=True)]
     whole = all(new % old == 0 for old, new in zip(sizes, wanted, strict=True))
     if whole and all(_repeats(matrix) for matrix in matrices):

@@ -173,16 +173,17 @@ def expand(node: Node, build: Builder) -> Sequence[Value]:
         raise UnsupportedError(f"{x.said()} to {list(wanted)}")
     wanted = (1,) * (x.rank - len(wanted)) + wanted
     repeats = [1 if size == 1 or have == BATCH else size for size, have in zip(wanted, x.shape, strict=True)]
-    return [_repeated(node, build, x, [n if have == 1 else 1 for n, have in zip(repeats, x.shape, strict=True)])]
+    return [repeated(node, build, x, [n if have == 1 else 1 for n, have in zip(repeats, x.shape, strict=True)])]
 
 
 def tile(node: Node, build: Builder) -> Sequence[Value]:
     """Repeated along axes."""
     x = build.live(node)
-    return [_repeated(node, build, x, build.integers(node, 1))]
+    return [repeated(node, build, x, build.integers(node, 1))]
 
 
-def _repeated(node: Node, build: Builder, x: Live, repeats: Sequence[int]) -> Live:
+def repeated(node: Node, build: Builder, x: Live, repeats: Sequence[int]) -> Live:
+    """The value with each foreign axis so many times after itself."""
     if all(count == 1 for count in repeats):
         return x
     if repeats[x.batch] != 1:

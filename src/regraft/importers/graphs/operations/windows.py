@@ -9,6 +9,9 @@ import numpy as np
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Node, Padding, UnsupportedError
 
+# No picture has more; what is computed for each row stays small.
+_LARGEST_SIDE = 1 << 16
+
 Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int | None, ...]
 
@@ -62,6 +65,8 @@ def known(sizes: Sizes) -> tuple[int, ...]:
     definite = tuple(size for size in sizes if size is not None)
     if len(definite) != len(sizes):
         raise UnsupportedError("needs definite sizes of the picture; say --input-size")
+    if max(definite, default=0) > _LARGEST_SIDE:
+        raise UnsupportedError(f"a picture of {' x '.join(map(str, definite))}")
     return definite
 
 
