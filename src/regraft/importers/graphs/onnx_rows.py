@@ -55,6 +55,7 @@ def many(function: str) -> Row:
 
 
 def chain(translation: Translation, operation: Operation, function: str, result: str) -> None:
+    """Add an operation on two values for every operand but the first."""
     reached = operation.inputs[0]
     for number, other in enumerate(operation.inputs[1:], start=1):
         last = number == len(operation.inputs) - 1
@@ -96,6 +97,7 @@ def windows(translation: Translation, operation: Operation) -> dict[str, Any]:
 
 
 def padding(given: Mapping[str, Any], axes: int) -> Padding:
+    """The padding of a window, by a word or in numbers."""
     automatic = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}.get(
         given.get("auto_pad", "NOTSET")
     )
