@@ -150,9 +150,7 @@ def test_what_keras_3_refuses_of_its_own_is_one_line_with_the_reason(tmp_path: P
 @pytest.mark.parametrize(
     "path",
     [
-        "caffe_lenet_mnist/lenet_iter_10000.caffemodel",
         "mlperf_tiny_resnet8_cifar10/pretrainedResnet.tflite",
-        "tf1_frozen_mobilenet_v1_0.25_224/models/mobilenet_v1_0.25_224/frozen_graph.pb",
     ],
 )
 def test_a_graph_that_can_only_be_inspected_says_so(shared_folder: Path, path: str) -> None:

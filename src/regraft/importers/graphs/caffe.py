@@ -162,7 +162,7 @@ def _convolution(kind: str) -> Row:
             )
             return
         # Outputs of all groups, inputs of one, height, width; the other way round where it is transposed.
-        settings = _sliding(given) | {"kernel_axes": (2, 3, 1, 0), "groups": given.get("group", 1)}
+        settings: dict[str, Any] = _sliding(given) | {"kernel_axes": (2, 3, 1, 0), "groups": given.get("group", 1)}
         translation.add(operation, kind, **settings)
 
     return row
@@ -283,7 +283,7 @@ def _pooling(translation: Translation, operation: Operation) -> None:
     if given.get("global_pooling"):
         translation.add(operation, "global_pool", mode=mode, channels=1)
         return
-    settings = _sliding(given) | {"window": _each(given, "kernel_size", 1), "dilations": (1, 1)}
+    settings: dict[str, Any] = _sliding(given) | {"window": _each(given, "kernel_size", 1), "dilations": (1, 1)}
     ceil = given.get("round_mode", "CEIL") == "CEIL"
     beyond = any(stride > size for stride, size in zip(settings["strides"], settings["window"], strict=True))
     if ceil and beyond and not any(map(any, settings["padding"])):
@@ -295,7 +295,7 @@ def _pooling(translation: Translation, operation: Operation) -> None:
 
 def _relu(translation: Translation, operation: Operation) -> None:
     slope = operation.attributes.get("negative_slope", 0.0)
-    settings = {"function": "leaky_relu", "negative_slope": slope} if slope else {"function": "relu"}
+    settings: dict[str, Any] = {"function": "leaky_relu", "negative_slope": slope} if slope else {"function": "relu"}
     translation.add(operation, "activation", **settings)
 
 

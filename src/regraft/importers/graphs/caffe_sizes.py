@@ -51,8 +51,8 @@ def given(name: str, stated: Sequence[int], graph: OperationGraph, tensors: Tens
     size = _size(name, channels, graph, tensors) if channels else None
     if size:
         warn(
-            f"'{where}' does not say how large its pictures are; {size} x {size} is taken, at which its weights fit and "
-            "its windows end at the border"
+            f"'{where}' does not say how large its pictures are; {size} x {size} is taken, at which its weights fit "
+            "and its windows end at the border"
         )
     return Input(name, (None, channels, size, size))
 
