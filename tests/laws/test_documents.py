@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from regraft.core import plain, plan, records
 from regraft.core.input_spec import InputSpec
-from regraft.core.plan import Plan, SplitSpec
+from regraft.core.plan import FineTuneSpec, Plan, SplitSpec
 from regraft.core.records import RunRecord
 
 _RECORDS = [kind for kind in vars(records).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
@@ -40,6 +40,8 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
         drawn = {field.name: of(hints[field.name]) for field in dataclasses.fields(kind)}
         if kind is SplitSpec:
             drawn = {"validation": st.floats(0, 0.49), "test": st.floats(0, 0.5)}
+        if kind is FineTuneSpec:
+            drawn["average"] = st.floats(0, 1, exclude_min=True)
         if kind is InputSpec:
             drawn["shape"] = st.lists(st.integers(1, 512), max_size=4).map(tuple)
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)
