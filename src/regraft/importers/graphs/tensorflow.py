@@ -22,21 +22,46 @@ FORMATS = (tensorflow_graph.NAME, tensorflow_meta_graph.NAME, tensorflow_saved_m
 _TO_THE_END = (1 << 31) - 1
 # What `tf.nn.moments` and slim's networks are trained with is not written down; this is Keras' own.
 _MOMENTUM = 0.99
+_NUMBERS = (
+    *("float16", "bfloat16", "float32", "float64", "bool"),
+    *("uint8", "int8", "uint16", "int16", "int32", "int64"),
+)
 
 
 def neutral(archive: TensorArchive) -> Graph:
     """The network of a TensorFlow graph in neutral words.
 
     Raises:
-        SourceError: the graph has no input that a network of numbers can have.
+        SourceError: the graph has no input that a network of numbers can have, or no values for its variables.
     """
     graph = flat(formats.graph(archive))
     translation = Translation(archive, graph)
     for operation in graph.operations:
-        _translated(translation, operation)
+        try:
+            _translated(translation, operation)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # An altered file: operands or settings that no TensorFlow writes.
+            translation.refuse(operation, f"not as TensorFlow writes it ({type(error).__name__}: {error})")
     inputs = tuple(_input(archive, graph, name) for name in graph.inputs)
     outputs = answers(graph, translation.patterns)
-    return Graph(graph.name, tuple(translation.nodes), inputs, outputs, translation.tensors)
+    nodes = _needed(translation.nodes, outputs)
+    missing = [translation.missing[value] for node in nodes for value in node.inputs if value in translation.missing]
+    if missing:
+        raise SourceError(
+            f"'{archive.metadata.get('path')}' holds no values for '{missing[0]}' and {len(missing) - 1} more; "
+            "expected the checkpoint that was saved with it in the same folder, under the same name"
+        )
+    return Graph(graph.name, nodes, inputs, outputs, translation.tensors)
+
+
+def _needed(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]:
+    """The nodes that the outputs depend on: gradients read everything, and would hide what follows what."""
+    wanted, needed = set(outputs), list[Node]()
+    for node in reversed(nodes):
+        if wanted.intersection(node.outputs):
+            wanted.update(node.inputs)
+            needed.append(node)
+    return tuple(reversed(needed))
 
 
 class Translation:
@@ -55,6 +80,7 @@ class Translation:
         self.has_variables = any(operation.kind in VARIABLES for operation in graph.operations)
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
+        self.missing: dict[str, str] = {}
 
     def add(self, operation: Operation, kind: str, inputs: Sequence[str] | None = None, **settings: Any) -> None:
         """Add the node that does what an operation does."""
@@ -90,8 +116,7 @@ class Translation:
 
     def is_learned_number(self, value: str) -> bool:
         """Whether a value is a variable with one element."""
-        operation = self.patterns.maker(value)
-        tensor = None if operation is None else self.tensors.get(operation.outputs[0])
+        tensor = self.tensors.get(value)
         return tensor is not None and tensor.learns and self.archive.tensors[tensor.source].size == 1
 
     def integers(self, value: str) -> tuple[int, ...] | None:
@@ -105,7 +130,7 @@ Row = Callable[[Translation, Operation], None]
 
 def _input(archive: TensorArchive, graph: OperationGraph, name: str) -> Input:
     stated: Mapping[str, Any] = archive.metadata.get("inputs", {}).get(name, {})
-    dtype, shape = str(stated.get("dtype") or "float32"), stated.get("shape")
+    dtype, shape = stated.get("dtype") or "float32", stated.get("shape")
     if dtype == "string":
         raise SourceError(
             f"'{archive.metadata.get('path')}' takes text at '{name}', expected numbers; "
@@ -113,12 +138,16 @@ def _input(archive: TensorArchive, graph: OperationGraph, name: str) -> Input:
         )
     if not shape and name in graph.shapes:
         shape = (None, *graph.shapes[name])
-    if shape is None:
+    if dtype not in _NUMBERS or shape is None or not all(_is_size(size) for size in shape):
         raise SourceError(
-            f"'{archive.metadata.get('path')}' does not say the shape of its input '{name}'; "
-            "export it with a placeholder that has one"
+            f"'{archive.metadata.get('path')}' says dtype {dtype} and shape {shape} of its input '{name}', expected "
+            "both of numbers; export it with a placeholder that has them"
         )
     return Input(name, tuple(shape), dtype)
+
+
+def _is_size(size: Any) -> bool:
+    return size is None or (isinstance(size, int) and size > 0)
 
 
 def _translated(translation: Translation, operation: Operation) -> None:
@@ -140,7 +169,7 @@ def _held(translation: Translation, operation: Operation) -> None:
     """A value at rest; a variable's handle stands for what it holds."""
     entry = translation.archive.tensors.get(operation.attributes.get("tensor", ""))
     if entry is None:
-        translation.refuse(operation, "its values are in no checkpoint beside the graph")
+        translation.missing[operation.outputs[0]] = operation.name
         return
     floats = entry.dtype.startswith(("float", "bfloat"))
     learns = operation.kind in VARIABLES or (entry.size > 1 and not translation.has_variables)
@@ -205,10 +234,13 @@ def _activation(function: str, **renamed: tuple[str, float]) -> Row:
 
 
 def _same(translation: Translation, operation: Operation) -> None:
-    value = operation.inputs[0]
+    value, result = operation.inputs[0], operation.outputs[0]
     if value in translation.shapes:
-        translation.shapes.setdefault(operation.outputs[0], translation.shapes[value])
-    translation.add(operation, "identity", (value,))
+        translation.shapes.setdefault(result, translation.shapes[value])
+    if value in translation.tensors:
+        translation.tensors[result] = translation.tensors[value]
+    else:
+        translation.add(operation, "identity", (value,))
 
 
 def _line(function: str) -> Row:
@@ -232,9 +264,9 @@ def _for_each_channel(translation: Translation, operation: Operation, number: st
     channels = (translation.stated.get(x) or (None,))[-1]
     if channels is None or channels < 2:
         return number
-    return translation.step(
-        operation, "shared", "expand", (number, translation.constant(operation, "channels", [channels]))
-    )
+    held, name = translation.tensors[number], f"{operation.name}:channels"
+    translation.tensors[name] = Tensor(lambda: np.full(channels, held.read()), held.source, learns=True)
+    return name
 
 
 def _rsqrt(translation: Translation, operation: Operation) -> None:
@@ -315,7 +347,7 @@ def _fused_batch_norm(translation: Translation, operation: Operation) -> None:
     if given.get("is_training", True):
         translation.refuse(operation, "it normalises by the statistics of the batch; freeze the graph for inference")
         return
-    settings = {"epsilon": given.get("epsilon", 1e-4), "momentum": _MOMENTUM}
+    settings: dict[str, Any] = {"epsilon": given.get("epsilon", 1e-4), "momentum": _MOMENTUM}
     translation.add(operation, "batch_norm", channels=-1, **settings)
 
 
@@ -372,7 +404,8 @@ def _with_axis_operand(kind: str, place: int) -> Row:
         if axis is None:
             translation.refuse(operation, "its axis is computed")
             return
-        settings = {"count": len(operation.outputs)} if kind == "split" else {}
+        # Parts that nobody reads may not be listed.
+        settings = {"count": operation.attributes.get("num_split", len(operation.outputs))} if kind == "split" else {}
         translation.add(operation, kind, others, axis=axis[0], **settings)
 
     return row
@@ -397,14 +430,16 @@ def _pack(translation: Translation, operation: Operation) -> None:
 
 
 def _unpack(translation: Translation, operation: Operation) -> None:
+    """Taken apart; not every part need be wanted."""
     axis = operation.attributes.get("axis", 0)
     where = translation.constant(operation, "axis", [axis])
-    parts = tuple(f"{operation.name}:part{number}" for number in range(len(operation.outputs)))
+    count = operation.attributes.get("num", len(operation.outputs))
+    parts = tuple(f"{operation.name}:part{number}" for number in range(count))
     settings = {"axis": axis, "count": len(parts)}
     translation.nodes.append(
         Node(f"{operation.name}_parts", "split", operation.inputs, parts, settings, operation.kind)
     )
-    for number, (part, value) in enumerate(zip(parts, operation.outputs, strict=True)):
+    for number, (part, value) in enumerate(zip(parts, operation.outputs, strict=False)):
         name = f"{operation.name}_{number}"
         translation.nodes.append(Node(name, "squeeze", (part, where), (value,), {}, operation.kind))
 

@@ -99,8 +99,12 @@ class Patterns:
         return None
 
     def dropout(self, last: Operation) -> Dropout | None:
-        """X / keep * mask, or x * factor * mask, where the mask is noise compared with a rate."""
-        for scaled, mask in _both_ways(last, "Mul"):
+        """X / keep * mask, or x * factor * mask, where the mask is noise compared with a rate.
+
+        As `tf.nn.dropout` has written it: rounding noise down, later comparing it, at last choosing between x and 0.
+        """
+        chosen = [(last.inputs[1], last.inputs[0])] if last.kind == "SelectV2" else _both_ways(last, "Mul")
+        for scaled, mask in chosen:
             if not self._is_mask(mask):
                 continue
             operation = self.made(scaled, "RealDiv", "Div", "Mul")
@@ -118,7 +122,7 @@ class Patterns:
             added = self.made(floor.inputs[0], *_ADDITIONS)
             return added is not None and any(self._is_noise(side) for side in added.inputs)
         cast = self.made(value, "Cast")
-        compared = self.made(cast.inputs[0], "GreaterEqual") if cast else None
+        compared = self.made(cast.inputs[0] if cast else value, "GreaterEqual")
         return compared is not None and self._is_noise(compared.inputs[0])
 
     def _is_noise(self, value: str) -> bool:
@@ -141,7 +145,8 @@ def answers(graph: OperationGraph, patterns: Patterns) -> tuple[str, ...]:
 
 def _below(value: str, patterns: Patterns, kind: str) -> str:
     operation = patterns.made(value, kind)
-    return operation.inputs[0] if operation is not None and operation.inputs[0] in patterns.varying else value
+    given = operation.inputs[:1] if operation is not None else ()
+    return given[0] if given and given[0] in patterns.varying else value
 
 
 def _both_ways(operation: Operation, *kinds: str) -> Sequence[tuple[str, str]]:
