@@ -9,6 +9,7 @@ import pytest
 
 from regraft import importers
 from regraft.core.errors import CorruptFileError, ProofError, SourceError
+from regraft.importers import graphs
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -147,12 +148,8 @@ def test_what_keras_3_refuses_of_its_own_is_one_line_with_the_reason(tmp_path: P
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "mlperf_tiny_resnet8_cifar10/pretrainedResnet.tflite",
-    ],
-)
-def test_a_graph_that_can_only_be_inspected_says_so(shared_folder: Path, path: str) -> None:
+def test_a_graph_that_can_only_be_inspected_says_so(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "mlperf_tiny_resnet8_cifar10/pretrainedResnet.tflite"
+    monkeypatch.delitem(graphs.TABLES, "tflite")
     with pytest.raises(SourceError, match="can be inspected, tensors and graph, but its graph cannot be converted"):
         importers.open(shared_folder / "nets" / path)

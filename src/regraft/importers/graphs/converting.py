@@ -10,7 +10,7 @@ from regraft import formats
 from regraft.core.errors import SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive
-from regraft.importers.graphs import build, caffe, onnx, report, tensorflow
+from regraft.importers.graphs import build, caffe, onnx, report, tensorflow, tflite
 from regraft.importers.graphs.build import Built
 from regraft.importers.graphs.neutral import Graph
 from regraft.importers.pretrained import Opened, Request
@@ -19,6 +19,7 @@ from regraft.importers.pretrained import Opened, Request
 TABLES: dict[str, Callable[[TensorArchive], Graph]] = {
     onnx.FORMAT: onnx.neutral,
     caffe.FORMAT: caffe.neutral,
+    tflite.FORMAT: tflite.neutral,
     **dict.fromkeys(tensorflow.FORMATS, tensorflow.neutral),
 }
 
