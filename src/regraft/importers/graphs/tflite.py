@@ -124,7 +124,7 @@ def _windows(operation: Operation) -> dict[str, Any]:
 def _conv(translation: Translation, operation: Operation) -> None:
     # Kernels are outputs, height, width, inputs; depthwise ones 1, height, width, outputs.
     depthwise = operation.kind == "DEPTHWISE_CONV_2D"
-    kernel: tuple[int, ...] = translation.shapes.get(operation.inputs[1], ())
+    kernel = list(translation.shapes.get(operation.inputs[1], ()))
     groups = kernel[-1] // max(operation.attributes.get("depth_multiplier", 1), 1) if depthwise and kernel else 1
     axes = (1, 2, 0, 3) if depthwise else (1, 2, 3, 0)
     _add(translation, operation, "conv", _windows(operation) | {"kernel_axes": axes, "groups": groups})
@@ -154,7 +154,7 @@ def _softmax(translation: Translation, operation: Operation) -> None:
 
 
 def _reshape(translation: Translation, operation: Operation) -> None:
-    shape = operation.inputs[1] if len(operation.inputs) > 1 else ""
+    shape = (*operation.inputs, "", "")[1]
     shape = shape or translation.constant(operation, "shape", operation.attributes.get("new_shape") or [])
     translation.add(operation, "reshape", (operation.inputs[0], shape), zero_copies=False)
 
