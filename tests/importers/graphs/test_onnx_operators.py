@@ -274,6 +274,16 @@ def _after_convolution(*nodes, tensors=None, **settings):
     return model([first, *nodes], ["N", 3, 6, 7], {"k": weights(4, 3, 3, 3), **(tensors or {})}, **settings)
 
 
+def test_a_scale_that_is_reshaped_first_is_learned(proof):
+    nodes = [
+        helper.make_node("Reshape", ["s", "shape"], ["t"], "reshaped"),
+        helper.make_node("Mul", ["c", "t"], ["y"], "scaled"),
+    ]
+    tensors = {"s": weights(4), "shape": np.array([1, 4, 1, 1], np.int64)}
+    converted = proof.holds(_after_convolution(*nodes, tensors=tensors))
+    assert sum(np.prod(item.shape) for item in converted.built.model.trainable_variables) == 4 * 27 + 4
+
+
 def test_a_flattened_map_permutes_the_rows_of_the_next_layer(proof):
     flatten = helper.make_node("Flatten", ["c"], ["f"], "flat")
     head = helper.make_node("Gemm", ["f", "w", "b"], ["y"], "head")

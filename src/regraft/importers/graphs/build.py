@@ -132,7 +132,9 @@ def _perform(builder: Builder, node: Node) -> str | None:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     builder.read.update(sources)
     builder.values.update((name, value) for name, value in zip(node.outputs, results, strict=False) if name and value)
-    if len(builder.loaded) == before and all(name in builder.raw for name in node.inputs if _is_live(builder, name)):
+    live = [name for name in node.inputs if _is_live(builder, name)]
+    # What is computed from constants alone is a constant: it may be learned all the same.
+    if live and len(builder.loaded) == before and all(name in builder.raw for name in live):
         builder.raw.update(node.outputs)
     return None
 
