@@ -179,7 +179,7 @@ def test_objects_of_keras_3_with_its_optimizer(tmp_path):
     assert len(optimizer.slots) == 12
     for slot in optimizer.slots:
         flat = slot.variable.replace("/", "_")
-        assert same(slot.tensor.read(), state[f"adam/{flat}_{slot.slot}"])
+        assert same(slot.tensor.read(), state[f"{model.optimizer.name}/{flat}_{slot.slot}"])
 
 
 def test_objects_with_slot_variables(tmp_path):

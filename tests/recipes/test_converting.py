@@ -132,7 +132,7 @@ def test_a_file_for_two_examples_at_a_time(source, tmp_path):
 
 
 def test_a_network_of_keras_is_written_too(tmp_path):
-    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "old.h5")
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="dense")]).save(tmp_path / "old.h5")
     done = regraft.convert(tmp_path / "old.h5", tmp_path / "new.keras")
     assert (done.format, done.parameters, done.load.loaded) == ("keras-h5", 10, ("dense/kernel", "dense/bias"))
     with pytest.raises(RequestError, match=r"expected a graph file \(.*onnx.*\) to check, found"):

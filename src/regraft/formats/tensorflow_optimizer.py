@@ -52,12 +52,14 @@ def split(tensors: Tensors) -> tuple[dict[str, TensorEntry], OptimizerEntry | No
 
 
 def class_name(stated: str) -> str:
-    """Keras' spelling of an optimizer's name; as it is where Keras has none.
+    """Keras' spelling of an optimizer's name, which Keras counts up from the second on; as it is where Keras has none.
 
-    >>> class_name("adam"), class_name("RMSProp"), class_name("Momentum")
+    >>> class_name("adam_1"), class_name("RMSProp"), class_name("Momentum")
     ('Adam', 'RMSprop', 'SGD')
     """
-    return "SGD" if stated == "Momentum" else _CLASSES.get(stated.lower(), stated)
+    counted = _COUNTED.fullmatch(stated)
+    kind = counted["kind"] if counted else stated
+    return "SGD" if stated == "Momentum" else _CLASSES.get(kind.lower(), stated)
 
 
 def slot_entry(slot: str, variable: str | None, tensor: TensorEntry) -> SlotEntry:
