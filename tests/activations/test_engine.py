@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from regraft.activations import engine
 from regraft.activations.engine import BATCH, Wanted, compile_resizing, compile_trunk
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
@@ -56,6 +57,14 @@ def test_changed_weights_are_seen_by_the_next_function() -> None:
     model.get_layer("third").bias.assign(np.full(3, 10.0))
     (after,) = compile_trunk(model, InputSpec((5,)), 255.0, [Wanted("third", False)])(x)
     assert not np.allclose(before, after)
+
+
+def test_weights_that_are_too_large_for_constants_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = built("perceptron"), np.ones((2, 5), "float32")
+    (expected,) = compile_trunk(model, InputSpec((5,)), 255.0, [Wanted("third", False)])(x)
+    monkeypatch.setattr(engine, "_CONSTANT_BYTES", 0)
+    (found,) = compile_trunk(model, InputSpec((5,)), 255.0, [Wanted("third", False)])(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_the_same_thing_wanted_twice_is_given_twice() -> None:

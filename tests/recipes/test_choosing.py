@@ -13,7 +13,7 @@ from regraft.core.plan import FineTuneSpec, HeadSpec, Plan
 from regraft.graph import names
 from regraft.recipes import running, using
 from regraft.recipes.running import Run
-from tests.recipes.shapes import SIZE
+from tests.recipes.shapes import SIZE, convolutional
 
 
 @pytest.fixture
@@ -101,3 +101,28 @@ def test_no_tap_is_below_the_layers_that_learn(plan: Plan, pictures: Path, tmp_p
     plan = dataclasses.replace(plan, cut_point="conv3", fine_tune=spec, head=HeadSpec(taps=("relu1",)))
     with pytest.raises(SourceError, match=r"head.taps 'relu1' is below 'conv2', above which layers learn"):
         running.fit(pictures, plan=plan, out=tmp_path / "run", cache=tmp_path / "cache")
+
+
+def with_own_head() -> keras.Model:
+    """The small network with a top of its own, called as Regraft calls its heads."""
+    below = convolutional()
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(below.outputs[0])
+    logits = keras.layers.Dense(7, name="head")(pooled)
+    return keras.Model(below.inputs, keras.layers.ReLU(name="last")(logits), name="own")
+
+
+@pytest.mark.parametrize(("cut_point", "fine_tune"), [("auto", "no"), ("conv3", "yes")])
+def test_a_source_may_have_a_head_of_its_own(pictures: Path, tmp_path: Path, cut_point: str, fine_tune: str) -> None:
+    spec = FineTuneSpec(fine_tune, epochs=1)  # pyright: ignore[reportArgumentType]
+    asked = Plan("own", preprocessing="tf", cut_point=cut_point, baselines="no", fine_tune=spec)
+    run = running.fit(pictures, with_own_head(), plan=asked, out=tmp_path / "run", cache=tmp_path / "cache")
+    assert run.record.cut_point not in ("head", "last")
+    assert {"head/kernel", "head/bias"} <= set(run.record.trainable_variables)
+    assert "head" not in (*run.record.reused_layers, *(item.layer for item in run.record.drift))
+    agree(run, pictures)
+
+
+def test_the_new_head_does_not_stand_on_another_of_its_name(pictures: Path, tmp_path: Path) -> None:
+    asked = Plan("own", preprocessing="tf", cut_point="last", baselines="no")
+    with pytest.raises(SourceError, match="'last' is not below the source's own layer 'head', whose name the new head"):
+        running.fit(pictures, with_own_head(), plan=asked, out=tmp_path / "run", cache=tmp_path / "cache")

@@ -27,6 +27,9 @@ BATCH = 32
 _VECTOR = 16
 _ALIKE = 8
 
+# Weights up to this size become constants of the compiled trunk on TensorFlow.
+_CONSTANT_BYTES = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -160,14 +163,16 @@ def _pooled(tensor: Any) -> Any:
 def _with_tensorflow(run: Callable[[Any], list[Any]], model: keras.Model) -> Callable[[Array], list[Any]]:
     import tensorflow as tf
 
-    weights = [variable.numpy() for variable in model.variables]
+    # A graph of TensorFlow holds 2 GB at most.
+    small = sum(variable.value.shape.num_elements() * 4 for variable in model.variables) <= _CONSTANT_BYTES
+    fixed = [(variable, variable.numpy()) for variable in model.variables] if small else []
 
     def without_traces(raw: Any) -> list[Any]:
         # As constants, weights are folded into each other (BatchNorm into the kernel before it) and kept in the order
         # that the processor likes. What a layer assigns while it runs stays in the scope: recurrent layers of Keras
         # advance their seeds in inference too.
-        constants = map(tf.constant, weights)
-        with keras.StatelessScope(state_mapping=list(zip(model.variables, constants, strict=True))):
+        constants = [(variable, tf.constant(value)) for variable, value in fixed]
+        with keras.StatelessScope(state_mapping=constants):
             return run(raw)
 
     function = tf.function(without_traces, autograph=False, reduce_retracing=True)

@@ -18,7 +18,7 @@ from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
-from regraft.surgery.graft import HEAD, graft, set_head
+from regraft.surgery.graft import HEAD, graft, of_source, set_head
 from regraft.training import loop
 from regraft.training.heads import LinearHead
 from regraft.training.optimizers import with_rates
@@ -74,8 +74,7 @@ def head_branch(pretrained: Pretrained, found: Survey, plan: Plan, head: LinearH
     for layer in model.layers:
         layer.trainable = layer.name == HEAD
     set_head(model, head.kernel, head.bias)
-    source = names.variables(pretrained.model)
-    frozen = tuple(name for name in names.variables(model) if name in source)
+    frozen = tuple(of_source(names.variables(model), names.variables(pretrained.model)))
     return Branch(model, plan.reads[0], (row,), row, head, frozen)
 
 
@@ -135,7 +134,7 @@ def fine_tune(
         spec.from_cut,
         (*start.history, *trained.history, row),
         row,
-        frozen=tuple(name for name in kept if name in names.variables(pretrained.model)),
+        frozen=tuple(of_source(kept, names.variables(pretrained.model))),
         end=end,
         spec=spec,
         computed=seen.computed,

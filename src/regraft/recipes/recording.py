@@ -21,6 +21,7 @@ from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch
 from regraft.recipes.judging import Judged
 from regraft.recipes.survey import Survey
+from regraft.surgery.graft import of_source
 from regraft.training.certificates import drift
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def record(
     weights = {name: variable for name, variable in names.variables(model).items() if "seed_generator" not in name}
     inside = {name.split("/", 1)[1]: variable for name, variable in weights.items() if "/" in name}
     used = found.activations
-    frozen = [name for name in inside if name in source and not inside[name].trainable]
+    reused = of_source(inside, source)
+    frozen = [name for name in reused if not inside[name].trainable]
     learnt = [name for name in inside if inside[name].trainable]
     return RunRecord(
         run=str(folder),
@@ -56,7 +58,7 @@ def record(
         classes=found.examples.classes,
         cut_point=chosen.plan.cut_point,
         trained_from=chosen.plan.cut_point if branch.head is not None else branch.from_cut,
-        reused_layers=tuple(dict.fromkeys(name.rpartition("/")[0] for name in inside if name in source)),
+        reused_layers=tuple(dict.fromkeys(name.rpartition("/")[0] for name in reused)),
         frozen_variables=tuple(frozen),
         trainable_variables=tuple(learnt),
         metrics=judged.metrics,

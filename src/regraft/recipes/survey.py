@@ -20,6 +20,7 @@ from regraft.data import Examples
 from regraft.graph import flow
 from regraft.graph.cut_points import cut_points, find
 from regraft.importers import Pretrained
+from regraft.surgery.graft import HEAD
 
 Array = np.ndarray[Any, Any]
 
@@ -116,14 +117,34 @@ def is_informative(operation: Any) -> bool:
 def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:
     """The cut points worth probing, and the last one that can be pooled whatever it is."""
     calls = {call.name: call for call in flow.read(model).separating()}
-    usable = [name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1]]
+    taken = _above_a_head(model)
+    usable = [
+        name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1] and name not in taken
+    ]
     informative = [name for name in usable if is_informative(calls[name].operation)]
     return tuple(informative + [name for name in usable[-1:] if name not in informative])
+
+
+def _above_a_head(model: keras.Model) -> set[str]:
+    """The cut points that need a layer of the source that is called as the new head is: two cannot have one name."""
+    opened = flow.read(model)
+    if not any(call.path == HEAD for call in opened.calls):
+        return set()
+    return {
+        call.name
+        for call in opened.separating()
+        if any(below.path == HEAD for below in opened.needed_for([call.makes[0]]))
+    }
 
 
 def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) -> tuple[str, ...]:
     if plan.cut_point != AUTO:
         find(flow.read(model), plan.cut_point)
+        if plan.cut_point in _above_a_head(model):
+            raise SourceError(
+                f"'{plan.cut_point}' is not below the source's own layer '{HEAD}', whose name the new head needs; "
+                "cut below that layer"
+            )
         return (plan.cut_point,)
     if not informative:
         raise SourceError(f"'{model.name}' has no tensor that a head could stand on; give a network with layers")

@@ -1,6 +1,6 @@
 """Putting a new head on a model, and joining trunk, branch and preprocessing into one deployable model."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -74,6 +74,15 @@ def tap(model: keras.Model, name: str | None) -> Any:
             "computed there stays there"
         )
     return opened.tensors[call.makes[0]]
+
+
+def of_source(branch: Iterable[str], source: Container[str]) -> list[str]:
+    """Those names of a branch's variables that are the source's: not the new head's, whatever the source calls its own.
+
+    >>> of_source(["conv/kernel", "head/kernel"], {"conv/kernel", "head/kernel"})
+    ['conv/kernel']
+    """
+    return [name for name in branch if name in source and not name.startswith(f"{HEAD}/")]
 
 
 def pooled(tensor: Any, name: str = f"{HEAD}_pooling") -> Any:

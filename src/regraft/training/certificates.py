@@ -10,6 +10,7 @@ from regraft.core.errors import ProofError
 from regraft.core.records import Certificate, Drift
 from regraft.graph import names
 from regraft.graph.digest import of_variable
+from regraft.surgery.graft import of_source
 
 
 def certify(source: keras.Model, joined: keras.Model, trunk: keras.Model, also: Sequence[str] = ()) -> Certificate:
@@ -49,8 +50,8 @@ def drift(source: keras.Model, branch: keras.Model, frozen: Sequence[str]) -> tu
     """How far each reused layer of a branch moved: the norm of its change relative to the norm of its values before."""
     before, after = names.variables(source), names.variables(branch)
     layers: dict[str, list[str]] = {}
-    for name in after:
-        if name in before and "seed_generator" not in name:
+    for name in of_source(after, before):
+        if "seed_generator" not in name:
             layers.setdefault(name.rpartition("/")[0], []).append(name)
     still = set(frozen)
     return tuple(
