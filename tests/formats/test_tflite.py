@@ -180,7 +180,7 @@ def test_no_tensors_and_no_graph(tmp_path):
     model = schema.ModelT()
     for graphs, error in (
         (None, "expected a graph, found none"),
-        ([schema.SubGraphT()], "holds tensors but no operators"),
+        ([schema.SubGraphT()], "holds tensors but no operations"),
     ):
         model.subgraphs = graphs
         builder = flatbuffers.Builder()

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import CorruptFileError, SourceError
-from regraft.core.tensors import Operation, OperationGraph, TensorArchive, TensorEntry
+from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
 from regraft.formats import elements, extents, hdf5, prototext, wire
 from regraft.formats.caffe_graph import drawn
 from regraft.formats.caffe_layers import Layer, Network, network_of_binary, network_of_text
 from regraft.formats.extents import Extent
+from regraft.formats.stated_graph import stated
 from regraft.formats.wire import Message
 
 NAME = "caffe"
@@ -74,15 +75,7 @@ def graph(archive: TensorArchive) -> OperationGraph:
     Raises:
         SourceError: the file holds no layers that compute something.
     """
-    held: Mapping[str, Any] = (archive.config or {}).get("graph", {})
-    if not held.get("operations"):
-        raise SourceError(f"'{archive.metadata.get('path')}' holds weights but no layers that compute something")
-    operations = tuple(
-        Operation(
-            item["name"], item["kind"], tuple(item["inputs"]), tuple(item["outputs"]), item["attributes"], item["name"]
-        )
-        for item in held["operations"]
-    )
+    held, operations = stated(archive)
     shapes = {name: tuple(size for size in shape[1:]) for name, shape in held["inputs"].items() if shape}
     return OperationGraph(held["name"], operations, tuple(held["inputs"]), tuple(held["outputs"]), shapes)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from regraft.core.errors import CorruptFileError, SourceError
+from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import Operation, OperationGraph, TensorArchive, TensorEntry
 from regraft.formats import hdf5, onnx_tensors
 from regraft.formats.onnx_tensors import DTYPES, File
+from regraft.formats.stated_graph import stated
 from regraft.formats.wire import Message
 
 NAME = "onnx"
@@ -61,15 +62,7 @@ def graph(archive: TensorArchive) -> OperationGraph:
     Raises:
         SourceError: the file has no operations.
     """
-    drawn: Mapping[str, Any] = (archive.config or {}).get("graph", {})
-    if not drawn.get("operations"):
-        raise SourceError(f"'{archive.metadata.get('path')}' holds tensors but no operations")
-    operations = tuple(
-        Operation(
-            item["name"], item["kind"], tuple(item["inputs"]), tuple(item["outputs"]), item["attributes"], item["name"]
-        )
-        for item in drawn["operations"]
-    )
+    drawn, operations = stated(archive)
     operations = _constants_late(operations, drawn["inputs"])
     # ONNX has no batch axis by name; it is the first by the custom of every exporter.
     shapes = {name: tuple(value["shape"][1:]) for name, value in drawn["values"].items() if value["shape"]}

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import CorruptFileError, SourceError
-from regraft.core.tensors import Operation, OperationGraph, TensorArchive, TensorEntry
+from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
 from regraft.formats import elements, extents, hdf5, wire
 from regraft.formats.extents import Extent
 from regraft.formats.flatbuffer import Buffer, Table
+from regraft.formats.stated_graph import stated
 from regraft.formats.tflite_schema import DTYPES, OPERATORS, options
 
 NAME = "tflite"
@@ -57,15 +58,7 @@ def graph(archive: TensorArchive) -> OperationGraph:
     Raises:
         SourceError: the file holds no operators.
     """
-    drawn: Mapping[str, Any] = (archive.config or {}).get("graph", {})
-    if not drawn.get("operations"):
-        raise SourceError(f"'{archive.metadata.get('path')}' holds tensors but no operators")
-    operations = tuple(
-        Operation(
-            item["name"], item["kind"], tuple(item["inputs"]), tuple(item["outputs"]), item["attributes"], item["name"]
-        )
-        for item in drawn["operations"]
-    )
+    drawn, operations = stated(archive)
     shapes = {name: tuple(shape[1:]) for name, shape in drawn["shapes"].items() if shape}
     return OperationGraph(drawn["name"], operations, tuple(drawn["inputs"]), tuple(drawn["outputs"]), shapes)
 

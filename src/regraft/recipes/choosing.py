@@ -57,8 +57,8 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
         Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
     )
     share = results[cut_point].accuracy.value
-    also = "".join(f", read together with '{name}'" for name in plan.head.taps or ())
-    say(f"cut at '{cut_point}'{also}, chosen among {len(probes)}: {share:.1%} of the training examples right, left out")
+    also = "".join(f"; the head reads '{name}' as well" for name in plan.head.taps or ())
+    say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of training examples right when left out{also}")
     row = judging.epoch_of_head(found, plan, head)
     return Chosen(plan, probes, head_branch(pretrained, found, plan, head, row))
 
