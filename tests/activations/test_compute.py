@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regraft.activations.compute import compute, load_prepared
+from regraft.activations.compute import compute
 from regraft.activations.engine import Wanted
+from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
+from regraft.core.errors import StorageError
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples, UnreadableExample
 from regraft.data import open as open_data
@@ -76,12 +78,38 @@ def _twins(x: np.ndarray) -> Examples:
 
 def test_views_are_other_activations_of_the_same_pictures(model: keras.Model, folder: Path, tmp_path: Path) -> None:
     data = open_data(folder)
-    rows = [
-        compute(model, _SPEC, data, range(10), _WANTED, Store(tmp_path), view=view).rows[_WANTED[1]].gather(data.ids)
-        for view in range(3)
-    ]
+    wanted = [dataclasses.replace(_WANTED[1], view=view) for view in range(3)]
+    found = compute(model, _SPEC, data, range(10), wanted, Store(tmp_path))
+    assert (found.computed, found.hits) == (30, 0)
+    rows = [found.rows[item].gather(data.ids) for item in wanted]
     assert not np.array_equal(rows[0], rows[1])
     assert not np.array_equal(rows[1], rows[2])
+
+
+def test_views_of_one_pass_are_those_of_a_pass_for_each(model: keras.Model, folder: Path, tmp_path: Path) -> None:
+    data = open_data(folder)
+    views = [dataclasses.replace(item, view=view) for item in _WANTED for view in (2, 0, 1)]
+    store = Store(tmp_path / "one by one")
+    alone = {item: compute(model, _SPEC, data, range(10), [item], store).rows[item] for item in views}
+    together = Store(tmp_path / "together")
+    # Some of one view is known already: the rest of it goes in another batch than the other views.
+    compute(model, _SPEC, data, range(4), [dataclasses.replace(_WANTED[0], view=1)], together)
+    found = compute(model, _SPEC, data, range(10), views, together)
+    # One view's group is computed anew for all that lack some of it.
+    assert found.computed + found.hits == 60
+    for item in views:
+        assert np.array_equal(found.rows[item].gather(data.ids), alone[item].gather(data.ids))
+
+
+def test_a_disk_that_fills_while_rows_are_written_is_told(
+    model: keras.Model, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(Store, "append", full)
+    with pytest.raises(StorageError, match="no space left"):
+        compute(model, _SPEC, open_data(folder), range(10), _WANTED, Store(tmp_path))
 
 
 def test_prepared_examples_come_in_order_with_what_cannot_be_read(folder: Path) -> None:

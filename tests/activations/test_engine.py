@@ -93,6 +93,9 @@ def test_the_short_way_to_resize_is_the_layer_bit_for_bit(resizing: str, size: t
     for height, width in [(227, 227), (100, 101), (33, 500), (500, 33), (1, 1), (60, 80), (301, 199), size]:
         picture = random.uniform(0, 255, (height, width, 3)).astype("float32")
         assert np.array_equal(resize(picture), keras.ops.convert_to_numpy(layer(spec)(picture)))
+        in_bytes = picture.astype("uint8")
+        expected = keras.ops.convert_to_numpy(layer(spec)(in_bytes.astype("float32")))
+        assert np.array_equal(resize(in_bytes), expected)
 
 
 @pytest.mark.parametrize("resizing", ["crop", "stretch", "pad"])

@@ -49,15 +49,21 @@ def test_a_fit_gets_the_stated_split_and_an_empty_cache(few_pictures, monkeypatc
         seen["cache"] = Path(os.environ["REGRAFT_CACHE"])
         assert not seen["cache"].exists()
         seen.update(arguments)
-        accuracy = SimpleNamespace(accuracy=SimpleNamespace(value=0.75))
-        return SimpleNamespace(record=SimpleNamespace(seconds={"head": 0.0}, metrics={"test": accuracy}))
+        return SimpleNamespace(record=SimpleNamespace(seconds={"head": 0.0}))
+
+    def answers(done: Any, paths: list[Path]) -> list[Any]:
+        seen["judged on"] = paths
+        return [SimpleNamespace(label=path.parent.name if path != paths[0] else "tulip") for path in paths]
 
     monkeypatch.setattr(fit, "ready", lambda: stand_in)
+    monkeypatch.setattr("regraft.predict", answers, raising=False)
     monkeypatch.setenv("REGRAFT_CACHE", "restored afterwards")
     found = fit.measure(Request("flowers5_227px", 1, fine_tune="no"))
     assert (found.way, found.accuracy) == ("head", 0.75)
     assert found.stages["whole call"] >= 0
-    assert [row["split"] for row in seen["rows"]].count("test") == 4
+    assert [row["split"] for row in seen["rows"]] == ["train"] * 16
+    assert not {row["path"] for row in seen["rows"]} & {str(path) for path in seen["judged on"]}
+    assert len(seen["judged on"]) == 4
     assert {(Path(row["path"]).parent.name, row["label"]) for row in seen["rows"]} == {("daisy",) * 2, ("rose",) * 2}
     assert (seen["input_size"], seen["baselines"], seen["fine_tune"], seen["seed"]) == (128, "no", "no", 1)
     assert seen["source"] == str(few_pictures / pictures.TRUNK)

@@ -1,23 +1,23 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import keras
 import numpy as np
 
-from regraft.activations import engine, views
+from regraft.activations import engine
 from regraft.activations.engine import BATCH, Wanted
+from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
+from regraft.activations.writing import Writing
 from regraft.core import digest, plain, storage
 from regraft.core.errors import StorageError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track
-from regraft.data import Examples, UnreadableExample
+from regraft.data import Examples
 from regraft.graph import digest as model_digest
 from regraft.graph.cut_points import cut_points
 
@@ -26,6 +26,8 @@ Array = np.ndarray[Any, Any]
 _FORMAT = 1
 # Rows waiting to be written, of all cut points together: memory stays flat as data grows.
 _WAITING_BYTES = 128_000_000
+# Few files of each key, and yet writing begins long before the pass ends.
+_FILES, _SMALLEST_FILE = 16, 8_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,131 +49,124 @@ class Activations:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Missing:
+    """Of one view: what some examples lack, and which these are."""
+
+    items: list[Wanted]
+    examples: dict[str, int]
+
+
 def compute(
     model: keras.Model,
     inputs: InputSpec,
     examples: Examples,
-    indices: Iterable[int],
+    indices: Iterable[int] | Mapping[int, Iterable[int]],
     wanted: Sequence[Wanted],
     store: Store,
     *,
-    view: int = 0,
     description: str = "activations",
-    compiled: Callable[[Array], list[Array]] | None = None,
 ) -> Activations:
     """The activations of examples at cut points of a model: those in the store, and the rest from one pass.
+
+    An example is decoded once, whatever is wanted of it.
 
     Args:
         model: the network, run in inference mode up to the highest cut point.
         inputs: its input convention.
         examples: where pictures come from.
-        indices: which of them.
-        wanted: cut points, with or without pooling.
+        indices: which of them; by view, where each is wanted of other examples.
+        wanted: cut points, with or without pooling, of which view.
         store: where activations are kept.
-        view: which view of each picture; see `activations.views`.
         description: for the progress bar.
-        compiled: what `engine.compile_trunk` made for one thing that is wanted, where several views are computed and
-            the weights do not change between them.
 
     Raises:
         StorageError: the disk has no room for what would be written; nothing was computed then.
     """
-    indices = [int(index) for index in indices]
-    keys = _keys(model, inputs, examples, wanted, view)
+    asked = _by_view(indices, wanted)
+    keys = _keys(model, inputs, examples, wanted)
     known = {item: store.open(key["key"]) for item, key in keys.items()}
-    unique = {examples.ids[index]: index for index in indices}
-    missing = {name: index for name, index in unique.items() if any(name not in known[item].places for item in wanted)}
-    todo = [item for item in wanted if any(name not in known[item].places for name in missing)]
+    unique = {view: {examples.ids[index]: index for index in chosen} for view, chosen in asked.items()}
+    missing = {
+        view: _missing([item for item in wanted if item.view == view], known, names) for view, names in unique.items()
+    }
     unreadable: list[tuple[int, str]] = []
-    if missing:
-        opened = {point.name: point for point in _shapes(model, todo)}
-        _require_room(store, sum(_row_bytes(opened[item.cut_point].shape, item) for item in todo) * len(missing))
-        run = compiled or engine.compile_trunk(model, inputs, examples.full_intensity, todo)
-        limit = _WAITING_BYTES // len(todo)
-        writers = {item: _Writer(store, keys[item], known[item], limit) for item in todo}
-        batches = _batches(examples, list(missing.items()), inputs, view, unreadable)
-        try:
-            for names, raw in track(batches, description, total=-(-len(missing) // BATCH)):
-                for item, rows in zip(todo, run(raw), strict=True) if names else ():
-                    writers[item].add(names, rows)
-        finally:
-            for writer in writers.values():
-                writer.flush()
+    if any(group.examples for group in missing.values()):
+        sizes = _sizes(model, missing.values())
+        _require_room(store, sum(sizes.values()))
+        runs = _compiled(model, inputs, examples.full_intensity, missing)
+        total = sum(-(-len(group.examples) // BATCH) for group in missing.values())
+        with Writing(store) as writing:
+            limit = _WAITING_BYTES // len(sizes)
+            collected = {
+                item: writing.key(keys[item], known[item], min(limit, max(_SMALLEST_FILE, size // _FILES)))
+                for item, size in sizes.items()
+            }
+            loaded = batches(examples, _views_of_each(missing), inputs, unreadable)
+            for view, names, raw in track(loaded, description, total=total):
+                for item, rows in zip(missing[view].items, runs[view](raw), strict=True):
+                    collected[item].add(names, rows)
     bad = {examples.ids[index]: reason for index, reason in unreadable}
-    failed = tuple((index, bad[examples.ids[index]]) for index in indices if examples.ids[index] in bad)
-    size = sum(_bytes(known[item]) * len(unique) for item in wanted)
-    hits = (len(unique) - len(missing)) * len(wanted) + len(missing) * (len(wanted) - len(todo))
-    return Activations(known, failed, hits, (len(missing) - len(bad)) * len(todo), size)
+    everyone = dict.fromkeys(index for chosen in asked.values() for index in chosen)
+    lacking = sum(len(group.items) * len(group.examples) for group in missing.values())
+    return Activations(
+        known,
+        unreadable=tuple((index, bad[examples.ids[index]]) for index in everyone if examples.ids[index] in bad),
+        hits=sum(len(unique[item.view]) for item in wanted) - lacking,
+        computed=sum(len(group.items) * len(group.examples.keys() - bad.keys()) for group in missing.values()),
+        bytes=sum(_bytes(known[item]) * len(unique[item.view]) for item in wanted),
+    )
 
 
-def load_prepared(
-    examples: Examples, indices: Iterable[int], inputs: InputSpec, view: int = 0
-) -> Iterator[tuple[int, Array | UnreadableExample]]:
-    """Raw examples at the network's size, float32, in order; decoded and resized a little ahead of their use."""
-    resize = engine.compile_resizing(inputs) if inputs.is_picture else None
-
-    def load(index: int) -> Array | UnreadableExample:
-        try:
-            (raw,) = examples.load([index], inputs.channels if resize else None)
-        except UnreadableExample as error:
-            return error
-        if resize is None:
-            return np.asarray(raw, np.float32).reshape(inputs.shape)
-        seen = np.ascontiguousarray(views.view_of(raw, view, examples.ids[index]), np.float32)
-        return seen if seen.shape == inputs.shape else resize(seen)
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        ahead: deque[tuple[int, Future[Array | UnreadableExample]]] = deque()
-        for index in indices:
-            ahead.append((index, pool.submit(load, index)))
-            if len(ahead) >= 3 * BATCH:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        for index, future in ahead:
-            yield index, future.result()
+def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted]) -> dict[int, list[int]]:
+    views = sorted({item.view for item in wanted})
+    if isinstance(indices, Mapping):
+        return {view: [int(index) for index in indices[view]] for view in views}
+    everyone = [int(index) for index in indices]
+    return dict.fromkeys(views, everyone)
 
 
-def _batches(
-    examples: Examples, todo: list[tuple[str, int]], inputs: InputSpec, view: int, unreadable: list[tuple[int, str]]
-) -> Iterator[tuple[list[str], Array]]:
-    names: list[str] = []
-    rows: list[Array] = []
-    for index, prepared in load_prepared(examples, [index for _, index in todo], inputs, view):
-        if isinstance(prepared, UnreadableExample):
-            unreadable.append((index, str(prepared)))
-            continue
-        names.append(examples.ids[index])
-        rows.append(prepared)
-        if len(rows) == BATCH:
-            yield names, np.stack(rows)
-            names, rows = [], []
-    if rows:
-        yield names, np.stack(rows)
+def _views_of_each(missing: Mapping[int, _Missing]) -> dict[int, list[int]]:
+    """By index of an example, the views that are missing."""
+    todo: dict[int, list[int]] = {}
+    for view, group in missing.items():
+        for index in group.examples.values():
+            todo.setdefault(index, []).append(view)
+    return todo
 
 
-class _Writer:
-    """Collects rows until a file is worth writing."""
+def _missing(wanted: list[Wanted], known: Mapping[Wanted, Rows], unique: Mapping[str, int]) -> _Missing:
+    lacking = {name: index for name, index in unique.items() if any(name not in known[item].places for item in wanted)}
+    return _Missing([item for item in wanted if any(name not in known[item].places for name in lacking)], lacking)
 
-    def __init__(self, store: Store, about: Mapping[str, Any], known: Rows, limit: int) -> None:
-        self._store, self._about, self._known, self._limit = store, about, known, limit
-        self._names: list[str] = []
-        self._rows: list[Array] = []
 
-    def add(self, names: list[str], rows: Array) -> None:
-        self._names.extend(names)
-        self._rows.append(rows)
-        if sum(part.nbytes for part in self._rows) >= self._limit:
-            self.flush()
+def _compiled(
+    model: keras.Model, inputs: InputSpec, full_intensity: float, missing: Mapping[int, _Missing]
+) -> dict[int, Callable[[Array], list[Array]]]:
+    """What computes the activations of each view; views of which the same is wanted share it."""
+    made: dict[tuple[Wanted, ...], Callable[[Array], list[Array]]] = {}
+    runs: dict[int, Callable[[Array], list[Array]]] = {}
+    for view, group in missing.items():
+        alike = tuple(replace(item, view=0) for item in group.items)
+        if alike:
+            if alike not in made:
+                made[alike] = engine.compile_trunk(model, inputs, full_intensity, alike)
+            runs[view] = made[alike]
+    return runs
 
-    def flush(self) -> None:
-        if self._rows:
-            names, rows = self._names, np.concatenate(self._rows)
-            self._names, self._rows = [], []
-            self._known.add(names, self._store.append(self._about["key"], self._about, names, rows))
+
+def _sizes(model: keras.Model, missing: Iterable[_Missing]) -> dict[Wanted, int]:
+    """How many bytes will be written of each thing that is to be computed."""
+    shapes = {point.name: point.shape for point in cut_points(model)}
+    return {
+        item: _row_bytes(shapes[item.cut_point], item) * len(group.examples)
+        for group in missing
+        for item in group.items
+    }
 
 
 def _keys(
-    model: keras.Model, inputs: InputSpec, examples: Examples, wanted: Sequence[Wanted], view: int
+    model: keras.Model, inputs: InputSpec, examples: Examples, wanted: Sequence[Wanted]
 ) -> dict[Wanted, dict[str, Any]]:
     """What the activations depend on, in words, with the digest of it as `key`."""
     trunks = model_digest.of_trunks(model, dict.fromkeys(item.cut_point for item in wanted))
@@ -183,18 +178,13 @@ def _keys(
             "trunk": trunks[item.cut_point],
             "pooled": item.pooled,
             "input": {**convention, "full_intensity": examples.full_intensity},
-            "view": view,
+            "view": item.view,
             "dtype": "float32",
             "batch": BATCH,
             "backend": keras.backend.backend(),
         }
         keys[item] = {"key": digest.of_json(about), "network": model.name, "cut_point": item.cut_point, **about}
     return keys
-
-
-def _shapes(model: keras.Model, wanted: Sequence[Wanted]) -> list[Any]:
-    names = {item.cut_point for item in wanted}
-    return [point for point in cut_points(model) if point.name in names]
 
 
 def _row_bytes(shape: tuple[int | None, ...], item: Wanted) -> int:

@@ -7,6 +7,7 @@ columns, and TensorFlow's mean over positions of more than 8 channels that are n
 are padded for our own pooling here.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,10 +34,17 @@ _CONSTANT_BYTES = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is wanted at a cut point: the whole tensor of each example, or its average over all axes but the last."""
+    """What is wanted at a cut point: the whole tensor of each example, or its average over all axes but the last.
+
+    Attributes:
+        cut_point: its name.
+        pooled: averaged or whole.
+        view: which view of each picture; see `activations.views`. The trunk is the same for all.
+    """
 
     cut_point: str
     pooled: bool
+    view: int = 0
 
 
 def compile_trunk(
@@ -94,45 +102,38 @@ def compile_trunk(
     return padded
 
 
-def compile_when_needed(
-    model: keras.Model, inputs: InputSpec, full_intensity: float, wanted: Sequence[Wanted]
-) -> Callable[[Array], list[Array]]:
-    """The same as `compile_trunk`, compiled at the first call and kept for the others."""
-    compiled: list[Callable[[Array], list[Array]]] = []
-
-    def run(raw: Array) -> list[Array]:
-        if not compiled:
-            compiled.append(compile_trunk(model, inputs, full_intensity, wanted))
-        return compiled[0](raw)
-
-    return run
-
-
 def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
-    """A function that brings one raw picture (height, width, channels) to the network's size, float32.
+    """A function that brings one raw picture (height, width, channels), of any dtype, to the network's size, float32.
 
     It is the layer of the deployable model itself, or the one operation that this comes down to where a picture is
-    cropped or stretched on TensorFlow, which is twice as fast: both agree bit for bit.
+    cropped or stretched on TensorFlow, which is twice as fast, and faster still on bytes: all agree bit for bit.
     """
     layer = resizing(inputs)
     if keras.backend.backend() != "tensorflow":
-        return lambda picture: np.asarray(keras.ops.convert_to_numpy(layer(picture)), np.float32)
+        return lambda picture: np.asarray(
+            keras.ops.convert_to_numpy(layer(np.asarray(picture, np.float32))), np.float32
+        )
     import tensorflow as tf
 
     if inputs.resizing == "pad":
         signature = [tf.TensorSpec((None, None, inputs.channels), tf.float32)]
         function = tf.function(lambda picture: layer(picture), input_signature=signature, autograph=False)
-        return lambda picture: function(picture).numpy()
+        return lambda picture: function(np.asarray(picture, np.float32)).numpy()
     height, width, _ = inputs.shape
+    size, nowhere = tf.constant((height, width)), tf.constant((0.0, 0.0))
+
+    @functools.lru_cache
+    def scale(tall: int, wide: int) -> Any:
+        return tf.constant((height / tall, width / wide))
 
     def resize(picture: Array) -> Array:
         window = _centred(picture, height, width) if inputs.resizing == "crop" else picture
-        scale = (height / window.shape[0], width / window.shape[1])
+        window = window if window.dtype == np.uint8 else np.asarray(window, np.float32)
         return tf.raw_ops.ScaleAndTranslate(
             images=window[None],
-            size=(height, width),
-            scale=scale,
-            translation=(0.0, 0.0),
+            size=size,
+            scale=scale(*window.shape[:2]),
+            translation=nowhere,
             kernel_type="triangle",
             antialias=True,
         ).numpy()[0]

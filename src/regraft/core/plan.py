@@ -73,7 +73,7 @@ class FineTuneSpec:
 
     enabled: Literal["auto", "yes", "no"] = AUTO
     from_cut: str = AUTO
-    rate: float = 1e-3
+    rate: float = 3e-4
     layer_decay: float = 0.85
     rates: tuple[Rate, ...] = ()
     optimizer: str = "adam"

@@ -14,6 +14,9 @@ from typing import Any
 import keras
 
 _COUNTED = re.compile(r"variable(_\d+)?")
+# What Keras keeps about a layer, as opposed to what the layer's author put there.
+_ABOUT = {"_modules", "_layers", "_metrics", "_tracker", "_inbound_nodes", "_outbound_nodes", "_functional"}
+_MAY_HOLD = (dict, list, tuple, keras.Layer)
 
 
 def variables(model: keras.Layer) -> dict[str, keras.Variable]:
@@ -93,21 +96,14 @@ def _children(layer: keras.Layer) -> dict[str, keras.Layer]:
     children: dict[str, keras.Layer] = {}
     # PyTorch keeps the layers that are attributes in a dictionary of its own.
     attributes = {**vars(layer), **vars(layer).get("_modules", {})}
-    for attribute, value in sorted(attributes.items()):
-        # What Keras keeps about a layer (and TensorFlow: `_self_...`), as opposed to what the layer's author put there.
-        if attribute in (
-            "_modules",
-            "_layers",
-            "_metrics",
-            "_tracker",
-            "_inbound_nodes",
-            "_outbound_nodes",
-            "_functional",
-        ):
-            continue
-        if attribute.startswith("_self_"):
-            continue
-        for name, child in _layers_in(attribute.lstrip("_"), value):
+    # Most attributes hold no layers; and `_self_...` is TensorFlow's.
+    may_hold = [
+        name
+        for name, value in attributes.items()
+        if isinstance(value, _MAY_HOLD) and name not in _ABOUT and not name.startswith("_self_")
+    ]
+    for attribute in sorted(may_hold):
+        for name, child in _layers_in(attribute.lstrip("_"), attributes[attribute]):
             children.setdefault(name, child)
     return children
 

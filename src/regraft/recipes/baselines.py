@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations.compute import load_prepared
+from regraft.activations.loading import load_prepared
 from regraft.core import metrics
 from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say

@@ -1,6 +1,6 @@
 """The phase after the head: the upper reused layers learn from cached activations; kept if that is better."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import Wanted, compile_when_needed
+from regraft.activations.engine import Wanted
 from regraft.activations.store import Rows, Store
 from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say
@@ -47,6 +47,7 @@ class Branch:
         computed: activations computed for it beyond the survey's.
         hits: activations found in the store for it.
         bytes: of those.
+        views: what it learnt from; of the validation examples too, where a refit is to come.
     """
 
     model: keras.Model
@@ -60,6 +61,7 @@ class Branch:
     computed: int = 0
     hits: int = 0
     bytes: int = 0
+    views: Sequence[Rows] = ()
 
 
 def head_branch(pretrained: Pretrained, found: Survey, plan: Plan, head: LinearHead, row: Epoch) -> Branch:
@@ -114,8 +116,7 @@ def fine_tune(
     set_head(model, start.head.kernel, start.head.bias)
     spec = with_rates(plan.fine_tune, model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
-    # The refit will want views of the validation examples too: one pass for both.
-    seen = views_of(pretrained, found, plan, labelled(found) if plan.refit == "yes" else training, store)
+    seen = views_of(pretrained, found, plan, spec, store)
     trained = loop.train(
         model,
         spec,
@@ -140,6 +141,7 @@ def fine_tune(
         computed=seen.computed,
         hits=seen.hits,
         bytes=seen.bytes,
+        views=seen.rows,
     )
 
 
@@ -171,7 +173,6 @@ def refit(
     plan: Plan,
     branch: Branch,
     head: LinearHead,
-    store: Store,
     checkpoint: Path | None,
 ) -> Branch:
     """Let a fine-tuned branch learn from the validation examples too, once they have chosen all there was to choose.
@@ -184,12 +185,10 @@ def refit(
         plan: resolved.
         branch: what `fine_tune` made; not changed.
         head: the head alone, fitted to training and validation examples: the start of the average.
-        store: of activations.
         checkpoint: see `loop.train`.
     """
     assert branch.spec is not None
     everyone = labelled(found)
-    seen = views_of(pretrained, found, plan, everyone, store)
     model = reused(pretrained, branch.from_cut, plan, len(found.examples.classes))
     assert model is not None
     set_head(model, head.kernel, head.bias)
@@ -199,9 +198,9 @@ def refit(
     trained = loop.train(
         model,
         lesson_for_all(branch.spec),
-        feed(found, seen.rows, everyone),
-        feed(found, seen.rows[:1], everyone[:0]),
-        seed=plan.seed + 1,
+        feed(found, branch.views, everyone),
+        feed(found, branch.views[:1], everyone[:0]),
+        seed=_refit_seed(plan),
         phase="refit",
         checkpoint=checkpoint,
     )
@@ -210,8 +209,6 @@ def refit(
         branch,
         model=trained.model,
         history=(*branch.history, *trained.history[1:]),
-        computed=branch.computed + seen.computed,
-        bytes=max(branch.bytes, seen.bytes),
     )
 
 
@@ -231,7 +228,7 @@ def labelled(found: Survey) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """Activations of every view of some examples, and what getting them took."""
+    """Activations of views of examples, by view, and what getting them took."""
 
     rows: list[Rows]
     computed: int
@@ -239,31 +236,45 @@ class Views:
     bytes: int
 
 
-def views_of(pretrained: Pretrained, found: Survey, plan: Plan, indices: Array, store: Store) -> Views:
-    """The activations at the plan's lower cut point of all views of these examples; view 0 is the survey's."""
-    wanted = Wanted(plan.fine_tune.from_cut, pooled=False)
-    rows: list[Rows] = [found.activations.rows[wanted]]
-    computed, hits, size = 0, 0, 0
-    compiled = compile_when_needed(pretrained.model, pretrained.inputs, found.examples.full_intensity, [wanted])
-    for view in range(1, (plan.views or 1) if pretrained.inputs.is_picture else 1):
-        description = f"activations, view {view + 1} of {plan.views}"
-        seen = compute(
-            pretrained.model,
-            pretrained.inputs,
-            found.examples,
-            indices,
-            [wanted],
-            store,
-            view=view,
-            description=description,
-            compiled=compiled,
-        )
-        rows.append(seen.rows[wanted])
-        computed, hits, size = computed + seen.computed, hits + seen.hits, size + seen.bytes
-    return Views(rows, computed, hits, size)
+def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSpec, store: Store) -> Views:
+    """The activations at the plan's lower cut point of all views that training will draw; view 0 is the survey's.
+
+    Those that the refit will draw are among them, so that one pass serves both.
+    """
+    original = Wanted(plan.fine_tune.from_cut, pooled=False)
+    others = [replace(original, view=view) for view in range(1, plan.views or 1) if pretrained.inputs.is_picture]
+    rows = found.activations.rows[original]
+    if not others:
+        return Views([rows], 0, 0, 0)
+    asked = {item.view: _asked(found, plan, spec, item.view) for item in others}
+    seen = compute(
+        pretrained.model,
+        pretrained.inputs,
+        found.examples,
+        asked,
+        others,
+        store,
+        description="activations, view 2" + (f" to {plan.views}" if len(others) > 1 else ""),
+    )
+    return Views([rows, *(seen.rows[item] for item in others)], seen.computed, seen.hits, seen.bytes)
 
 
-def feed(found: Survey, views: list[Rows], indices: Array) -> loop.Feed:
+def _asked(found: Survey, plan: Plan, spec: FineTuneSpec, view: int) -> Array:
+    """The indices of the examples of which the two lessons will draw this view."""
+    views = plan.views or 1
+    training, everyone = found.examples.indices("train"), labelled(found)
+    asked = training[loop.drawn(plan.seed, spec.epochs or 1, len(training), views)[:, view]]
+    if plan.refit != "yes":
+        return asked
+    epochs = lesson_for_all(spec).epochs or 1
+    return np.union1d(asked, everyone[loop.drawn(_refit_seed(plan), epochs, len(everyone), views)[:, view]])
+
+
+def _refit_seed(plan: Plan) -> int:
+    return plan.seed + 1
+
+
+def feed(found: Survey, views: Sequence[Rows], indices: Array) -> loop.Feed:
     """Examples for a branch, from rows that are kept on disk."""
     ids = found.examples.ids
 

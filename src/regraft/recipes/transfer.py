@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations.compute import load_prepared
+from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
 from regraft.core.errors import SourceError
 from regraft.core.plan import Plan
@@ -28,7 +28,7 @@ from regraft.training.certificates import certify, require
 
 Array = np.ndarray[Any, Any]
 
-_LOOKED_AT = 32
+_LOOKED_AT = 16
 
 
 def transfer(
@@ -74,7 +74,7 @@ def transfer(
             chosen = choose(pretrained, found, plan)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, store, folder)
-            branch = finished(pretrained, found, chosen.plan, selected, store, folder)
+            branch = finished(pretrained, found, chosen.plan, selected, folder)
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
             compared = baselines.compare(pretrained, found, chosen.plan, judged)
@@ -146,11 +146,11 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, fo
     )
 
 
-def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, store: Store, folder: Path) -> Branch:
+def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, folder: Path) -> Branch:
     """The branch after it has learnt from the validation examples too, where the plan says so."""
     if plan.refit != "yes" or not len(found.examples.indices("validation")):
         return branch
     head = fit(found, plan, labelled(found))
     if branch.head is None:
-        return refit(pretrained, found, plan, branch, head, store, folder / run_folder.REFIT_CHECKPOINT)
+        return refit(pretrained, found, plan, branch, head, folder / run_folder.REFIT_CHECKPOINT)
     return replace(branch, model=head_branch(pretrained, found, plan, head, branch.chosen).model, head=head)

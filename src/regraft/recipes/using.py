@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from regraft import data as data_room
-from regraft.activations.compute import load_prepared
 from regraft.activations.engine import BATCH
+from regraft.activations.loading import load_prepared
 from regraft.core import metrics
 from regraft.core.errors import DataError
 from regraft.core.input_spec import InputSpec

@@ -108,7 +108,7 @@ def train(
     epochs = range(len(state.history), min(last, stop_after or last) + 1)
     for epoch in track(epochs, phase, total=len(epochs)):
         started = time.perf_counter()
-        loss = _epoch(machine, training, spec, np.random.default_rng([seed, epoch]))
+        loss = _epoch(machine, training, spec, *lesson(seed, epoch, len(training), training.views))
         machine.synchronise()
         if not np.isfinite(loss):
             raise WorkError(
@@ -122,6 +122,21 @@ def train(
     following = _following(model)
     frozen = tuple(name for name in names.variables(model) if name not in learning and name not in following)
     return Trained(model, tuple(state.history), best, frozen)
+
+
+def lesson(seed: int, epoch: int, examples: int, views: int) -> tuple[Array, Array]:
+    """What an epoch takes in which order: the examples, int (examples,), and which view of each, by example."""
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(examples)
+    return order, random.integers(views, size=examples)
+
+
+def drawn(seed: int, epochs: int, examples: int, views: int) -> Array:
+    """Which views of which examples `train` will ask for with this seed: bool (examples, views)."""
+    asked = np.zeros((examples, views), bool)
+    for epoch in range(1, epochs + 1):
+        asked[np.arange(examples), lesson(seed, epoch, examples, views)[1]] = True
+    return asked
 
 
 def _number(tensor: Any) -> float:
@@ -146,9 +161,7 @@ def judge(model: keras.Model, validation: Feed, phase: str) -> Epoch:
     return replace(row, seconds=time.perf_counter() - started)
 
 
-def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, random: np.random.Generator) -> float:
-    order = random.permutation(len(feed))
-    chosen = random.integers(feed.views, size=len(feed))
+def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, order: Array, chosen: Array) -> float:
     classes = machine.classes
     total = 0.0
     for start in range(0, len(order), spec.batch_size):
