@@ -1,0 +1,139 @@
+"""What must be done to values where a rule does not say it: transpositions, by layer kind, where that is certain.
+
+Tensors of one family of kernels lie alike in one file. So those whose shapes leave no choice tell how the square ones
+lie; where none does, the format; and where that says nothing either, the request is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from regraft.core import layouts
+from regraft.core.errors import SelectorError
+from regraft.core.layouts import AS_KERAS, FIRST, Place, Shape
+from regraft.core.rules import Step
+from regraft.importers.restoring.matching import Move, with_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a format lays out what it holds; see `sources.Source`."""
+
+    outputs_first: bool | None = None
+    channels_first: bool = False
+
+
+def derived(
+    moves: Sequence[Move], shapes: Mapping[str, Shape], places: Mapping[str, Place], habits: Habits
+) -> tuple[list[Move], list[str]]:
+    """The same moves, each with its steps, and what one should know about them.
+
+    Args:
+        moves: those with steps stay as they are, and tell about the others.
+        shapes: of the source's tensors.
+        places: of the model's variables.
+        habits: of the source's format.
+
+    Raises:
+        SelectorError: a kernel could lie in two ways, and nothing tells which.
+    """
+    choices = {
+        move: layouts.ways(shapes[move.tensors[0]], places[move.variables[0]], habits.outputs_first is False)
+        for move in moves
+        if _is_open(move)
+    }
+    votes = _votes(moves, choices, shapes, places)
+    chosen = {move: _layout(move, ways, votes, places, habits) for move, ways in choices.items()}
+    _refuse_what_is_open(chosen, choices, shapes, places)
+    first = votes.get("convolution", {FIRST} if habits.channels_first else set()) == {FIRST}
+    done: list[Move] = []
+    notes: list[str] = []
+    for move in moves:
+        if move not in choices:
+            done.append(move if move.steps is not None else with_steps(move, ()))
+            continue
+        layout = chosen[move]
+        steps = choices[move][layout] if layout else ()
+        place = places[move.variables[0]]
+        if layout and first and place.flattened and place.shape[0] != 1:
+            steps = (*steps, *layouts.channels_first(place))
+            notes.append(
+                f"the first axis of '{place.name}' was put from channels, height, width into height, width, channels, "
+                f"because its layer reads a flattened map of {_shown(place.flattened)}; say the steps where the "
+                "source flattened otherwise"
+            )
+        done.append(with_steps(move, steps))
+    return done, notes
+
+
+def _is_open(move: Move) -> bool:
+    return move.steps is None and len(move.tensors) == len(move.variables) == 1
+
+
+def _votes(
+    moves: Sequence[Move],
+    choices: Mapping[Move, Mapping[str, tuple[Step, ...]]],
+    shapes: Mapping[str, Shape],
+    places: Mapping[str, Place],
+) -> dict[str, set[str]]:
+    """For every family of kernels, the layouts of those that leave no choice or whose rules say it."""
+    votes: dict[str, set[str]] = {}
+    for move in moves:
+        place = places[move.variables[0]]
+        if not place.family:
+            continue
+        if move in choices:
+            found = list(choices[move]) if len(choices[move]) == 1 else []
+        elif len(move.tensors) == len(move.variables) == 1:
+            found = _said(move, layouts.ways(shapes[move.tensors[0]], place))
+        else:
+            found = []
+        votes.setdefault(place.family, set()).update(found)
+    return {family: found for family, found in votes.items() if found}
+
+
+def _said(move: Move, ways: Mapping[str, tuple[Step, ...]]) -> list[str]:
+    """The layout that a rule's own steps amount to."""
+    steps = tuple(step for step in move.steps or () if step.kind not in ("as-is", "scale", "flip"))
+    if steps == (Step("transpose"),):
+        return [layout for layout in ways if layout != AS_KERAS][:1]
+    return [layout for layout, way in ways.items() if way == steps]
+
+
+def _layout(
+    move: Move,
+    ways: Mapping[str, tuple[Step, ...]],
+    votes: Mapping[str, set[str]],
+    places: Mapping[str, Place],
+    habits: Habits,
+) -> str | None:
+    """The layout of a tensor; "" where it cannot be told, None where it has none that fits."""
+    if len(ways) < 2:
+        return next(iter(ways), None)
+    stated = set() if habits.outputs_first is None else {FIRST if habits.outputs_first else AS_KERAS}
+    evidence = votes.get(places[move.variables[0]].family, set()) | stated
+    fitting = evidence & set(ways)
+    return fitting.pop() if len(evidence) == 1 and fitting else ""
+
+
+def _refuse_what_is_open(
+    chosen: Mapping[Move, str | None],
+    choices: Mapping[Move, Mapping[str, tuple[Step, ...]]],
+    shapes: Mapping[str, Shape],
+    places: Mapping[str, Place],
+) -> None:
+    unknown = [move for move, layout in chosen.items() if layout == ""]
+    if not unknown:
+        return
+    names = ", ".join(f"'{move.tensors[0]}'" for move in unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+    move = unknown[0]
+    written = {layout: " | ".join(map(str, steps)) or "as-is" for layout, steps in choices[move].items()}
+    said = " or ".join(f"'| {steps}' ({layout})" for layout, steps in written.items())
+    raise SelectorError(
+        f"how {names} lies cannot be told: its shape {_shown(shapes[move.tensors[0]])} fits '{move.variables[0]}' "
+        f"({places[move.variables[0]].kind}) in {len(choices[move])} ways, and neither the format nor another tensor "
+        f"tells which; add to its rule {said}"
+    )
+
+
+def _shown(shape: Shape) -> str:
+    return " x ".join(map(str, shape)) or "scalar"
