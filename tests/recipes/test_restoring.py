@@ -71,7 +71,7 @@ def _assert_every_name_has_one_row(report: LoadReport, tensors: list[str], varia
 @pytest.mark.parametrize(
     ("file", "widths", "bias", "count", "expected"),
     [
-        # Stated: 90.5 % and 92.8 % on 1,000; measured with PyTorch for the others.
+        # What NumPy counts with the arrays of the file, layer by layer; the first three are also stated beside them.
         ("tf1_ckpt_mnist_softmax/regression.ckpt.index", (10,), True, 1000, 0.905),
         ("tf2_ckpt_mnist_mlp/training_1/cp.ckpt.index", (32, 32, 32, 10), True, 1000, 0.928),
         ("torchscript_mnist_potato2chip/model_scripted.pt", (40, 10), False, 1000, 0.96),
@@ -256,6 +256,10 @@ def test_a_pytorch_resnet_computes_what_pytorch_computes(shared_folder):
     _assert_close(np.asarray(found.model.predict(_pictures(), verbose=0)), expected)
     said = regraft.restore(_resnet(3, 1e-5), path, _TORCH_RULES)
     assert said.report == found.report
+    assert said.report.notes == ()
+    # Keras' own default is another epsilon: every value would be in its place, and the answers wrong.
+    (note,) = regraft.restore(_resnet(3, 1e-3), path).report.notes
+    assert note.startswith("PyTorch's BatchNorm adds 1e-05 to a variance unless it is told otherwise, 'stem_bn' and 18")
     assert len(said.report.transformed) == 20
     _assert_every_name_has_one_row(said.report, list(state), list(_values(said.model)))
 
@@ -291,6 +295,14 @@ def test_a_lasagne_resnet_computes_what_its_arrays_say(shared_folder):
     done = regraft.restore(model, path, _LASAGNE_RULES)
     _assert_close(np.asarray(done.model.predict(_pictures(), verbose=0)), expected)
     _assert_every_name_has_one_row(done.report, [f"arr_{n}" for n in range(157)], list(_values(model)))
+    assert len(done.report.notes) == 1
+    assert "'stem_conv/kernel' and 30 more had the outputs first and were not turned" in done.report.notes[0]
+    turned = _LASAGNE_RULES.replace(".*_conv/kernel ", ".*_conv/kernel | transpose | flip ")
+    other = regraft.restore(model, path, turned)
+    np.testing.assert_array_equal(
+        _values(other.model)["stem_conv/kernel"], _values(done.model)["stem_conv/kernel"][::-1, ::-1]
+    )
+    assert other.report.notes == ()
     # Without rules the order of beta and gamma cannot be told; both are listed.
     with pytest.raises(SelectorError, match=r"in Keras' and PyTorch's order .* or in Lasagne's order \(beta, gamma"):
         regraft.restore(model, path)
@@ -418,6 +430,7 @@ def test_slots_of_the_optimizer_are_counted_by_name(tmp_path):
     source.save(tmp_path / "source.keras")
     report = regraft.restore(_two("b", "a"), tmp_path / "source.keras").report
     assert len(report.slots) == 8
+    assert len(regraft.restore(_two("b", "a"), source).report.slots) == len(source.optimizer.variables)
     assert {name for name in report.slots if name.startswith("a/kernel")} == {
         "a/kernel/momentum",
         "a/kernel/velocity",

@@ -223,7 +223,7 @@ def _source(source: From, target: keras.Model) -> Source:
 
 
 def _habits(source: Source) -> Habits:
-    return Habits(source.outputs_first, source.channels_first)
+    return Habits(source.outputs_first, source.channels_first, source.turned, source.epsilon)
 
 
 def _proposal(source: Source, target: keras.Model) -> proposing.Proposal:

@@ -20,6 +20,8 @@ class Habits:
 
     outputs_first: bool | None = None
     channels_first: bool = False
+    turned: bool | None = False
+    epsilon: float | None = None
 
 
 def derived(
@@ -62,7 +64,38 @@ def derived(
                 "source flattened otherwise"
             )
         done.append(with_steps(move, steps))
-    return done, notes
+    laid_first = [
+        place.name
+        for move, layout in chosen.items()
+        if layout == FIRST and (place := places[move.variables[0]]).family == "convolution"
+        if any(side > 1 for side in place.shape[:-2])
+    ]
+    return done, [*notes, *_doubts(laid_first if habits.turned is None else [], moves, places, habits.epsilon)]
+
+
+def _doubts(
+    laid_first: Sequence[str], moves: Sequence[Move], places: Mapping[str, Place], epsilon: float | None
+) -> list[str]:
+    """What could make the model compute something else though every value is in its place."""
+    notes: list[str] = []
+    if laid_first:
+        notes.append(
+            "the file does not say whether its convolutions turn kernels around, as Theano's and Lasagne's do unless "
+            f"flip_filters=False: {_counted(laid_first)} had the outputs first and were not turned; if they should be, "
+            "write '| transpose | flip' into the rules"
+        )
+    norms = [places[move.variables[0]] for move in moves if places[move.variables[0]].leaf == "moving_variance"]
+    other = [place.layer for place in norms if epsilon is not None and place.epsilon != epsilon]
+    if other:
+        notes.append(
+            f"PyTorch's BatchNorm adds {epsilon:g} to a variance unless it is told otherwise, {_counted(other)} "
+            f"another number: build the model with epsilon={epsilon:g}, or as the source said"
+        )
+    return notes
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"'{names[0]}'" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _is_open(move: Move) -> bool:

@@ -19,6 +19,10 @@ _ORDERED = ("keras", "keras-folder", "keras-h5", "pytorch", "torchscript", "npz"
 # Formats that say how a kernel lies; the others are asked by the shapes of what they hold.
 _OUTPUTS_FIRST = ("pytorch", "torchscript", "caffe")
 _OUTPUTS_LAST = ("keras", "keras-folder", "keras-h5", "keras-weights", "tensorflow")
+# Formats of Theano and Lasagne, among others; their convolutions turn the kernel around, or not.
+_PERHAPS_TURNED = ("npz", "npy", "pickle")
+# What BatchNorm adds to a variance unless it is told otherwise, where that is not what Keras adds.
+_EPSILONS = {"pytorch": 1e-5, "torchscript": 1e-5}
 _CHANNELS_FIRST = ("pytorch", "torchscript", "caffe", "onnx")
 
 
@@ -36,6 +40,8 @@ class Source:
         ordered: whether the order is that of the layers.
         outputs_first: whether kernels have their outputs first; None where the format does not say.
         channels_first: whether maps have their channels first.
+        turned: whether convolutions turn their kernels around; None where the format does not say.
+        epsilon: what BatchNorm adds to a variance by default; None where the format does not say.
         notes: what one should know.
     """
 
@@ -48,6 +54,8 @@ class Source:
     ordered: bool
     outputs_first: bool | None
     channels_first: bool
+    turned: bool | None = False
+    epsilon: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -58,8 +66,9 @@ def of_model(model: keras.Model) -> Source:
         for name, variable in names.variables(model).items()
         if not name.endswith(STATE)
     }
-    ordered = places.is_ordered(model)
-    return Source(f"model '{model.name}'", tensors, {}, {}, (), (), ordered, False, False)
+    optimizer = getattr(model, "optimizer", None)
+    slots = tuple(variable.path for variable in optimizer.variables) if optimizer is not None else ()
+    return Source(f"model '{model.name}'", tensors, {}, {}, (), slots, places.is_ordered(model), False, False)
 
 
 def of_archive(archive: TensorArchive, target: keras.Model, path: Path) -> Source:
@@ -94,6 +103,8 @@ def of_archive(archive: TensorArchive, target: keras.Model, path: Path) -> Sourc
         ordered=archive.format in _ORDERED,
         outputs_first=_outputs_first(archive.format),
         channels_first=archive.format in _CHANNELS_FIRST,
+        turned=None if archive.format in _PERHAPS_TURNED else False,
+        epsilon=_EPSILONS.get(archive.format),
         notes=notes,
     )
 
