@@ -19,10 +19,18 @@ from regraft.core.rules import Rule, RulesValue
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names
 from regraft.importers import Pretrained, architecture
-from regraft.importers.restoring import carrying, deriving, generalising, matching, places, proposing, sources
-from regraft.importers.restoring.alternatives import Open
+from regraft.importers.restoring import (
+    carrying,
+    deriving,
+    generalising,
+    matching,
+    places,
+    proposing,
+    sources,
+    writing,
+)
 from regraft.importers.restoring.deriving import Habits
-from regraft.importers.restoring.matching import Matched, Move
+from regraft.importers.restoring.matching import Matched
 from regraft.importers.restoring.sources import Source
 from regraft.recipes.converting import ending_right
 from regraft.recipes.inspecting import is_file
@@ -139,8 +147,8 @@ def propose(model: keras.Model, source: From) -> Proposed:
         unsure.append(str(error))
     found = generalising.rules(moves, proposal.skipped, list(offered.tensors), list(wanted))
     blocks = [rule_text.to_text(found), *(f"# {note}\n" for note in (*notes, *unsure))]
-    blocks += [_alternatives(item) for item in proposal.open]
-    blocks.append(_left_over(proposal, offered, list(wanted)))
+    blocks += [writing.alternatives(item) for item in proposal.open]
+    blocks.append(writing.left_over(proposal, list(offered.tensors), list(wanted)))
     return Proposed("".join(blocks), len(moves), (*unsure, *map(str, proposal.open)))
 
 
@@ -252,31 +260,3 @@ def _followed(rules: Sequence[Rule], source: Source, by_name: dict[str, Any]) ->
     if not rules:
         raise RequestError("expected rules, found none: leave them out to have them found")
     return matching.follow(rules, list(source.tensors), list(by_name), source.ordered)
-
-
-def _alternatives(item: Open) -> str:
-    lines = [f"\n# {item}" if not item.ways else f"\n# several ways for {len(item.tensors)} tensors; keep one:"]
-    for why, way in item.ways:
-        lines.append(f"# {why}")
-        lines += [f"#   {_line(move)}" for move in way]
-    return "\n".join(lines) + "\n"
-
-
-def _line(move: Move) -> str:
-    return str(Rule("map", (generalising.exact(move.tensors[0]),), move.variables, move.steps))
-
-
-def _left_over(proposal: proposing.Proposal, source: Source, variables: Sequence[str]) -> str:
-    """What neither has a place nor could have several, as rules to be taken."""
-    open_names = {name for item in proposal.open for name in item.names}
-    used = {name for move in proposal.moves for name in (*move.tensors, *move.variables)} | {*proposal.skipped}
-    unused = [name for name in source.tensors if name not in used and name not in open_names]
-    missing = [name for name in variables if name not in used and name not in open_names]
-    lines: list[str] = []
-    if unused:
-        lines.append("\n# no place was found for these tensors; say one, or leave them out:")
-        lines += [f"# skip {generalising.exact(name)}" for name in unused]
-    if missing:
-        lines.append("\n# no tensor was found for these variables; say one, or keep them as they are:")
-        lines += [f"# keep {generalising.exact(name)}" for name in missing]
-    return "\n".join(lines) + "\n" if lines else ""

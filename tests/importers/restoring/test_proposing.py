@@ -208,6 +208,18 @@ def test_rows_over_a_flattened_map_are_turned_where_channels_were_first():
         "transpose 1 0 | reshape 5 2 2 7 | transpose 1 2 0 3 | reshape 20 7"
     )
     assert "put from channels, height, width into height, width, channels" in notes[0]
+    # Keras 1 on Theano: kernels were turned when the file was read, rows were not.
+    keras_1 = {"c/kernel": (2, 2, 3, 5), "d/kernel": (20, 7)}
+    moves, _ = _derived(keras_1, places, Habits(outputs_first=False, channels_first=True))
+    assert [" | ".join(map(str, move.steps or ())) for move in moves] == [
+        "",
+        "reshape 5 2 2 7 | transpose 1 2 0 3 | reshape 20 7",
+    ]
+    assert _derived(keras_1, places, Habits(outputs_first=False))[0][1].steps == ()
+    # Nothing tells: the rows stay, and that is told with what would turn them.
+    moves, notes = _derived({"d/kernel": (7, 20)}, places[1:], Habits())
+    assert " | ".join(map(str, moves[0].steps or ())) == "transpose 1 0"
+    assert "write '| transpose 1 0 | reshape 5 2 2 7 | transpose 1 2 0 3 | reshape 20 7' into its rule" in notes[0]
     moves, notes = _derived({**tensors, "c/kernel": (2, 2, 3, 5)}, places, Habits())
     assert " | ".join(map(str, moves[1].steps or ())) == "transpose 1 0"
     assert notes == []

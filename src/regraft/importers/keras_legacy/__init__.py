@@ -21,7 +21,7 @@ from regraft.importers.keras_legacy import building, rewriting, values, weights
 from regraft.importers.keras_legacy.weights import as_today
 from regraft.importers.pretrained import Opened
 
-__all__ = ["as_today", "fresh", "is_old", "is_old_configuration", "load"]
+__all__ = ["as_today", "fresh", "had_channels_first", "is_old", "is_old_configuration", "load"]
 
 # Elements of a network that is built for no file of weights.
 _MOST = 1 << 32
@@ -51,6 +51,11 @@ def load(archive: TensorArchive, path: Path) -> Opened:
         model, whole = building.built(config, str(path), elements, old)
         report = weights.fill(model, archive, described(config), whole.paths, str(path))
     return Opened(model, LoadReport(report.loaded, report.renamed, notes=(*whole.notes, *report.notes)))
+
+
+def had_channels_first(archive: TensorArchive) -> bool:
+    """Whether Keras 1 on Theano saved a model, whose maps were flattened with their channels first."""
+    return is_old(archive) and values.Origin.of(archive).outputs_first
 
 
 def is_old_configuration(config: Mapping[str, Any]) -> bool:

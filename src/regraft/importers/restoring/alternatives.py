@@ -19,11 +19,6 @@ class Open:
     variables: tuple[str, ...]
     ways: tuple[tuple[str, tuple[Move, ...]], ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of both sides."""
-        return (*self.tensors, *self.variables)
-
     def __str__(self) -> str:
         """In words for a message."""
         if not self.ways:

@@ -42,8 +42,9 @@ def paired(
             return list(ways[0][1]), []
         if ways:
             return [], [Open(tuple(tensors), tuple(place.name for place in places), tuple(ways))]
-    gone = {name for move in unique for name in (*move.tensors, *move.variables)}
-    return unique, _left_open(tensors, [place for place in places if place.name not in gone], gone, fits)
+    given = {move.variables[0] for move in unique}
+    rest = {name: shape for name, shape in tensors.items() if all(name not in move.tensors for move in unique)}
+    return unique, _left_open(rest, [place for place in places if place.name not in given], fits)
 
 
 def _only_ones(tensors: Mapping[str, Shape], places: Sequence[Place], fits: Fits) -> list[Move]:
@@ -101,10 +102,10 @@ def _interchangeable(layer: Sequence[Place]) -> bool:
     return len(set(shapes)) != len(shapes)
 
 
-def _left_open(tensors: Mapping[str, Shape], places: Sequence[Place], gone: set[str], fits: Fits) -> list[Open]:
+def _left_open(tensors: Mapping[str, Shape], places: Sequence[Place], fits: Fits) -> list[Open]:
     found: dict[tuple[str, ...], list[str]] = {}
     for name, shape in tensors.items():
-        options = tuple(place.name for place in places if name not in gone and fits(shape, place))
+        options = tuple(place.name for place in places if fits(shape, place))
         if options:
             found.setdefault(options, []).append(name)
     return [Open(tuple(names), options) for options, names in found.items()]

@@ -46,7 +46,10 @@ def derived(
     votes = _votes(moves, choices, shapes, places)
     chosen = {move: _layout(move, ways, votes, places, habits) for move, ways in choices.items()}
     _refuse_what_is_open(chosen, choices, shapes, places)
-    first = votes.get("convolution", {FIRST} if habits.channels_first else set()) == {FIRST}
+    stated = {FIRST} if habits.channels_first else {AS_KERAS} if habits.outputs_first is False else set[str]()
+    # Kernels of Keras 1 on Theano were put in today's order before; what reads a flattened map was not.
+    theano = habits.channels_first and habits.outputs_first is False
+    maps = {FIRST} if theano else votes.get("convolution", stated)
     done: list[Move] = []
     notes: list[str] = []
     for move in moves:
@@ -56,13 +59,10 @@ def derived(
         layout = chosen[move]
         steps = choices[move][layout] if layout else ()
         place = places[move.variables[0]]
-        if layout and first and place.flattened and place.shape[0] != 1:
-            steps = (*steps, *layouts.channels_first(place))
-            notes.append(
-                f"the first axis of '{place.name}' was put from channels, height, width into height, width, channels, "
-                f"because its layer reads a flattened map of {_shown(place.flattened)}; say the steps where the "
-                "source flattened otherwise"
-            )
+        if layout and place.flattened and maps != {AS_KERAS}:
+            turned = layouts.channels_first(place)
+            notes.append(_about_rows(place, steps, turned, FIRST in maps))
+            steps = (*steps, *turned) if FIRST in maps else steps
         done.append(with_steps(move, steps))
     laid_first = [
         place.name
@@ -71,6 +71,21 @@ def derived(
         if any(side > 1 for side in place.shape[:-2])
     ]
     return done, [*notes, *_doubts(laid_first if habits.turned is None else [], moves, places, habits.epsilon)]
+
+
+def _about_rows(place: Place, steps: Sequence[Step], turned: Sequence[Step], first: bool) -> str:
+    """What was done, or not done, to the axis that counts the elements of a flattened map."""
+    reads = f"because its layer reads a flattened map of {_shown(place.flattened)}"
+    if first:
+        return (
+            f"the first axis of '{place.name}' was put from channels, height, width into height, width, channels, "
+            f"{reads}; say the steps where the source flattened otherwise"
+        )
+    written = " | ".join(map(str, (*steps, *turned)))
+    return (
+        f"whether the first axis of '{place.name}' counts channels first cannot be told, which matters {reads}; it was "
+        f"left in its order; where channels were first, write '| {written}' into its rule"
+    )
 
 
 def _doubts(

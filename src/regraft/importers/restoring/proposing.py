@@ -62,9 +62,8 @@ def propose(
     alike, unsure = _alike(layers, together, ordered, target_ordered)
     together |= alike
     moves += [_move(name, place) for old, new in together.items() for name, place in layers.pairs(old, new)]
-    closed = {name for item in unsure for name in item.names}
-    gone = {move.tensors[0] for move in moves} | closed
-    given = {move.variables[0] for move in moves} | closed
+    gone = {move.tensors[0] for move in moves} | {name for item in unsure for name in item.tensors}
+    given = {move.variables[0] for move in moves} | {name for item in unsure for name in item.variables}
     # A part of a layer whose other parts fit nothing is not restored alone.
     rest = {name: shape for name, shape in left.items() if name not in gone and not _is_part(name)}
     more, still = anonymous.paired(rest, [place for place in free if place.name not in given], ordered, fits)

@@ -102,7 +102,7 @@ def of_archive(archive: TensorArchive, target: keras.Model, path: Path) -> Sourc
         slots=tuple(slot.tensor.name for slot in slots),
         ordered=archive.format in _ORDERED,
         outputs_first=_outputs_first(archive.format),
-        channels_first=archive.format in _CHANNELS_FIRST,
+        channels_first=archive.format in _CHANNELS_FIRST or keras_legacy.had_channels_first(archive),
         turned=None if archive.format in _PERHAPS_TURNED else False,
         epsilon=_EPSILONS.get(archive.format),
         notes=notes,
