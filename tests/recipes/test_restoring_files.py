@@ -11,6 +11,7 @@ import regraft
 from regraft import formats
 from regraft.core.errors import ProofError
 from regraft.importers.graphs import converting
+from regraft.recipes import restoring
 from tests.recipes.comparing import assert_every_name_has_one_row, same_values, values
 
 layers = keras.layers
@@ -124,6 +125,17 @@ def test_a_tensorflow_1_checkpoint_gives_what_its_graph_gives(shared_folder):
         for name, value in values(done.model).items():
             if value.ndim > 1:
                 np.testing.assert_array_equal(value, kernels[value.shape], err_msg=name)
+
+
+def test_a_configuration_of_keras_2_is_a_target(shared_folder, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = shared_folder / "nets/mlperf_tiny_resnet8_cifar10/pretrainedResnet.h5"
+    with h5py.File(path) as file:
+        (tmp_path / "model.json").write_text(file.attrs["model_config"])
+    model = restoring.build(str(tmp_path / "model.json"))
+    done = regraft.restore(model, path)
+    same_values(done.model, regraft.open(path, preprocessing="raw").model)
+    assert (len(done.report.loaded), len(done.report.slots)) == (48, 68)
 
 
 def test_another_head_is_told_with_the_rules_that_excuse_it(shared_folder):

@@ -207,7 +207,8 @@ def build(target: str, input_size: int | None = None) -> keras.Model:
     random = target.startswith("keras:") and "weights=" not in target
     if random or (_FUNCTION.fullmatch(target) and not Path(target).exists()):
         return architecture.build(target, input_size)
-    return importers.open(target, input_size=input_size).model
+    # How its pictures must come does not matter here, so that there is nothing to warn of.
+    return importers.open(target, preprocessing="raw", input_size=input_size).model
 
 
 def _rules(rules: Rules) -> tuple[Rule, ...] | None:
@@ -227,7 +228,7 @@ def _source(source: From, target: keras.Model) -> Source:
         return sources.of_archive(source, target, Path(str(source.metadata.get("path", "the archive"))))
     if is_file(source):
         return sources.of_archive(formats.read(Path(source)), target, Path(source))
-    return sources.of_model(importers.open(source).model)
+    return sources.of_model(importers.open(source, preprocessing="raw").model)
 
 
 def _habits(source: Source) -> Habits:
