@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from regraft.recipes.estimator import TransferClassifier
     from regraft.recipes.exporting import export
     from regraft.recipes.inspecting import inspect
+    from regraft.recipes.restoring import restore
     from regraft.recipes.running import Run, fit, load, resume
     from regraft.recipes.using import evaluate, predict
     from regraft.surgery.cut import cut
@@ -53,6 +54,7 @@ __all__ = [
     "open",
     "open_data",
     "predict",
+    "restore",
     "resume",
     "variables",
 ]
@@ -81,6 +83,7 @@ _WHERE = {
     "open": "regraft.importers:open",
     "open_data": "regraft.data:open",
     "predict": "regraft.recipes.using:predict",
+    "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",
     "variables": "regraft.graph.names:variables",
 }

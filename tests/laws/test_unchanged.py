@@ -18,6 +18,7 @@ from regraft.data import open as open_data
 from regraft.graph import digest as model_digest
 from regraft.graph import names
 from regraft.graph.cut_points import cut_points
+from regraft.recipes.restoring import restore
 from regraft.surgery.copy import copy_model
 from regraft.surgery.cut import between, cut
 from regraft.surgery.freeze import freeze
@@ -66,6 +67,13 @@ def _copy(model: Model, folder: Path) -> None:
     _disturb(copy_model(model))
 
 
+def _restore(model: Model, folder: Path) -> None:
+    target = _Kept(model)
+    _disturb(restore(model, copy_model(model)).model)
+    _disturb(restore(copy_model(model), model, {"(.*)": r"\1"}).model)
+    target.require(model)
+
+
 def _resize(model: Model, folder: Path) -> None:
     height, width = model.inputs[0].shape[1:3]
     _disturb(with_input_size(model, height + 4, width))
@@ -110,6 +118,7 @@ _DEEDS: dict[str, tuple[Callable[[Model, Path], None], tuple[str, ...]]] = {
     "copy": (_copy, ()),
     "cut": (_cut, ()),
     "freeze": (_freeze, ()),
+    "restore": (_restore, ()),
     "graft": (_graft, _SINGLE),
     "join": (_join, (*_SINGLE, "text")),
     "with_input_size": (_resize, (*_PICTURES, "nested_sequential", "operations")),

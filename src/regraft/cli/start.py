@@ -10,7 +10,20 @@ from types import ModuleType
 from typing import Any, TextIO
 
 import regraft
-from regraft.cli import arguments, cache, convert, demo, evaluate, export, fit, inspect, interruption, predict, resume
+from regraft.cli import (
+    arguments,
+    cache,
+    convert,
+    demo,
+    evaluate,
+    export,
+    fit,
+    inspect,
+    interruption,
+    predict,
+    restore,
+    resume,
+)
 from regraft.cli.progress import Terminal
 from regraft.core import progress
 from regraft.core.errors import RegraftError, RequestError, nearest
@@ -24,6 +37,7 @@ COMMANDS: dict[str, ModuleType] = {
     "predict": predict,
     "export": export,
     "convert": convert,
+    "restore": restore,
     "resume": resume,
     "cache": cache,
     "demo": demo,
@@ -34,7 +48,6 @@ LATER = {
     "depth": "how many layers to reuse",
     "rank": "which source to reuse",
     "pretrain": "make a source when there is none",
-    "restore": "restore a part of a model",
     "zoo": "the catalogue of models",
 }
 

@@ -54,6 +54,38 @@ class CutPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Transformed:
+    """Tensors whose values were changed on their way to variables.
+
+    Attributes:
+        tensors: names in the file; several where they were joined.
+        variables: names in the model; several where one tensor was split.
+        steps: what was done, as a rule of `regraft restore` says it, or in words.
+    """
+
+    tensors: tuple[str, ...]
+    variables: tuple[str, ...]
+    steps: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A tensor that does not fit the variable that it is for.
+
+    Attributes:
+        tensors: names in the file.
+        variables: names in the model.
+        found: shape or type of the values.
+        expected: shape or type of the variable.
+    """
+
+    tensors: tuple[str, ...]
+    variables: tuple[str, ...]
+    found: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadReport:
     """What became of every tensor of a file and every variable of a model.
 
@@ -64,6 +96,10 @@ class LoadReport:
         missing: variables of the model that no tensor was found for: still random.
         unused: tensors of the file that went nowhere.
         notes: what else one should know.
+        transformed: what was changed on its way.
+        kept: variables of the model that were left as they are on purpose.
+        mismatched: what was not read because it does not fit.
+        slots: tensors of the optimizer's state, which is not read with the weights.
     """
 
     loaded: tuple[str, ...] = ()
@@ -72,6 +108,35 @@ class LoadReport:
     missing: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    transformed: tuple[Transformed, ...] = ()
+    kept: tuple[str, ...] = ()
+    mismatched: tuple[Mismatch, ...] = ()
+    slots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """The whole or a part of a source in another network.
+
+    Attributes:
+        target: as the user said it.
+        source: as the user said it.
+        out: the file that was written; empty where none was.
+        rules: that were followed, as text, one a line.
+        complete: whether every tensor and every variable has its place, or a rule that leaves it out.
+        restored_parameters: elements of the variables that got values.
+        parameters: elements of all variables.
+        load: what became of every tensor and every variable.
+    """
+
+    target: str
+    source: str
+    out: str
+    rules: str
+    complete: bool
+    restored_parameters: int
+    parameters: int
+    load: LoadReport
 
 
 @dataclass(frozen=True, slots=True)

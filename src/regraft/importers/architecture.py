@@ -13,7 +13,7 @@ import keras
 
 from regraft.core.errors import SourceError, nearest
 from regraft.formats import hdf5, keras_config
-from regraft.importers import keras_applications
+from regraft.importers import keras_applications, keras_legacy, screening
 
 # A configuration is text; the largest networks of keras.applications have one of two megabytes.
 _LONGEST = 1 << 28
@@ -34,6 +34,26 @@ def configuration(text: str) -> Mapping[str, Any] | None:
         raise SourceError(f"expected the JSON of a model for --architecture, found none at '{path}'{near}")
     with hdf5.refusing_damage(path):
         return keras_config.parsed(path.read_bytes())
+
+
+def described(text: str) -> keras.Model:
+    """The model of a configuration in a JSON file, with fresh weights.
+
+    Raises:
+        SourceError: there is no such file, or it asks for what is not Keras' own.
+        CorruptFileError: it is not the JSON of a Keras model.
+    """
+    config = configuration(text)
+    if config is None:
+        raise SourceError(f"expected the JSON of a model, found '{text}'")
+    if keras_legacy.is_old_configuration(config):
+        return keras_legacy.fresh(config, text)
+    screening.refuse_what_is_not_keras(config, text)
+    with hdf5.refusing_damage(Path(text)):
+        model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
+    if not isinstance(model, keras.Model):
+        raise SourceError(f"expected a model in '{text}', found {type(model).__name__}")
+    return model
 
 
 def build(text: str, input_size: int | None = None) -> keras.Model:

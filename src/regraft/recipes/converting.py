@@ -47,7 +47,7 @@ def convert(
         ProofError: the proof does not hold; it names the first layer that differs.
         StorageError: the disk refused.
     """
-    path = _ending_right(Path(out))
+    path = ending_right(Path(out))
     request = Request(os.fspath(source), os.fspath(source), architecture, input_size)
     if graphs.handles(request):
         converted = graphs.convert(Path(request.text), input_size)
@@ -121,7 +121,12 @@ def _about(done: Conversion) -> Any:
     return {key: value for key, value in plain.to_plain(done).items() if key != "out"}
 
 
-def _ending_right(path: Path) -> Path:
+def ending_right(path: Path) -> Path:
+    """The path, if a model can be written there.
+
+    Raises:
+        RequestError: it is a folder, or does not end in `.keras`.
+    """
     if path.is_dir():
         raise RequestError(f"expected a file to write, found the folder '{path}'; say '{path / f'model{ENDING}'}'")
     if path.suffix != ENDING:

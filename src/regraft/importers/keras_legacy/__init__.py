@@ -7,8 +7,9 @@ name (`weights`, `values`). No code from a file is run.
 """
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -20,7 +21,10 @@ from regraft.importers.keras_legacy import building, rewriting, values, weights
 from regraft.importers.keras_legacy.weights import as_today
 from regraft.importers.pretrained import Opened
 
-__all__ = ["as_today", "is_old", "load"]
+__all__ = ["as_today", "fresh", "had_channels_first", "is_old", "is_old_configuration", "load"]
+
+# Elements of a network that is built for no file of weights.
+_MOST = 1 << 32
 
 
 def is_old(archive: TensorArchive) -> bool:
@@ -47,6 +51,33 @@ def load(archive: TensorArchive, path: Path) -> Opened:
         model, whole = building.built(config, str(path), elements, old)
         report = weights.fill(model, archive, described(config), whole.paths, str(path))
     return Opened(model, LoadReport(report.loaded, report.renamed, notes=(*whole.notes, *report.notes)))
+
+
+def had_channels_first(archive: TensorArchive) -> bool:
+    """Whether Keras 1 on Theano saved a model, whose maps were flattened with their channels first."""
+    return is_old(archive) and values.Origin.of(archive).outputs_first
+
+
+def is_old_configuration(config: Mapping[str, Any]) -> bool:
+    """Whether a configuration without weights is that of Keras before 3."""
+    version = str(config.get("keras_version") or "")
+    return "module" not in config if not version else int(version.partition(".")[0]) < 3
+
+
+def fresh(config: Mapping[str, Any], path: str) -> keras.Model:
+    """The model of a configuration, with fresh weights.
+
+    Args:
+        config: as Keras before 3 wrote it.
+        path: its file, for messages.
+
+    Raises:
+        SourceError: it asks for what is not Keras' own, or for what is not translated.
+        CorruptFileError: it asks for more weights than any network has.
+    """
+    with _refusing(path):
+        model, _ = building.built(rewriting.rewritten(config), path, _MOST, old_sigmoid=True)
+    return model
 
 
 @contextlib.contextmanager
