@@ -82,11 +82,3 @@ def test_true_size(proof, network):
     assert sum(value.numel() for value in module.parameters()) == 5_288_548
     opened = proof.holds(module, 224)
     assert opened.model.name == "efficientnet_b0"
-
-
-@pytest.mark.slow
-def test_the_epsilon_of_the_large_ones(proof):
-    module = EfficientNet(1.6, 2.2, epsilon=1e-3)
-    assert sum(value.numel() for value in module.parameters()) == 30_389_784
-    opened = proof.holds(module, 64)
-    assert opened.model.name == "efficientnet_b5"

@@ -11,7 +11,8 @@ import pytest
 
 import regraft
 from regraft import formats, importers
-from regraft.core.errors import CorruptFileError, ProofError, RequestError, SourceError
+from regraft.core.errors import CorruptFileError, ProofError, RegraftError, RequestError, SourceError
+from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.importers import families
 from tests.importers.families.conftest import same_outputs, torch
 from tests.importers.families.torch_networks import (
@@ -179,6 +180,24 @@ def test_a_network_is_of_one_family_only(proof, name):
     found = families.recognised(archive)
     assert found.member.family == of[0]
     assert not found.sketch.extra
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_shapes_that_no_layer_has_are_refused(name):
+    with torch.device("meta"):
+        shapes = {key: tuple(value.shape) for key, value in NETWORKS[name]().state_dict().items()}
+    keys = [key for key in shapes if "num_batches" not in key]
+    refused: list[str] = []
+    for key in [*keys[:8], *keys[-4:]]:
+        for shape in ((), (1,), (0, 3), (2, 0, 1, 1), (1, 1, 1, 0)):
+            altered = {**shapes, key: shape}
+            entries = {each: TensorEntry(each, made, "float32", lambda: None) for each, made in altered.items()}
+            try:
+                assert families.recognised(TensorArchive("safetensors", entries)) is None
+            except RegraftError as error:
+                refused.append(str(error))
+    assert len(refused) > 20
+    assert not any("\n" in said for said in refused)
 
 
 @pytest.mark.parametrize("name", ["bottleneck", "resnet_cifar", "vgg", "densenet", "efficientnet_timm", "convnext"])

@@ -14,13 +14,14 @@ NAME = "convnext"
 
 _EPSILON = 1e-6
 _STAGES = 4
+_PATCH = 4
 # By the blocks of each stage and the channels of the first.
-_NAMES: dict[tuple[tuple[int, ...], int], str] = {
-    ((3, 3, 9, 3), 96): "convnext_tiny",
-    ((3, 3, 27, 3), 96): "convnext_small",
-    ((3, 3, 27, 3), 128): "convnext_base",
-    ((3, 3, 27, 3), 192): "convnext_large",
-    ((3, 3, 27, 3), 256): "convnext_xlarge",
+_NAMES: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
+    ((3, 3, 9, 3), (96,)): "convnext_tiny",
+    ((3, 3, 27, 3), (96,)): "convnext_small",
+    ((3, 3, 27, 3), (128,)): "convnext_base",
+    ((3, 3, 27, 3), (192,)): "convnext_large",
+    ((3, 3, 27, 3), (256,)): "convnext_xlarge",
 }
 
 
@@ -46,10 +47,11 @@ def draw(sketch: Sketch, hints: Hints) -> Member:
     """Write the network down."""
     by_timm = sketch.has("stem.0")
     stem = ("stem.0", "stem.1") if by_timm else ("features.0.0", "features.0.1")
-    kernel = sketch.shapes.get(f"{stem[0]}.weight", (0, 0, 4, 4))
+    kernel = sketch.shapes.get(f"{stem[0]}.weight", ())
+    patch = kernel[3] if len(kernel) == 4 and kernel[3] else _PATCH
     x = sketch.pictures(stem[0], 224)
     # Patches that do not overlap.
-    x = sketch.conv(x, stem[0], kernel[-1], padding=0)
+    x = sketch.conv(x, stem[0], patch, padding=0)
     x = _normed(sketch, x, stem[1])
     counts: list[int] = []
     for stage in range(_STAGES):
@@ -61,7 +63,7 @@ def draw(sketch: Sketch, hints: Hints) -> Member:
         for index in range(max(counts[-1], 1)):
             x = _block(sketch, x, _names(f"{blocks}{index}", by_timm))
     x = _headed(sketch, x, ("head.norm", "head.fc") if by_timm else ("classifier.0", "classifier.2"))
-    name = _NAMES.get((tuple(counts), kernel[0]), NAME)
+    name = _NAMES.get((tuple(counts), kernel[:1]), NAME)
     return Member(NAME, name, "timm" if by_timm else "torchvision", x)
 
 

@@ -43,8 +43,8 @@ def recognises(shapes: Mapping[str, Shape]) -> bool:
         first, second = "blocks.0.0.se.conv_reduce.weight", "blocks.1.0.se.conv_reduce.weight"
         places = [f"blocks.{stage}.0.conv_dw.weight" for stage in range(len(_WINDOWS))]
         more = "blocks.7.0.conv_dw.weight"
-    windows = [shapes.get(place, (window,))[-1] for place, window in zip(places, _WINDOWS, strict=True)]
-    return first in shapes and second in shapes and more not in shapes and windows == list(_WINDOWS)
+    windows = [shapes.get(place, (window,))[-1:] for place, window in zip(places, _WINDOWS, strict=True)]
+    return first in shapes and second in shapes and more not in shapes and windows == [(window,) for window in _WINDOWS]
 
 
 def draw(sketch: Sketch, hints: Hints) -> Member:
@@ -52,7 +52,7 @@ def draw(sketch: Sketch, hints: Hints) -> Member:
     by_timm = sketch.has("conv_stem")
     stem = ("conv_stem", "bn1") if by_timm else ("features.0.0", "features.0.1")
     head = ("conv_head", "bn2") if by_timm else ("features.8.0", "features.8.1")
-    member, _, _, size, rate, epsilon = _member(sketch, by_timm, stem[0])
+    member, _, _, size, rate, epsilon = _member(sketch, by_timm, head[0])
     same = by_timm and any("tf_efficientnet" in text for text in hints.texts)
     how = Arithmetic("silu", 1e-3 if same else 1e-5 if by_timm else epsilon, same)
     x = sketch.pictures(stem[0], size)
@@ -79,13 +79,14 @@ def _said(same: bool) -> str:
     )
 
 
-def _member(sketch: Sketch, by_timm: bool, stem: str) -> tuple[str, float, float, int, float, float]:
+def _member(sketch: Sketch, by_timm: bool, head: str) -> tuple[str, float, float, int, float, float]:
     """The row of the network whose sizes these are."""
     stages = [f"blocks.{stage}." if by_timm else f"features.{stage + 1}." for stage in range(len(_DEPTHS))]
     depths = [sketch.count(stage) for stage in stages]
-    width = sketch.shapes.get(f"{stem}.weight", (0,))[0]
+    # Of the last block: the stems of B0 to B2 are equally wide, and B1 is as deep as B2.
+    width = sketch.shapes.get(f"{head}.weight", ())[1:2]
     for row in _MEMBERS:
-        if width == _rounded(32 * row[1]) and depths == [ceil(depth * row[2]) for depth in _DEPTHS]:
+        if width == (_rounded(320 * row[1]),) and depths == [ceil(depth * row[2]) for depth in _DEPTHS]:
             return row
     return _OTHER
 

@@ -23,9 +23,9 @@ def recognises(shapes: Mapping[str, Shape]) -> bool:
     """Whether tensors of these names and shapes are of this family."""
     if "features.0.0.weight" in shapes:
         return "features.1.conv.0.0.weight" in shapes
-    windows = [shapes.get(f"blocks.{stage}.0.conv_dw.weight", (3,))[-1] for stage in range(len(_STRIDES))]
+    windows = [shapes.get(f"blocks.{stage}.0.conv_dw.weight", (3,))[-1:] for stage in range(len(_STRIDES))]
     plain = "blocks.1.0.conv_pwl.weight" in shapes and not any(".se." in name for name in shapes)
-    return "conv_stem.weight" in shapes and plain and set(windows) == {3} and "conv_head.bias" not in shapes
+    return "conv_stem.weight" in shapes and plain and set(windows) == {(3,)} and "conv_head.bias" not in shapes
 
 
 def draw(sketch: Sketch, hints: Hints) -> Member:
