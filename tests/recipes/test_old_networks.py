@@ -1,4 +1,4 @@
-"""The whole journey from networks that others saved with Keras 1 to 3."""
+"""The whole journey from networks that others saved with Keras 1 to 3, and with PyTorch."""
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ NETWORKS = {
     "keras_face_classification/gender_models/gender_mini_XCEPTION.21-0.95.hdf5": (80, None),
     "keras3_mnist_keras_zip_2/mnist.keras": (4, None),
     "tf1_frozen_mobilenet_v1_0.25_224/derived/mobilenet_2_5_224_tf_no_top.h5": (135, "keras:MobileNet?alpha=0.25"),
+    "pytorch_resnet_cifar10/resnet20-12fca82f.th": (97, None),
     _SQUEEZENET: (50, "tests.importers.keras_legacy.networks:squeezenet"),
 }
 

@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="SOURCE",
-        help="the pretrained network: a .keras or .h5 file, keras:MobileNetV2, hf://..., kaggle://...",
+        help="the pretrained network: a .keras, .h5, .onnx or .pth file, keras:MobileNetV2, hf://..., kaggle://...",
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder; else a new one below regraft-runs")
     parser.add_argument("--plan", metavar="FILE", help="do what this plan.toml says; options go before it")

@@ -70,7 +70,8 @@ def _heading(result: "Inspection") -> str:
         counted(len(result.layers), "layer"),
         counted(len(result.cut_points), "cut point"),
     ]
-    return f"{result.path}: {result.format}, {', '.join(parts)}"
+    network = result.metadata.get("network")
+    return f"{result.path}: {result.format}, {', '.join([str(network)] * bool(network) + parts)}"
 
 
 def _collections(result: "Inspection") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from regraft import formats
 from regraft.core.records import CutPoint
 from regraft.core.tensors import Shape, TensorArchive
-from regraft.formats.inspection import cut_points, parameters_below, tensors_by_layer
+from regraft.formats.inspection import cut_points, parameter_count, parameters_below, tensors_by_layer
 from regraft.formats.layout import Box, Drawing, drawn
 
 _MARGIN = 28.0
@@ -62,7 +62,7 @@ def page(archive: TensorArchive, heading: str) -> str:
     totals = parameters_below(tensors_by_layer(archive, graph))
     points = {point.name: point for point in cut_points(archive, graph)}
     drawing = drawn(graph)
-    parameters = sum(tensor.size for tensor in archive.tensors.values())
+    parameters = parameter_count(archive)
     layers = sum(1 for box in drawing.boxes if not box.inside and box.operation is not None)
     title = formats.FORMATS[archive.format].TITLE
     facts = f"{title} · {layers:,} layers · {parameters:,} parameters · {len(points)} cut points"

@@ -14,6 +14,8 @@ from regraft.core.tensors import Operation, OperationGraph, OptimizerEntry, Shap
 
 # TensorFlow's operations that multiply with weights which another operation holds: their cost is not in them.
 _MULTIPLYING = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
+# PyTorch's, whose kernels are called weights.
+_PYTORCH = ("Conv2d", "Linear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,7 @@ def summary(archive: TensorArchive, path: str) -> Inspection:
     return Inspection(
         path=path,
         format=archive.format,
-        # Where a file tells variables from constants, such as shapes, only those are parameters.
-        parameters=sum(archive.tensors[name].size for name in archive.metadata.get("variables") or archive.tensors),
+        parameters=parameter_count(archive),
         tensors=tuple(TensorSummary(item.name, item.shape, item.dtype) for item in archive.tensors.values()),
         layers=tuple(_layers(graph, parameters_below(owned)) if graph else _layers_of_names(owned)),
         cut_points=cut_points(archive, graph) if graph else (),
@@ -125,6 +126,13 @@ def summary(archive: TensorArchive, path: str) -> Inspection:
         metadata={key: value for key, value in archive.metadata.items() if key != "path" and value is not None},
         warnings=(*archive.warnings, *warnings),
     )
+
+
+def parameter_count(archive: TensorArchive) -> int:
+    """Elements of all tensors that are parameters, where a file tells them from shapes and from counts of batches."""
+    counters: set[str] = set(archive.metadata.get("counters") or ())
+    names = archive.metadata.get("variables") or archive.tensors
+    return sum(archive.tensors[name].size for name in names if name not in counters)
 
 
 def graph_or_reason(archive: TensorArchive) -> tuple[OperationGraph | None, list[str]]:
@@ -161,7 +169,7 @@ def cut_points(archive: TensorArchive, graph: OperationGraph) -> tuple[CutPoint,
 
 def _flops(operation: Operation, shapes: Mapping[str, Shape], tensors: Sequence[TensorEntry]) -> int | None:
     """Two for every multiplication with a weight at every position, one for every element made otherwise."""
-    kernels = [item.size for item in tensors if "kernel" in item.name.rpartition("/")[2] and len(item.shape) > 1]
+    kernels = [item.size for item in tensors if _is_kernel(item.name, operation) and len(item.shape) > 1]
     if not kernels and operation.kind in _MULTIPLYING:
         return None
     total = 0
@@ -172,6 +180,10 @@ def _flops(operation: Operation, shapes: Mapping[str, Shape], tensors: Sequence[
         sizes = [size for size in shape if size is not None]
         total += sum(2 * kernel * prod(sizes[:-1]) for kernel in kernels) if kernels else prod(sizes)
     return total
+
+
+def _is_kernel(name: str, operation: Operation) -> bool:
+    return "kernel" in name.rpartition("/")[2] or (operation.kind in _PYTORCH and name.endswith("weight"))
 
 
 def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> dict[str, list[TensorEntry]]:
@@ -185,7 +197,10 @@ def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> di
     # TensorFlow has operations that do nothing but hold a tensor.
     holders = {operation.attributes.get("tensor"): operation.layer for operation in reversed(operations)}
     owned: dict[str, list[TensorEntry]] = {}
+    counters: set[str] = set(archive.metadata.get("counters") or ())
     for name, tensor in archive.tensors.items():
+        if name in counters:
+            continue
         by_name = next((path for path in _above(name) if path in known), _owner(name))
         layer = holders.get(name) or readers.get(name, by_name)
         owned.setdefault(layer, []).append(tensor)

@@ -10,7 +10,15 @@ from typing import Any
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive, TensorEntry
-from regraft.formats import extents, hdf5, pickled_arrays, pickled_tree, pytorch_names, pytorch_optimizer
+from regraft.formats import (
+    extents,
+    hdf5,
+    pickled_arrays,
+    pickled_tree,
+    pytorch_names,
+    pytorch_optimizer,
+    stated_graph,
+)
 from regraft.formats import pytorch_storages as layouts
 from regraft.formats.pickled_arrays import Array
 from regraft.formats.pickled_torch import Unreadable
@@ -47,11 +55,14 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
 
 
 def graph(archive: TensorArchive) -> OperationGraph:
-    """None: the graph of a PyTorch network is in its code.
+    """The graph that the archive was given where its network was recognised; the file itself holds none.
 
     Raises:
-        SourceError: always.
+        SourceError: the network was not recognised.
     """
+    graph = stated_graph.recognised(archive)
+    if graph is not None:
+        return graph
     raise SourceError(
         f"'{archive.metadata.get('path', 'the file')}' holds weights but no architecture; say which with "
         "--architecture (keras:NAME, or package.module:function), or export the network to ONNX"

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from regraft.core.errors import CorruptFileError, SourceError, nearest
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import elements, extents, hdf5
+from regraft.formats import elements, extents, hdf5, stated_graph
 from regraft.formats.extents import Extent
 
 NAME = "safetensors"
@@ -58,11 +58,14 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
 
 
 def graph(archive: TensorArchive) -> OperationGraph:
-    """None: the format holds tensors only.
+    """The graph that the archive was given where its network was recognised; the file itself holds none.
 
     Raises:
-        SourceError: always.
+        SourceError: the network was not recognised.
     """
+    graph = stated_graph.recognised(archive)
+    if graph is not None:
+        return graph
     raise SourceError(
         f"'{archive.metadata.get('path', 'the file')}' holds weights but no architecture; say which with "
         "--architecture (keras:NAME, or package.module:function)"

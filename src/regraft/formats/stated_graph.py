@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regraft.core.errors import SourceError
-from regraft.core.tensors import Operation, TensorArchive
+from regraft.core.tensors import Operation, OperationGraph, TensorArchive
 
 
 def stated(archive: TensorArchive) -> tuple[Mapping[str, Any], tuple[Operation, ...]]:
@@ -22,3 +22,11 @@ def stated(archive: TensorArchive) -> tuple[Mapping[str, Any], tuple[Operation, 
         )
         for item in graph["operations"]
     )
+
+
+def recognised(archive: TensorArchive) -> OperationGraph | None:
+    """The graph of a file of weights whose network was recognised by their names; None where it was not."""
+    if archive.config is None:
+        return None
+    graph, operations = stated(archive)
+    return OperationGraph(graph["name"], operations, tuple(graph["inputs"]), tuple(graph["outputs"]), graph["shapes"])

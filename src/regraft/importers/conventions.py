@@ -1,7 +1,7 @@
 """The input convention of a network: stated by its own first layers, known by its family, or assumed.
 
 The conventions are those of `keras.applications.<module>.preprocess_input`, for the networks whose first layers do not
-do it themselves.
+do it themselves; and that of torchvision's and timm's weights, for the networks that keep their names (`families`).
 """
 
 import re
@@ -20,10 +20,10 @@ DEFAULT_SIZE = 224
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Networks of one module of keras.applications.
+    """Networks of one module of keras.applications, or of one family of PyTorch's.
 
     Attributes:
-        module: its name there.
+        module: its name there; for PyTorch's, `torch.` and the name of the family's file.
         convention: of the network without preprocessing layers of its own.
         signature: patterns of layer names; a network in which each matches some layer is of this family. They are of
             the lowest layers, so that a cut top does not matter, and free of widths.
@@ -76,6 +76,21 @@ FAMILIES: tuple[Family, ...] = (
     Family("convnext", "torch", (r"convnext_\w+_stem", r"convnext_\w+_stage_0_block_0_depthwise_conv")),
 )
 
+# What `importers/families` builds, by the names of PyTorch's modules. Nearly all of their published weights were
+# trained on pictures scaled like this.
+PYTORCH: tuple[Family, ...] = (
+    Family("torch.resnet", "torch", ("conv1", "bn1", "layer1_0_conv1", "layer1_0_bn1")),
+    Family(
+        "torch.densenet", "torch", ("features_conv0", "features_norm0", r"features_denseblock1_denselayer1_norm_?1")
+    ),
+    Family("torch.mobilenet_v2", "torch", ("features_0_0", "features_0_1", "features_1_conv_0_0")),
+    Family("torch.efficientnet", "torch", ("features_0_0", "features_0_1", "features_1_0_block_0_0")),
+    Family("torch.convnext", "torch", ("features_0_0", "features_0_1", "features_1_0_block_0")),
+    Family("timm.efficientnet", "torch", ("conv_stem", "bn1", "blocks_0_0_conv_dw")),
+    Family("timm.convnext", "torch", ("stem_0", "stem_1", "stages_0_blocks_0_conv_dw")),
+    Family("torch.vgg", "torch", ("features_0", r"features_[23]", r"features_[4567]", r"features_(10|11|13|14)")),
+)
+
 _OWN_PREPROCESSING = ("Resizing", "CenterCrop", "Rescaling", "Normalization")
 _ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")
 
@@ -110,9 +125,9 @@ def input_spec(model: keras.Model, preprocessing: str | None = None, size: int |
 
 
 def family_of(model: keras.Model) -> Family | None:
-    """The family of keras.applications that the model is a member of, or is built on, by the names of its layers."""
+    """The family that the model is a member of, or is built on, by the names of its layers."""
     found = {path.rpartition("/")[2] for path, _ in names.layers(model)}
-    return next((family for family in FAMILIES if _matches(family.signature, found)), None)
+    return next((family for family in (*FAMILIES, *PYTORCH) if _matches(family.signature, found)), None)
 
 
 def size_of(name: str) -> int:

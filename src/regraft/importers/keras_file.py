@@ -20,7 +20,7 @@ from regraft.core.errors import ProofError, SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names
-from regraft.importers import architecture, keras_legacy, screening, weights_file
+from regraft.importers import architecture, families, keras_legacy, screening, state_dict, weights_file
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
 _SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
@@ -57,8 +57,9 @@ def load(request: Request) -> Opened:
             "--architecture package.module:function, or export it as ONNX"
         )
     if archive.config is None:
+        held = state_dict.described(archive) if archive.format in families.FORMATS else "weights"
         raise SourceError(
-            f"'{path}' holds weights but no architecture; say which with --architecture keras:NAME?... or "
+            f"'{path}' holds {held} but no architecture; say which with --architecture keras:NAME?... or "
             "package.module:function"
         )
     if keras_legacy.is_old(archive) and not request.trust:

@@ -6,11 +6,12 @@ from types import ModuleType
 import keras
 
 from regraft.core.errors import SourceError
-from regraft.importers import conventions, graphs, hub, keras_applications, keras_file, live_model
+from regraft.importers import conventions, hub, keras_applications, keras_file, live_model, state_dict
+from regraft.importers.graphs import converting
 from regraft.importers.pretrained import Pretrained, Request, Source, require_finite
 
 # Each has `handles(request)` and `load(request)`; the first that handles a source loads it.
-KINDS: tuple[ModuleType, ...] = (live_model, keras_applications, hub, graphs, keras_file)
+KINDS: tuple[ModuleType, ...] = (live_model, keras_applications, hub, converting, state_dict, keras_file)
 
 
 def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
@@ -25,7 +26,8 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     """Open a pretrained network from wherever it is.
 
     Args:
-        source: a file that Keras opens, `keras:NAME?argument=value&...`, `hf://...`, `kaggle://...`, or a model.
+        source: a file of a network, or of weights whose names say which, `keras:NAME?argument=value&...`, `hf://...`,
+            `kaggle://...`, or a model.
         architecture: what builds the model where the file holds only weights: `keras:NAME?...` or
             `package.module:function`.
         preprocessing: the input convention, where the source's own is not to be used: a key of
@@ -58,7 +60,10 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     else:
         raise SourceError(f"expected a file, keras:NAME, hf://... or kaggle://..., found '{text}'")
     require_finite(opened.model, text)
-    inputs = conventions.input_spec(opened.model, preprocessing, input_size or opened.size)
+    if opened.inputs is not None and preprocessing is None:
+        inputs = opened.inputs
+    else:
+        inputs = conventions.input_spec(opened.model, preprocessing, input_size or opened.size)
     return Pretrained(opened.model, inputs, opened.report, text, opened.classes)
 
 

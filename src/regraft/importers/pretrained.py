@@ -63,12 +63,14 @@ class Opened:
         report: what became of the tensors.
         size: height and width in pixels that it was published for, where the kind knows it.
         classes: names of its outputs, where the source says them.
+        inputs: the input convention, where the source says it and the model's layers do not.
     """
 
     model: keras.Model
     report: LoadReport
     size: int | None = None
     classes: tuple[str, ...] | None = None
+    inputs: InputSpec | None = None
 
 
 def require_picture(pretrained: Pretrained) -> None:

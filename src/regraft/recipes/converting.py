@@ -57,8 +57,8 @@ def convert(
         converted = None
         if check:
             raise RequestError(
-                f"expected a graph file ({', '.join(graphs.TABLES)}) to check, found '{source}', which Keras opens "
-                "itself; leave --check out"
+                f"expected a graph file ({', '.join(graphs.TABLES)}) to check, found '{source}', which holds no graph "
+                "that another program could run; leave --check out"
             )
         opened = opening.open(source, architecture=architecture, input_size=input_size)
         model, load = opened.model, opened.report

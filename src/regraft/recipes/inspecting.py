@@ -11,6 +11,7 @@ from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.formats import drawing, inspection, keras_zip
 from regraft.formats import tensorboard as events
 from regraft.formats.inspection import Inspection
+from regraft.importers import families
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +47,7 @@ def inspect(
     """
     if is_file(source) and architecture is None:
         name = os.fspath(source)  # pyright: ignore[reportArgumentType] - `is_file` says that it is a path
-        archive = formats.read(name)
+        archive = families.described(formats.read(name))
     else:
         name, archive = _opened(source, architecture)
     if page is not None:

@@ -4,7 +4,6 @@ The functions in `operations/` are given the node and the builder; they ask it f
 what the node's results have become.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 
 from regraft.importers.graphs import demand
-from regraft.importers.graphs.neutral import Graph, Node, UnsupportedError
+from regraft.importers.graphs.neutral import Graph, Node, UnsupportedError, layer_name
 from regraft.importers.graphs.values import OPEN, Constant, Fold, Live, Value
 
 T = TypeVar("T")
@@ -116,11 +115,8 @@ class Builder:
     # Layers
 
     def name(self, foreign: str) -> str:
-        """A name that Keras takes, and that no other layer has.
-
-        Letters, digits and underscores: "/" separates in canonical names, and PyTorch allows no dots.
-        """
-        plain = re.sub(r"[^0-9A-Za-z]+", "_", foreign).strip("_") or "layer"
+        """A name that Keras takes, and that no other layer has."""
+        plain = layer_name(foreign)
         count = self._names[plain] = self._names[plain] + 1
         return plain if count == 1 else self.name(f"{plain}_{count}")
 

@@ -50,6 +50,7 @@ the end), `same_lower` (to the beginning), or a pair (before, after) for each ax
 settings in the order of the axes.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,6 +115,17 @@ class Graph:
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     tensors: Mapping[str, Tensor]
+
+
+def layer_name(foreign: str) -> str:
+    """A foreign name as Keras takes it: letters, digits and underscores.
+
+    "/" separates in canonical names, and PyTorch allows no dots.
+
+    >>> layer_name("/layer1/0.conv1")
+    'layer1_0_conv1'
+    """
+    return re.sub(r"[^0-9A-Za-z]+", "_", foreign).strip("_") or "layer"
 
 
 class UnsupportedError(Exception):
