@@ -151,6 +151,8 @@ def test_a_network_of_keras_is_written_too(tmp_path):
 def test_wrong_requests(source, tmp_path):
     with pytest.raises(RequestError, match=r"expected a file name that ends in .keras, found '.*small.h5'"):
         regraft.convert(source, tmp_path / "small.h5")
+    with pytest.raises(RequestError, match=r"only where the source leaves the size open, found 64 for .*\(32, 32, 3\)"):
+        regraft.convert(source, tmp_path / "small.keras", input_size=64)
     with pytest.raises(RequestError, match="expected a file to write, found the folder"):
         regraft.convert(source, tmp_path)
     with pytest.raises(SourceError, match="no file or folder"):

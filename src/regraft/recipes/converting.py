@@ -19,7 +19,7 @@ from regraft.importers import graphs, opening
 from regraft.importers.graphs import Converted
 from regraft.importers.originals import files
 from regraft.importers.originals import keras as keras_originals
-from regraft.importers.pretrained import Request, require_finite
+from regraft.importers.pretrained import Request, describe_inputs, require_finite
 from regraft.recipes import keras_parity, parity
 from regraft.recipes.inspecting import is_file
 
@@ -56,6 +56,7 @@ def convert(
     if check:
         _refuse_what_has_no_original(request)
     converted, model, load = _opened(request)
+    _refuse_what_would_be_ignored(model, request)
     with storage.replacing(path) as partial:
         model.save(partial)
         proof = _proven(request, converted, model, partial) if check else None
@@ -75,6 +76,15 @@ def _refuse_what_has_no_original(request: Request) -> None:
         raise RequestError(
             f"'{request.text}' is a TorchScript program, whose code cannot be converted, so there is nothing to check; "
             "export the network as ONNX with torch.onnx.export and convert that"
+        )
+
+
+def _refuse_what_would_be_ignored(model: keras.Model, request: Request) -> None:
+    size = request.input_size
+    if size is not None and not any(tuple(tensor.shape[1:3]) == (size, size) for tensor in model.inputs):
+        raise RequestError(
+            f"expected --input-size only where the source leaves the size open, found {size} for an input of "
+            f"{describe_inputs(model)} in '{request.text}'; leave it out"
         )
 
 
@@ -157,5 +167,7 @@ def _ending_right(path: Path) -> Path:
     if path.is_dir():
         raise RequestError(f"expected a file to write, found the folder '{path}'; say '{path / f'model{ENDING}'}'")
     if path.suffix != ENDING:
-        raise RequestError(f"expected a file name that ends in {ENDING}, found '{path}'; say '{path}{ENDING}'")
+        raise RequestError(
+            f"expected a file name that ends in {ENDING}, found '{path}'; say '{path.with_suffix(ENDING)}'"
+        )
     return path
