@@ -1,6 +1,7 @@
 """Conversion as a whole: the file, what it tells about itself, and proofs that fail when they should."""
 
 import dataclasses
+import hashlib
 import json
 import zipfile
 
@@ -73,6 +74,13 @@ def test_the_proof_holds_and_is_kept_in_the_file(source, tmp_path):
     assert told["parity"]["holds"] is True
     assert dict(told["load"]["renamed"])["fc.weight"] == "fc/kernel"
     assert plain.from_plain(Conversion, {**told, "out": done.out}) == done
+    # Whoever has both files can tell whether they are those that were compared.
+    assert proof.original_files == {"small.onnx": hashlib.sha256(source.read_bytes()).hexdigest()}
+    with zipfile.ZipFile(tmp_path / "small.keras") as archive:
+        members = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in proof.written}
+    assert members == proof.written
+    assert sorted(members) == ["config.json", "model.weights.h5"]
+    assert (proof.seed, proof.examples, proof.tolerance) == (0, 4, 1e-5)
     assert keras.saving.load_model(tmp_path / "small.keras").count_params() == done.parameters
 
 
@@ -135,13 +143,16 @@ def test_a_network_of_keras_is_written_too(tmp_path):
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="dense")]).save(tmp_path / "old.h5")
     done = regraft.convert(tmp_path / "old.h5", tmp_path / "new.keras")
     assert (done.format, done.parameters, done.load.loaded) == ("keras-h5", 10, ("dense/kernel", "dense/bias"))
-    with pytest.raises(RequestError, match=r"expected a graph file \(.*onnx.*\) to check, found"):
-        regraft.convert(tmp_path / "old.h5", tmp_path / "new.keras", check=True)
+    done = regraft.convert(tmp_path / "old.h5", tmp_path / "new.keras", check=True)
+    assert done.parity is not None
+    assert (done.parity.holds, done.parity.runtime) == (True, f"keras {keras.__version__}")
 
 
 def test_wrong_requests(source, tmp_path):
     with pytest.raises(RequestError, match=r"expected a file name that ends in .keras, found '.*small.h5'"):
         regraft.convert(source, tmp_path / "small.h5")
+    with pytest.raises(RequestError, match=r"only where the source leaves the size open, found 64 for .*\(32, 32, 3\)"):
+        regraft.convert(source, tmp_path / "small.keras", input_size=64)
     with pytest.raises(RequestError, match="expected a file to write, found the folder"):
         regraft.convert(source, tmp_path)
     with pytest.raises(SourceError, match="no file or folder"):
@@ -159,7 +170,7 @@ def test_a_runtime_that_is_not_there_is_asked_for(monkeypatch):
 def test_what_the_runtime_says_is_one_line(source):
     pytest.importorskip("onnxruntime")
     with pytest.raises(WorkError, match="does not run") as caught:
-        originals.runtime("onnx").run(source, {"x": np.zeros((1, 5), np.float32)}, ["y"])
+        originals.runtime("onnx").run(source, [{"x": np.zeros((1, 5), np.float32)}], ["y"])
     assert "\n" not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SUMMARY = "write any network as a .keras file, and prove that it computes what the original computes"
 EXAMPLE = """
 regraft convert network.onnx network.keras --check
-regraft convert network.onnx network.keras --json
+regraft convert frozen_graph.pb network.keras --check --json
 """
 
 _SHOWN = 8
@@ -25,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="run the original as well (.onnx: needs onnxruntime), compare layer by layer, and write nothing where "
-        "the outputs differ",
+        help="run the original as well, in the program that it was made for (onnxruntime, tensorflow, opencv, "
+        "tf_keras), compare layer by layer, and write nothing where the outputs differ",
     )
     parser.add_argument(
         "--architecture", metavar="A", help="what builds the network where SOURCE holds only weights: keras:NAME?..., "

@@ -57,7 +57,7 @@ def show(result: "Inspection") -> str:
         steps = result.optimizer.iterations
         said = f"{result.optimizer.class_name}, {counted(len(result.optimizer.slots), 'tensor')} of state"
         blocks.append(facts([("optimizer", said + (f", {counted(steps, 'step')} taken" if steps is not None else ""))]))
-    blocks.append(_collections(result))
+    blocks += [_proof(result), _collections(result)]
     if result.warnings:
         blocks.append(facts([("warning", warning) for warning in result.warnings]))
     return "\n\n".join(block for block in blocks if block)
@@ -72,6 +72,18 @@ def _heading(result: "Inspection") -> str:
     ]
     network = result.metadata.get("network")
     return f"{result.path}: {result.format}, {', '.join([str(network)] * bool(network) + parts)}"
+
+
+def _proof(result: "Inspection") -> str:
+    """What was proven of a converted network, in one line."""
+    proof = result.metadata.get("proof")
+    if not proof or not proof["whole"]:
+        return ""
+    said = (
+        f"computes what {proof['runtime']} computed for '{proof['source']}': {proof['error']:.1e} of the largest "
+        f"at most, {counted(proof['examples'], 'example')}"
+    )
+    return facts([("proof", said)])
 
 
 def _collections(result: "Inspection") -> str:

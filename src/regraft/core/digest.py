@@ -1,11 +1,11 @@
-"""Digests: the names of contents. BLAKE2b, 128 bits, hexadecimal."""
+"""Digests: the names of contents. BLAKE2b, 128 bits, hexadecimal; SHA-256 where others are to check it."""
 
 import hashlib
 import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -58,4 +58,17 @@ def of_file(path: Path) -> str:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             state.update(chunk)
+    return state.hexdigest()
+
+
+def sha256(file: IO[bytes]) -> str:
+    """The SHA-256 of what is left to read of a file, as `sha256sum` prints it.
+
+    >>> import io
+    >>> sha256(io.BytesIO(b"abc"))[:16]
+    'ba7816bf8f01cfea'
+    """
+    state = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
     return state.hexdigest()

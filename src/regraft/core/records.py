@@ -179,7 +179,8 @@ class Parity:
         holds: whether every output is within the tolerance, and a gradient reaches every trainable variable.
         runtime: what ran the original, with its version.
         backend: what ran the converted network.
-        examples: how many were compared.
+        examples: how many were compared; the first is all zeros, the rest is drawn from a normal distribution.
+        seed: of NumPy's generator that drew them.
         tolerance: for outputs; relative to the largest element.
         error: the largest of all outputs.
         first_divergence: the first layer, from the input upwards, that is beyond the tolerance; empty where none is.
@@ -187,12 +188,16 @@ class Parity:
         trainable_parameters: elements of the trainable variables.
         original_parameters: elements of the original's tensors that they came from.
         without_gradient: trainable variables that no gradient reaches; empty when the proof holds.
+        original_files: SHA-256 of every file of the original, by name; empty where it is no file.
+        written: SHA-256 of the members of the `.keras` file that hold the network.
+        notes: what was done to the original so that it computes as it is used.
     """
 
     holds: bool
     runtime: str
     backend: str
     examples: int
+    seed: int
     tolerance: float
     error: float
     first_divergence: str
@@ -200,6 +205,9 @@ class Parity:
     trainable_parameters: int
     original_parameters: int
     without_gradient: tuple[str, ...] = ()
+    original_files: Mapping[str, str] = field(default_factory=dict[str, str])
+    written: Mapping[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`.keras` files of Keras 3 (and TensorFlow 2.13 to 2.15): a zip of config.json, metadata.json, model.weights.h5."""
 
+import dataclasses
 import functools
 import io
 import json
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive
-from regraft.formats import hdf5, keras_config, keras_optimizer, zip_members
+from regraft.formats import hdf5, keras_config, keras_optimizer, keras_proof, zip_members
 from regraft.formats.keras_layers import Layer, described
 from regraft.formats.keras_names import Named, stored_by_position
 
@@ -43,8 +44,15 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
             found = ", ".join(members.by_name)
             raise SourceError(f"'{path}': expected '{WEIGHTS}' inside, found {found}; save it with Keras' defaults")
         with zipfile.ZipFile(path) as archive:
-            source = hdf5.source(path, _member(path, archive, archive.getinfo(WEIGHTS)))
-        return assembled(NAME, path, config, metadata, source)
+            weights = _member(path, archive, archive.getinfo(WEIGHTS))
+        found = assembled(NAME, path, config, metadata, hdf5.source(path, weights))
+        if keras_proof.INSIDE not in members.by_name:
+            return found
+        record = keras_proof.kept(members.content(keras_proof.INSIDE), path)
+        inside = {"config.json": lambda: io.BytesIO(config), WEIGHTS: weights}
+        proof = keras_proof.proof(record, lambda name: inside[name]())
+    warned = ("the network is not the one that the proof inside is about",) if proof and not proof["whole"] else ()
+    return dataclasses.replace(found, metadata={**found.metadata, "proof": proof}, warnings=(*found.warnings, *warned))
 
 
 def assembled(name: str, path: Path, config: bytes, metadata: bytes, source: hdf5.Source) -> TensorArchive:

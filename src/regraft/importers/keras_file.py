@@ -23,8 +23,8 @@ from regraft.graph import names
 from regraft.importers import architecture, families, keras_legacy, screening, state_dict, weights_file
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
-_SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
-_KERAS = {*_SUFFIX, "keras-weights"}
+SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
+_KERAS = {*SUFFIX, "keras-weights"}
 _ADDRESS = re.compile(r"[a-z0-9]{2,}:(//|[A-Z])")
 
 
@@ -67,7 +67,7 @@ def load(request: Request) -> Opened:
     if not request.trust:
         screening.refuse_what_is_not_keras(archive.config, str(path))
         screening.refuse_sizes(archive.config, sum(entry.size for entry in archive.tensors.values()), str(path))
-    model = _load_whole(path, _SUFFIX[archive.format], not request.trust)
+    model = _load_whole(path, SUFFIX[archive.format], not request.trust)
     return Opened(model, _report(model, archive, path))
 
 
@@ -112,7 +112,7 @@ def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadRepor
 
 
 def _load_whole(path: Path, suffix: str, safe: bool) -> keras.Model:
-    with _refusals(path), _under_suffix(path, suffix) as named:
+    with _refusals(path), under_suffix(path, suffix) as named:
         model = keras.saving.load_model(named, compile=False, safe_mode=safe)
     return _required(model, path)
 
@@ -142,7 +142,7 @@ def _refusals(path: Path) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _under_suffix(path: Path, suffix: str) -> Generator[Path]:
+def under_suffix(path: Path, suffix: str) -> Generator[Path]:
     """The file under a name with the ending by which Keras chooses its reader."""
     if path.is_dir() or path.suffix == suffix or (suffix == ".h5" and path.suffix == ".hdf5"):
         yield path

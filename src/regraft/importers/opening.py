@@ -1,14 +1,17 @@
 """Opening a source: one table of kinds, one way from each of them to a `Pretrained`."""
 
+import dataclasses
 import os
+from pathlib import Path
 from types import ModuleType
 
 import keras
 
 from regraft.core.errors import SourceError
-from regraft.importers import conventions, hub, keras_applications, keras_file, live_model, state_dict
+from regraft.core.records import LoadReport
+from regraft.importers import conventions, hub, keras_applications, keras_file, labels, live_model, state_dict
 from regraft.importers.graphs import converting
-from regraft.importers.pretrained import Pretrained, Request, Source, require_finite
+from regraft.importers.pretrained import Opened, Pretrained, Request, Source, require_finite
 
 # Each has `handles(request)` and `load(request)`; the first that handles a source loads it.
 KINDS: tuple[ModuleType, ...] = (live_model, keras_applications, hub, converting, state_dict, keras_file)
@@ -64,7 +67,18 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
         inputs = opened.inputs
     else:
         inputs = conventions.input_spec(opened.model, preprocessing, input_size or opened.size)
-    return Pretrained(opened.model, inputs, opened.report, text, opened.classes)
+    classes, report = _named(opened, Path(text))
+    return Pretrained(opened.model, inputs, report, text, classes)
+
+
+def _named(opened: Opened, path: Path) -> tuple[tuple[str, ...] | None, LoadReport]:
+    """The names of the classes: the source's own, or those in a file of labels beside it, which the report tells."""
+    found = labels.beside(path, opened.model) if opened.classes is None and path.exists() else None
+    if found is None:
+        return opened.classes, opened.report
+    names, file = found
+    note = f"classes are called as in '{file}' beside it"
+    return names, dataclasses.replace(opened.report, notes=(*opened.report.notes, note))
 
 
 def _refuse_what_would_be_ignored(request: Request) -> None:

@@ -1,5 +1,6 @@
 """Any network as a `.keras` file, with proof that it is the same network."""
 
+import dataclasses
 import json
 import os
 import zipfile
@@ -10,18 +11,21 @@ from typing import Any
 import keras
 
 from regraft import formats
-from regraft.core import plain, storage
+from regraft.core import digest, plain, storage
 from regraft.core.errors import ProofError, RequestError
 from regraft.core.records import Conversion, LoadReport, Parity
-from regraft.importers import graphs, opening
+from regraft.formats import keras_proof, torchscript
+from regraft.importers import graphs, opening, state_dict
 from regraft.importers.graphs import Converted
-from regraft.importers.pretrained import Request, require_finite
-from regraft.recipes import parity
+from regraft.importers.originals import files
+from regraft.importers.originals import keras as keras_originals
+from regraft.importers.pretrained import Request, describe_inputs, require_finite
+from regraft.recipes import keras_parity, parity
 from regraft.recipes.inspecting import is_file
 
 ENDING = ".keras"
 # The member of the archive that tells where the model is from; Keras leaves members that it does not know alone.
-INSIDE = "regraft.json"
+INSIDE = keras_proof.INSIDE
 
 
 def convert(
@@ -49,42 +53,85 @@ def convert(
     """
     path = ending_right(Path(out))
     request = Request(os.fspath(source), os.fspath(source), architecture, input_size)
-    if graphs.handles(request):
-        converted = graphs.convert(Path(request.text), input_size)
-        model, load = converted.built.model, converted.report
-        require_finite(model, request.text)
-    else:
-        converted = None
-        if check:
-            raise RequestError(
-                f"expected a graph file ({', '.join(graphs.TABLES)}) to check, found '{source}', which holds no graph "
-                "that another program could run; leave --check out"
-            )
-        opened = opening.open(source, architecture=architecture, input_size=input_size)
-        model, load = opened.model, opened.report
+    if check:
+        _refuse_what_has_no_original(request)
+    converted, model, load = _opened(request)
+    _refuse_what_would_be_ignored(model, request)
     with storage.replacing(path) as partial:
         model.save(partial)
-        proof = _proven(converted, partial, Path(request.text)) if converted and check else None
+        proof = _proven(request, converted, model, partial) if check else None
         done = _conversion(request.text, path, model, load, converted, proof)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(INSIDE, json.dumps(_about(done), ensure_ascii=False, indent=2))
     return done
 
 
-def _proven(converted: Converted, written: Path, original: Path) -> Parity:
+def _refuse_what_has_no_original(request: Request) -> None:
+    if request.architecture is not None:
+        raise RequestError(
+            f"expected a source that is a program to check, found weights for the architecture "
+            f"'{request.architecture}', which have no original to run; leave --check out"
+        )
+    if is_file(request.text) and formats.sniff(Path(request.text)) == torchscript.NAME:
+        raise RequestError(
+            f"'{request.text}' is a TorchScript program, whose code cannot be converted, so there is nothing to check; "
+            "export the network as ONNX with torch.onnx.export and convert that"
+        )
+    if state_dict.handles(request):
+        raise RequestError(
+            f"expected a source that is a program to check, found a state dict '{request.text}', which holds no graph "
+            "that another program could run; leave --check out"
+        )
+
+
+def _refuse_what_would_be_ignored(model: keras.Model, request: Request) -> None:
+    size = request.input_size
+    if size is not None and not any(tuple(tensor.shape[1:3]) == (size, size) for tensor in model.inputs):
+        raise RequestError(
+            f"expected --input-size only where the source leaves the size open, found {size} for an input of "
+            f"{describe_inputs(model)} in '{request.text}'; leave it out"
+        )
+
+
+def _opened(request: Request) -> tuple[Converted | None, keras.Model, LoadReport]:
+    if graphs.handles(request):
+        converted = graphs.convert(Path(request.text), request.input_size)
+        require_finite(converted.built.model, request.text)
+        return converted, converted.built.model, converted.report
+    opened = opening.open(request.source, architecture=request.architecture, input_size=request.input_size)
+    return None, opened.model, opened.report
+
+
+def _proven(request: Request, converted: Converted | None, model: keras.Model, written: Path) -> Parity:
     """The proof, for the model as it was written.
 
     Raises:
         ProofError: it does not hold.
     """
+    path = Path(request.text)
     loaded: Any = keras.saving.load_model(written, compile=False)
-    proof = parity.compare(converted, loaded, original)
+    if converted is not None:
+        proof = parity.compare(converted, loaded, path)
+    elif is_file(request.text):
+        proof = keras_parity.compare(loaded, keras_originals.original(path, model), files.checksums(path))
+    else:
+        proof = keras_parity.compare(loaded, keras_originals.Original(model, keras_originals.today()), {})
     if not proof.holds:
-        raise ProofError(_disproved(proof, original))
-    return proof
+        raise ProofError(_disproved(proof, request.text))
+    return dataclasses.replace(proof, written=_members(written))
 
 
-def _disproved(proof: Parity, original: Path) -> str:
+def _members(written: Path) -> dict[str, str]:
+    """Checksums of what holds the network in a `.keras` file."""
+    found: dict[str, str] = {}
+    with zipfile.ZipFile(written) as archive:
+        for name in keras_proof.MEMBERS:
+            with archive.open(name) as member:
+                found[name] = digest.sha256(member)
+    return found
+
+
+def _disproved(proof: Parity, original: str) -> str:
     if proof.without_gradient:
         return f"no gradient reaches {', '.join(proof.without_gradient[:3])} of '{original}'; nothing was written"
     place = proof.first_divergence or "the output"
@@ -130,5 +177,7 @@ def ending_right(path: Path) -> Path:
     if path.is_dir():
         raise RequestError(f"expected a file to write, found the folder '{path}'; say '{path / f'model{ENDING}'}'")
     if path.suffix != ENDING:
-        raise RequestError(f"expected a file name that ends in {ENDING}, found '{path}'; say '{path}{ENDING}'")
+        raise RequestError(
+            f"expected a file name that ends in {ENDING}, found '{path}'; say '{path.with_suffix(ENDING)}'"
+        )
     return path

@@ -13,6 +13,8 @@ from regraft.importers import originals
 from regraft.importers.graphs import Converted
 from regraft.importers.graphs.neutral import Input
 from regraft.importers.graphs.values import Live
+from regraft.importers.originals import files
+from regraft.recipes.watching import array
 from regraft.training.reach import without_gradient
 
 Array = np.ndarray[Any, Any]
@@ -20,8 +22,11 @@ Array = np.ndarray[Any, Any]
 # Of float32: sums of a thousand terms in another order differ by a few times 1e-7 of the largest.
 TOLERANCE = 1e-5
 EXAMPLES = 4
+SEED = 0
 # Where a graph leaves a size open, such as the length of a sequence.
 _OPEN_SIZE = 16
+# And the side of a picture: enough for five halvings.
+_OPEN_SIDE = 64
 
 
 def compare(converted: Converted, model: keras.Model, path: Path, examples: int = EXAMPLES) -> Parity:
@@ -40,7 +45,7 @@ def compare(converted: Converted, model: keras.Model, path: Path, examples: int 
     runtime = originals.runtime(converted.format)
     taken = _examples(converted, model, examples)
     values = _compared(converted)
-    theirs = _original(converted, runtime, path, taken, list(values))
+    theirs, notes = _original(converted, runtime, path, taken, list(values))
     layers = _layers(converted, taken, values, theirs)
     error = _output_error(converted, model, taken, theirs)
     unreached = without_gradient(model, taken)
@@ -50,27 +55,35 @@ def compare(converted: Converted, model: keras.Model, path: Path, examples: int 
         runtime=runtime.version(),
         backend=keras.backend.backend(),
         examples=len(taken[0]),
+        seed=SEED,
         tolerance=TOLERANCE,
         error=error,
         first_divergence=diverging[0] if diverging else "",
         layers=layers,
-        trainable_parameters=_elements(model.trainable_variables),
+        trainable_parameters=elements(model.trainable_variables),
         original_parameters=_original_parameters(converted),
         without_gradient=unreached,
+        original_files=files.checksums(path),
+        notes=notes,
     )
 
 
 def _examples(converted: Converted, model: keras.Model, count: int) -> list[Array]:
     """Random arrays for the inputs, as Keras takes them, the first example all zeros."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(SEED)
     declared = converted.graph.inputs[0].shape[0] or 1
     count = max(count // declared, 1) * declared
     return [_example(item, converted, model, count, random) for item in converted.graph.inputs]
 
 
 def _example(item: Input, converted: Converted, model: keras.Model, count: int, random: np.random.Generator) -> Array:
-    tensor = converted.built.values[item.name].tensor
-    shape = (count, *(size or _OPEN_SIZE for size in tensor.shape[1:]))
+    return example(converted.built.values[item.name].tensor, model, count, random)
+
+
+def example(tensor: Any, model: keras.Model, count: int, random: np.random.Generator) -> Array:
+    """Random values for an input of a model: of a normal distribution, or whole numbers that a table has rows for."""
+    open_size = _OPEN_SIDE if len(tensor.shape) > 3 else _OPEN_SIZE
+    shape = (count, *(size or open_size for size in tensor.shape[1:]))
     if str(tensor.dtype).startswith("float"):
         values = random.normal(size=shape).astype(np.float32)
         values[0] = 0
@@ -88,7 +101,7 @@ def _compared(converted: Converted) -> dict[str, Live]:
         for name in node.outputs:
             value = built.values.get(name)
             fresh = value is not None and id(value.tensor) not in seen and str(value.tensor.dtype).startswith("float")
-            if value is not None and (fresh or name in built.outputs):
+            if value is not None and name in converted.own and (fresh or name in built.outputs):
                 seen.add(id(value.tensor))
                 found[name] = value
     return found
@@ -96,19 +109,23 @@ def _compared(converted: Converted) -> dict[str, Live]:
 
 def _original(
     converted: Converted, runtime: Any, path: Path, taken: Sequence[Array], wanted: Sequence[str]
-) -> dict[str, Array]:
+) -> tuple[dict[str, Array], tuple[str, ...]]:
     """What the original makes of the examples, in batches of the size that it was written for.
 
     One by one where that is open: some exporters leave the batch open and write a shape with one example all the same.
     """
     inputs, values = converted.graph.inputs, converted.built.values
     step = inputs[0].shape[0] or 1
-    parts: list[Mapping[str, Array]] = []
-    for start in range(0, len(taken[0]), step):
-        stretch = slice(start, start + step)
-        given = {item.name: values[item.name].to_foreign(x[stretch]) for item, x in zip(inputs, taken, strict=True)}
-        parts.append(runtime.run(path, given, wanted))
-    return {name: np.concatenate([values[name].from_foreign(part[name]) for part in parts]) for name in wanted}
+    batches = [
+        {
+            item.name: values[item.name].to_foreign(x[start : start + step])
+            for item, x in zip(inputs, taken, strict=True)
+        }
+        for start in range(0, len(taken[0]), step)
+    ]
+    ran: originals.Ran = runtime.run(path, batches, wanted)
+    theirs = {name: np.concatenate([values[name].from_foreign(part[name]) for part in ran.values]) for name in wanted}
+    return theirs, ran.notes
 
 
 def _layers(
@@ -118,7 +135,7 @@ def _layers(
     inner = keras.Model(_one_or_all(model.inputs), [value.tensor for value in values.values()])
     ours = keras.tree.flatten(inner(_one_or_all(taken), training=False))
     return tuple(
-        LayerParity(value.tensor._keras_history.operation.name, name, relative_error(_array(mine), theirs[name]))
+        LayerParity(value.tensor._keras_history.operation.name, name, relative_error(array(mine), theirs[name]))
         for (name, value), mine in zip(values.items(), ours, strict=True)
     )
 
@@ -128,7 +145,7 @@ def _output_error(
 ) -> float:
     outputs = keras.tree.flatten(model(_one_or_all(taken), training=False))
     pairs = zip(outputs, converted.built.outputs, strict=True)
-    return max(relative_error(_array(mine), theirs[name]) for mine, name in pairs)
+    return max(relative_error(array(mine), theirs[name]) for mine, name in pairs)
 
 
 def relative_error(ours: Array, theirs: Array) -> float:
@@ -151,13 +168,10 @@ def _original_parameters(converted: Converted) -> int:
     return sum(converted.sizes[source] for source in sources)
 
 
-def _elements(variables: Sequence[Any]) -> int:
+def elements(variables: Sequence[Any]) -> int:
+    """How many numbers are in variables."""
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
 def _one_or_all(several: Sequence[Any]) -> Any:
     return several[0] if len(several) == 1 else list(several)
-
-
-def _array(tensor: Any) -> Array:
-    return np.asarray(keras.ops.convert_to_numpy(tensor))

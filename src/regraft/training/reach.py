@@ -39,9 +39,18 @@ def _loss(model: keras.Model, x: Any) -> Any:
 def _tensorflow(model: keras.Model, variables: list[Any], x: list[Any]) -> list[Any]:
     import tensorflow as tf
 
-    with tf.GradientTape() as tape:
-        loss = _loss(model, [tf.constant(item) for item in x])
-    return tape.gradient(loss, [variable.value for variable in variables])
+    found: list[Any] = []
+
+    def traced(*given: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = _loss(model, list(given))
+        found.extend(tape.gradient(loss, [variable.value for variable in variables]))
+        return loss
+
+    # What is connected is known once it is traced, and nothing need be computed: on processors, TensorFlow 2.21 dies of
+    # the gradient of some 1 x 1 convolutions with strides.
+    tf.function(traced, autograph=False).get_concrete_function(*[tf.TensorSpec(item.shape, item.dtype) for item in x])
+    return found
 
 
 def _jax(model: keras.Model, variables: list[Any], x: list[Any]) -> list[Any]:

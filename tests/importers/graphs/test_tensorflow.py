@@ -124,6 +124,17 @@ def test_batch_normalisation_that_was_written_as_arithmetic_keeps_its_statistics
     assert len(layer.trainable_variables) == len(layer.non_trainable_variables) == 2
 
 
+def test_a_factor_of_one_between_a_product_and_its_bias_is_no_layer(tmp_path: Path) -> None:
+    def gemm(factor: float) -> Callable:
+        return lambda x: tf.reduce_max(x, [1, 2]) @ weights(4, 3) * tf.constant(factor) + weights(3)
+
+    model = graphs.convert(frozen(tmp_path, gemm(1.0))[0]).built.model
+    assert [tuple(variable.shape) for variable in model.trainable_variables] == [(4, 3), (3,)]
+    path, definition = frozen(tmp_path, gemm(2.0))
+    given = weights(3, 8, 8, 4)
+    holds(path, given, ran(definition, {"x:0": given}, "y:0"), tmp_path)
+
+
 def test_dropout_in_a_graph_is_dropout_at_its_rate(tmp_path: Path) -> None:
     def old(x):
         noise = tf.floor(0.75 + tf.random.uniform(tf.shape(x)))

@@ -9,7 +9,7 @@ import keras
 from regraft import formats
 from regraft.core.errors import SourceError
 from regraft.core.records import LoadReport
-from regraft.core.tensors import TensorArchive
+from regraft.core.tensors import TensorArchive, flat
 from regraft.importers.graphs import build, caffe, onnx, report, tensorflow, tflite
 from regraft.importers.graphs.build import Built
 from regraft.importers.graphs.neutral import Graph
@@ -34,6 +34,7 @@ class Converted:
         report: what became of every tensor.
         format: of the file.
         sizes: elements of every tensor of the file.
+        own: names of the values that the file itself has, as opposed to steps on the way to them that it does not.
     """
 
     built: Built
@@ -41,6 +42,7 @@ class Converted:
     report: LoadReport
     format: str
     sizes: Mapping[str, int]
+    own: frozenset[str]
 
 
 def convert(path: Path, input_size: int | None = None) -> Converted:
@@ -60,7 +62,8 @@ def convert(path: Path, input_size: int | None = None) -> Converted:
     graph = TABLES[archive.format](archive)
     built = build.build(graph, str(path), input_size)
     sizes = {name: tensor.size for name, tensor in archive.tensors.items()}
-    return Converted(built, graph, report.report(archive, built), archive.format, sizes)
+    own = frozenset(value for operation in flat(formats.graph(archive)).operations for value in operation.outputs)
+    return Converted(built, graph, report.report(archive, built), archive.format, sizes, own)
 
 
 def handles(request: Request) -> bool:

@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from regraft.core.errors import WorkError
+from regraft.importers.originals.ran import Array, Ran
 
-PACKAGE = "onnxruntime"
-
-Array = np.ndarray[Any, Any]
+PACKAGE = INSTALL = "onnxruntime"
 
 # Fields of ModelProto, GraphProto and ValueInfoProto.
 _GRAPH, _OUTPUT, _NAME = 7, 12, 1
@@ -24,12 +21,12 @@ def version() -> str:
     return f"{PACKAGE} {importlib.metadata.version(PACKAGE)}"
 
 
-def run(path: Path, given: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+def run(path: Path, batches: Sequence[Mapping[str, Array]], wanted: Sequence[str]) -> Ran:
     """Compute values of the graph, unoptimised, so that each is what its operation says.
 
     Args:
         path: the file.
-        given: arrays for the inputs, with the batch that the file was written for.
+        batches: arrays for the inputs, each with the batch that the file was written for.
         wanted: names of values anywhere in the graph.
 
     Raises:
@@ -43,8 +40,8 @@ def run(path: Path, given: Mapping[str, Array], wanted: Sequence[str]) -> dict[s
     try:
         session = runtime.InferenceSession(_asking_for(path, wanted), options, providers=["CPUExecutionProvider"])
         types = {item.name: item.type for item in session.get_inputs()}
-        feed = {name: values.astype(_dtype(types[name])) for name, values in given.items()}
-        return dict(zip(wanted, session.run(list(wanted), feed), strict=True))
+        feeds = [{name: values.astype(_dtype(types[name])) for name, values in given.items()} for given in batches]
+        return Ran(tuple(dict(zip(wanted, session.run(list(wanted), feed), strict=True)) for feed in feeds))
     except Exception as error:  # Its errors have no class in common.
         reason = " ".join(str(error).split())[:200]
         raise WorkError(f"{version()} does not run '{path}': {reason}; leave --check out") from error

@@ -6,6 +6,9 @@ from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Node
 from regraft.importers.graphs.values import Constant
 
+# A single one, as a scalar or in a list.
+_ONE = (1, [1])
+
 
 def of(node: Node, build: Builder, outputs: int, channels: int | None = None) -> Constant | None:
     """The bias for so many outputs, flat; None where there is none.
@@ -22,20 +25,37 @@ def of(node: Node, build: Builder, outputs: int, channels: int | None = None) ->
     added = _addition(node, build)
     if added is None:
         return None
-    follower, constant = added
+    steps, constant = added
     axis = node.settings.get("channels", -1) if channels is None else channels
     if not _is_per_channel(constant.values.shape, axis, outputs, build, node):
         return None
-    build.absorb(follower, node)
+    for before, step in zip((node, *steps), steps, strict=False):
+        build.absorb(step, before)
     return constant.of(constant.values.reshape(-1))
 
 
-def _addition(node: Node, build: Builder) -> tuple[Node, Constant] | None:
-    follower = build.follower(node, "binary")
-    if follower is None or follower.settings["function"] != "add":
-        return None
-    others = [build.value(name) for name in follower.inputs if name != node.outputs[0]]
-    return (follower, others[0]) if len(others) == 1 and isinstance(others[0], Constant) else None
+def _addition(node: Node, build: Builder) -> tuple[list[Node], Constant] | None:
+    """The operations up to the addition, and what is added.
+
+    Converters write the factor of a `Gemm` out, though it is one: between a product and its bias it says nothing.
+    """
+    steps: list[Node] = []
+    while (follower := build.follower(steps[-1] if steps else node, "binary")) is not None:
+        constant = _other(follower, build)
+        steps.append(follower)
+        if constant is None:
+            return None
+        if follower.settings["function"] == "add":
+            return steps, constant
+        if follower.settings["function"] != "multiply" or constant.learns or constant.values.tolist() not in _ONE:
+            return None
+    return None
+
+
+def _other(follower: Node, build: Builder) -> Constant | None:
+    """The constant of an operation on two values of which one is known already."""
+    found = [value for name in follower.inputs if isinstance(value := build.value(name), Constant)]
+    return found[0] if len(found) == 1 else None
 
 
 def _is_per_channel(shape: tuple[int, ...], axis: int, outputs: int, build: Builder, node: Node) -> bool:
