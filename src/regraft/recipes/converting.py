@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from regraft import formats
 from regraft.core import plain, storage
 from regraft.core.errors import ProofError, RequestError
 from regraft.core.records import Conversion, LoadReport, Parity
-from regraft.importers import graphs, opening
+from regraft.core.tensors import Shape
+from regraft.importers import graphs, opening, originals, torch_module
 from regraft.importers.graphs import Converted
-from regraft.importers.pretrained import Request, require_finite
+from regraft.importers.pretrained import Ends, Request, Source, require_finite
 from regraft.recipes import parity
 from regraft.recipes.inspecting import is_file
 
@@ -25,22 +27,31 @@ INSIDE = "regraft.json"
 
 
 def convert(
-    source: str | os.PathLike[str],
+    source: Source,
     out: str | os.PathLike[str],
     *,
     check: bool = False,
     architecture: str | None = None,
     input_size: int | None = None,
+    example: Any = None,
+    inputs: str | Iterable[str] | Mapping[str, Shape | None] | None = None,
+    outputs: str | Iterable[str] | None = None,
+    signature: str | None = None,
 ) -> Conversion:
     """Write a network as a `.keras` file, which opens in plain Keras on every backend.
 
     Args:
-        source: a file of any format that holds a graph or a model, or an address; as `regraft.open` takes it.
+        source: a file of any format that holds a graph or a model, an address, or a `torch.nn.Module` with an
+            example; as `regraft.open` takes it.
         out: the file to write; an existing one is replaced. What became of every tensor, and the proof, are in it as
             `regraft.json`.
         check: run the original as well, on the same examples, and write nothing where the two differ.
         architecture: what builds the network where the source holds only weights.
         input_size: height and width in pixels, where the source leaves them open.
+        example: what a `torch.nn.Module` is called with, as `regraft.open` takes it.
+        inputs: the values of a graph file that the network is to begin at, as `regraft.open` takes them.
+        outputs: the values that it is to end at.
+        signature: of a SavedModel, whose ends it is to have.
 
     Raises:
         RequestError: the source cannot be opened, `out` does not end in `.keras`, or the original cannot be run.
@@ -48,9 +59,12 @@ def convert(
         StorageError: the disk refused.
     """
     path = _ending_right(Path(out))
-    request = Request(os.fspath(source), os.fspath(source), architecture, input_size)
+    ends = Ends.of(inputs, outputs, signature)
+    if torch_module.is_module(source):
+        return _module(source, example, path, check)
+    request = Request(os.fspath(source), os.fspath(source), architecture, input_size, ends=ends)
     if graphs.handles(request):
-        converted = graphs.convert(Path(request.text), input_size)
+        converted = graphs.convert(Path(request.text), input_size, ends)
         model, load = converted.built.model, converted.report
         require_finite(model, request.text)
     else:
@@ -60,31 +74,73 @@ def convert(
                 f"expected a graph file ({', '.join(graphs.TABLES)}) to check, found '{source}', which Keras opens "
                 "itself; leave --check out"
             )
-        opened = opening.open(source, architecture=architecture, input_size=input_size)
+        opened = opening.open(
+            source,
+            architecture=architecture,
+            input_size=input_size,
+            example=example,
+            inputs=inputs,
+            outputs=outputs,
+            signature=signature,
+        )
         model, load = opened.model, opened.report
+    return _written(path, model, load, request.text, converted, Path(request.text) if check else None)
+
+
+def _module(module: Any, example: Any, path: Path, check: bool) -> Conversion:
+    """A live module of PyTorch; with a proof, it is the original that is run."""
+    text = opening.named(module)
+    with torch_module.built(module, example, text) as made:
+        model = made.converted.built.model
+        require_finite(model, text)
+        original = made.exported.path if check else None
+        runtime = originals.torch_module.Runtime(made.exported) if check else None
+        return _written(path, model, made.converted.report, text, made.converted, original, runtime)
+
+
+def _written(
+    path: Path,
+    model: keras.Model,
+    load: LoadReport,
+    text: str,
+    converted: Converted | None,
+    original: Path | None,
+    runtime: Any = None,
+) -> Conversion:
+    """Write the model with what is to be told about it.
+
+    Args:
+        path: the file to write.
+        model: the network.
+        load: what became of the tensors.
+        text: the source in words.
+        converted: what the network was made from, where it was a graph.
+        original: the file to compare with; None where there is to be no proof.
+        runtime: what runs the original, where it is not what the format says.
+    """
     with storage.replacing(path) as partial:
         model.save(partial)
-        proof = _proven(converted, partial, Path(request.text)) if converted and check else None
-        done = _conversion(request.text, path, model, load, converted, proof)
+        proof = _proven(converted, partial, original, text, runtime) if converted and original else None
+        done = _conversion(text, path, model, load, converted, proof)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(INSIDE, json.dumps(_about(done), ensure_ascii=False, indent=2))
     return done
 
 
-def _proven(converted: Converted, written: Path, original: Path) -> Parity:
+def _proven(converted: Converted, written: Path, original: Path, text: str, runtime: Any) -> Parity:
     """The proof, for the model as it was written.
 
     Raises:
         ProofError: it does not hold.
     """
     loaded: Any = keras.saving.load_model(written, compile=False)
-    proof = parity.compare(converted, loaded, original)
+    proof = parity.compare(converted, loaded, original, runtime=runtime)
     if not proof.holds:
-        raise ProofError(_disproved(proof, original))
+        raise ProofError(_disproved(proof, text))
     return proof
 
 
-def _disproved(proof: Parity, original: Path) -> str:
+def _disproved(proof: Parity, original: str) -> str:
     if proof.without_gradient:
         return f"no gradient reaches {', '.join(proof.without_gradient[:3])} of '{original}'; nothing was written"
     place = proof.first_divergence or "the output"

@@ -8,6 +8,9 @@ import importlib.util
 from types import ModuleType
 
 from regraft.core.errors import RequestError
+from regraft.importers.originals import torch_module
+
+__all__ = ["RUNTIMES", "runtime", "torch_module"]
 
 # From the name of a format to the file here that runs it.
 RUNTIMES = {"onnx": "onnxruntime"}
