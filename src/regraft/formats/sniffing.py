@@ -5,11 +5,18 @@ import zipfile
 from pathlib import Path
 
 from regraft.core.errors import CorruptFileError, SourceError, nearest
-from regraft.formats import hdf5, protobuf, pytorch, safetensors, sharded, tfjs
+from regraft.formats import hdf5, protobuf, pytorch, safetensors, sharded, tensorflow_text, tfjs
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
     "keras-npz": "a Keras model with NumPy weights",
+}
+
+# The formats of TensorFlow's graphs as text.
+_TEXTS = {
+    tensorflow_text.GRAPH: "tensorflow-graph",
+    tensorflow_text.META_GRAPH: "tensorflow-meta-graph",
+    tensorflow_text.SAVED_MODEL: "tensorflow-saved-model",
 }
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -73,7 +80,12 @@ def _file(path: Path) -> str | None:
         found = recognise(head, tail, size, path)
         if found:
             return found
-    return _checkpoint_data(path) or protobuf.kind(path) or _damaged_graph(path, head)
+    return (
+        _checkpoint_data(path)
+        or _TEXTS.get(tensorflow_text.kind(path) or "")
+        or protobuf.kind(path)
+        or _damaged_graph(path, head)
+    )
 
 
 def _damaged_graph(path: Path, head: bytes) -> str | None:
