@@ -172,9 +172,9 @@ def test_many_large_calls_are_refused(tmp_path):
         formats.graph(formats.read(_saved(tmp_path, [_FEED, *calls], _function("f", body, "n499:y:0"))))
 
 
-def test_a_text_file_is_asked_for_in_binary(tmp_path):
+def test_a_text_file_without_a_graph_is_refused(tmp_path):
     (tmp_path / "saved_model.pbtxt").write_text("saved_model_schema_version: 1\n")
-    with pytest.raises(SourceError, match="found a SavedModel as text; save it again in binary form"):
+    with pytest.raises(CorruptFileError, match="holds no graph, it must have been cut off"):
         formats.read(tmp_path)
 
 

@@ -95,8 +95,8 @@ def test_a_wrong_weight_is_found_and_its_layer_named(source, tmp_path, monkeypat
     pytest.importorskip("onnxruntime")
     right = graphs.convert
 
-    def wrong(path, input_size=None):
-        converted = right(path, input_size)
+    def wrong(path, *more):
+        converted = right(path, *more)
         kernel = converted.built.model.get_layer("conv2").kernel
         kernel.assign(keras.ops.flip(kernel, axis=0))
         return converted

@@ -13,6 +13,7 @@ SUMMARY = "write any network as a .keras file, and prove that it computes what t
 EXAMPLE = """
 regraft convert network.onnx network.keras --check
 regraft convert frozen_graph.pb network.keras --check --json
+regraft convert graph.pb features.keras --inputs input --outputs conv5/Relu
 """
 
 _SHOWN = 8
@@ -35,6 +36,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-size", metavar="N", type=int, help="height and width in pixels, where SOURCE leaves them open"
     )
+    parser.add_argument(
+        "--inputs",
+        metavar="NAME",
+        nargs="+",
+        type=_given,
+        help="values of a graph that the network is to begin at: NAME, or NAME=28x28x1 where the file does not say the "
+        "shape",
+    )
+    parser.add_argument("--outputs", metavar="NAME", nargs="+", help="values of a graph that the network is to end at")
+    parser.add_argument("--signature", metavar="NAME", help="of a SavedModel, whose inputs and outputs it is to have")
 
 
 def run(arguments: argparse.Namespace) -> "Conversion":
@@ -54,7 +65,26 @@ def run(arguments: argparse.Namespace) -> "Conversion":
         check=arguments.check,
         architecture=arguments.architecture,
         input_size=arguments.input_size,
+        inputs=dict(arguments.inputs or ()),
+        outputs=arguments.outputs,
+        signature=arguments.signature,
     )
+
+
+def _given(text: str) -> tuple[str, tuple[int | None, ...] | None]:
+    """A name, and the shape after it if there is one."""
+    name, said, sizes = text.partition("=")
+    if not said:
+        return name, None
+    try:
+        shape = tuple(None if size == "?" else int(size) for size in sizes.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a shape without the batch such as 28x28x1, found '{sizes}'"
+        ) from None
+    if any(size is not None and size < 1 for size in shape):
+        raise argparse.ArgumentTypeError(f"expected sizes from 1 on, found '{sizes}'")
+    return name, shape
 
 
 def show(result: "Conversion") -> str:

@@ -1,5 +1,6 @@
 """What a model file holds, as plain data: tensors read when asked for, optimizer slots, and a graph of operations."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from regraft.core.errors import SourceError, nearest
 from regraft.core.separators import Step, separators
 
 Shape = tuple[int | None, ...]
@@ -86,6 +88,31 @@ class TensorArchive:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
 
+    def tensor(self, name: str) -> TensorEntry:
+        """The tensor of this name, which is read when its `read` is called.
+
+        Raises:
+            SourceError: there is none; the message names the nearest ones.
+        """
+        if name not in self.tensors:
+            raise SourceError(f"the file has no tensor '{name}'{nearest(name, self.tensors)}")
+        return self.tensors[name]
+
+    def matching(self, pattern: str) -> tuple[TensorEntry, ...]:
+        """The tensors whose whole name matches a regular expression, in their order; none of them is read."""
+        return tuple(entry for name, entry in self.tensors.items() if re.fullmatch(pattern, name))
+
+    def collection(self, name: str) -> tuple[str, ...]:
+        """What is in a collection of TensorFlow: names of operations, values or variables.
+
+        Raises:
+            SourceError: there is no such collection; the message names the nearest ones.
+        """
+        known: Mapping[str, tuple[str, ...]] = self.metadata.get("collections") or {}
+        if name not in known:
+            raise SourceError(f"the file has no collection '{name}'{nearest(name, known)}")
+        return known[name]
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -128,6 +155,38 @@ class OperationGraph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+
+    def operation(self, name: str) -> Operation:
+        """The operation of this name.
+
+        Raises:
+            SourceError: there is none; the message names the nearest ones.
+        """
+        found = next((operation for operation in self.operations if operation.name == name), None)
+        if found is None:
+            known = [operation.name for operation in self.operations]
+            raise SourceError(f"graph '{self.name}' has no operation '{name}'{nearest(name, known)}")
+        return found
+
+    def maker(self, value: str) -> Operation | None:
+        """The operation that makes a value; None where it is given, or is a tensor of the archive.
+
+        Raises:
+            SourceError: there is no such value.
+        """
+        found = next((operation for operation in self.operations if value in operation.outputs), None)
+        if found is None and value not in self.inputs and not self.readers(value):
+            known = [*self.inputs, *(made for operation in self.operations for made in operation.outputs)]
+            raise SourceError(f"graph '{self.name}' has no value '{value}'{nearest(value, known)}")
+        return found
+
+    def readers(self, value: str) -> tuple[Operation, ...]:
+        """The operations that read a value."""
+        return tuple(operation for operation in self.operations if value in operation.inputs)
+
+    def matching(self, pattern: str) -> tuple[Operation, ...]:
+        """The operations whose whole name matches a regular expression, in their order."""
+        return tuple(operation for operation in self.operations if re.fullmatch(pattern, operation.name))
 
     def separating(self) -> list[Operation]:
         """The operations that make a value which alone separates inputs from outputs, from the inputs upwards."""

@@ -24,6 +24,7 @@ from regraft.formats import (
     tensorflow_graph,
     tensorflow_meta_graph,
     tensorflow_saved_model,
+    tfjs,
     tflite,
     torchscript,
 )
@@ -45,6 +46,7 @@ FORMATS: dict[str, ModuleType] = {
         npy,
         pickles,
         caffe,
+        tfjs,
         tflite,
         tensorflow_checkpoint,
         tensorflow_graph,

@@ -30,11 +30,12 @@ class Word(str):
     __slots__ = ()
 
 
-def parsed(text: str) -> Block:
+def parsed(text: str, raw: bool = False) -> Block:
     """The fields of a message.
 
     Args:
         text: the message.
+        raw: whether texts may hold bytes that are no text; these are then what `surrogateescape` makes of them.
 
     Returns:
         The values of each name: numbers, booleans, texts, `Word`s, and blocks.
@@ -45,14 +46,15 @@ def parsed(text: str) -> Block:
     >>> parsed('name: "net" layer { type: "ReLU" } layer { pool: MAX pad: [1, 2] }')
     {'name': ['net'], 'layer': [{'type': ['ReLU']}, {'pool': ['MAX'], 'pad': [1, 2]}]}
     """
-    return _Reader(text).block("", 0)
+    return _Reader(text, raw).block("", 0)
 
 
 class _Reader:
     """The tokens of a text, and the one that is looked at."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, raw: bool) -> None:
         self._tokens = _tokens(text)
+        self._bytes = "surrogateescape" if raw else "strict"
         self._next()
 
     def _next(self) -> None:
@@ -120,7 +122,7 @@ class _Reader:
         parts: list[str] = []
         while self.kind == "text":
             inside: bytes = codecs.escape_decode(self.token[1:-1].encode("utf-8"))[0]  # pyright: ignore
-            parts.append(inside.decode("utf-8"))
+            parts.append(inside.decode("utf-8", self._bytes))
             self._next()
         return "".join(parts)
 

@@ -3,6 +3,7 @@
 The layouts are described in `pytorch_storages.py`, the names in `pytorch_names.py`.
 """
 
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from regraft.formats import (
     pickled_tree,
     pytorch_names,
     pytorch_optimizer,
+    sharded,
     stated_graph,
 )
 from regraft.formats import pytorch_storages as layouts
@@ -30,6 +32,10 @@ from regraft.formats.pytorch_storages import Saved
 NAME = "pytorch"
 TITLE = "PyTorch state dict, checkpoint or module (.pt, .pth, .th)"
 
+# Of shards, and of the index beside them.
+ENDINGS = (".bin", ".pt", ".pth")
+INDEX = ".bin.index.json"
+
 _SHOWN = 4
 # Classes that need no warning: PyTorch's own layers.
 _KNOWN = "torch.nn."
@@ -38,20 +44,28 @@ UNCHECKED = "the file was written without checksums: whether its values were alt
 
 
 def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArchive:
-    """Open a PyTorch file.
+    """Open a PyTorch file, an index of shards, or a folder with one.
 
     Args:
-        path: the file.
+        path: the file or folder.
         architecture: not used: names are the file's own.
 
     Raises:
-        CorruptFileError: the file is truncated or was altered.
+        CorruptFileError: a file is truncated or was altered, or lacks what the index says.
         SourceError: it holds no tensors, or asks to run what is no tensor, array, container or module.
     """
+    path = sharded.in_folder(path, ENDINGS[0], INDEX, f"pytorch_model{ENDINGS[0]}") if path.is_dir() else path
     with hdf5.refusing_damage(path):
-        saved = _saved(path)
-        modules = modules_of(saved, path)
-        return archive_of(NAME, path, saved, pickled_tree.leaves(saved.value, path), modules)
+        if path.name.endswith(".json"):
+            places: dict[str, Any] = dict(json.loads(path.read_bytes())["weight_map"])
+            return sharded.joined(NAME, path, places, _alone)
+        return _alone(path)
+
+
+def _alone(path: Path) -> TensorArchive:
+    saved = _saved(path)
+    modules = modules_of(saved, path)
+    return archive_of(NAME, path, saved, pickled_tree.leaves(saved.value, path), modules)
 
 
 def graph(archive: TensorArchive) -> OperationGraph:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from regraft.core.errors import CorruptFileError, SourceError, nearest
+from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import elements, extents, hdf5, stated_graph
+from regraft.formats import elements, extents, hdf5, sharded, stated_graph
 from regraft.formats.extents import Extent
 
 NAME = "safetensors"
@@ -33,8 +33,8 @@ DTYPES = {
 }
 # As the format says.
 _LONGEST_HEADER = 100_000_000
+_ENDING = ".safetensors"
 _INDEX = ".safetensors.index.json"
-_LONGEST_INDEX = 1 << 26
 _METADATA = "__metadata__"
 
 
@@ -49,12 +49,11 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: a file is truncated or was altered, or lacks what the index says.
         SourceError: a shard is not in the folder of its index, or there are several files and no index.
     """
-    path = _in_folder(path) if path.is_dir() else path
+    path = sharded.in_folder(path, _ENDING, _INDEX, "model.safetensors") if path.is_dir() else path
     with hdf5.refusing_damage(path):
         if path.name.endswith(".json"):
             return _of_shards(path)
-        tensors, metadata, warnings = _of_file(path)
-    return TensorArchive(NAME, tensors, None, None, {"path": str(path), **metadata}, tuple(warnings))
+        return _alone(path)
 
 
 def graph(archive: TensorArchive) -> OperationGraph:
@@ -74,25 +73,7 @@ def graph(archive: TensorArchive) -> OperationGraph:
 
 def is_index(path: Path) -> bool:
     """Whether a file is an index of safetensors shards."""
-    if path.stat().st_size > _LONGEST_INDEX:
-        return False
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return False
-    shards = cast(dict[str, Any], found).get("weight_map") if isinstance(found, dict) else None
-    return isinstance(shards, dict) and any(str(name).endswith(".safetensors") for name in cast(Any, shards).values())
-
-
-def _in_folder(folder: Path) -> Path:
-    files = sorted(item for item in folder.iterdir() if item.name.endswith((".safetensors", _INDEX)))
-    indexes = [item for item in files if item.name.endswith(_INDEX)]
-    if len(indexes) == 1 or len(files) == 1:
-        return indexes[0] if indexes else files[0]
-    raise SourceError(
-        f"'{folder}' holds {len(files)} safetensors files and {len(indexes)} indexes; expected one file or one index; "
-        f"say which{nearest('model.safetensors', [item.name for item in files])}"
-    )
+    return sharded.is_index(path, (_ENDING,))
 
 
 def _of_file(path: Path) -> tuple[dict[str, TensorEntry], dict[str, Any], list[str]]:
@@ -169,40 +150,9 @@ def _entry(path: Path, name: str, about: Mapping[str, Any], content: Extent) -> 
 def _of_shards(path: Path) -> TensorArchive:
     """The tensors that an index names, each in its shard."""
     index = json.loads(path.read_bytes(), object_pairs_hook=_without_doubles)
-    places = cast(dict[str, Any], index["weight_map"])
-    warnings: list[str] = []
-    held: dict[str, dict[str, TensorEntry]] = {}
-    for shard in dict.fromkeys(places.values()):
-        held[shard], _, about = _of_file(_shard(path, shard))
-        warnings += about
-    tensors: dict[str, TensorEntry] = {}
-    for name, shard in places.items():
-        if name not in held[shard]:
-            raise CorruptFileError(
-                f"'{path}' says that tensor '{name}' is in '{shard}', which lacks it; get both again"
-            )
-        tensors[name] = held[shard].pop(name)
-    unnamed = [name for shard in held.values() for name in shard]
-    if unnamed:
-        warnings.append(
-            f"{len(unnamed)} tensors of the shards are not in the index and were left out: {unnamed[0]}, ..."
-        )
-    metadata = {"path": str(path), "shards": list(held)}
-    return TensorArchive(NAME, tensors, None, None, metadata, tuple(warnings))
+    return sharded.joined(NAME, path, cast(dict[str, Any], index["weight_map"]), _alone)
 
 
-def _shard(index: Path, name: Any) -> Path:
-    """A shard beside its index; nothing elsewhere is opened, whatever the index or a link says.
-
-    The store of the Hugging Face Hub is known: there a snapshot's files are links into the `blobs` of its own model.
-    """
-    shard = index.parent / str(name)
-    if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
-        raise SourceError(f"'{index}' names the shard '{name}', which is not in its folder; expected a plain file name")
-    if not shard.is_file():
-        raise CorruptFileError(f"'{index}' names the shard '{name}', which is not there; get it again")
-    target, home = shard.resolve(), index.resolve().parent
-    store = index.absolute().parents[2] / "blobs" if len(index.absolute().parents) > 2 else None
-    if target.parent not in (home, index.parent.resolve(), store and store.resolve()):
-        raise SourceError(f"the shard '{shard}' is a link to '{target}', out of its folder; copy the file there")
-    return shard
+def _alone(path: Path) -> TensorArchive:
+    tensors, metadata, warnings = _of_file(path)
+    return TensorArchive(NAME, tensors, None, None, {"path": str(path), **metadata}, tuple(warnings))

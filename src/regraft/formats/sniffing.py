@@ -5,11 +5,18 @@ import zipfile
 from pathlib import Path
 
 from regraft.core.errors import CorruptFileError, SourceError, nearest
-from regraft.formats import hdf5, protobuf, safetensors
+from regraft.formats import hdf5, protobuf, pytorch, safetensors, sharded, tensorflow_text, tfjs
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
     "keras-npz": "a Keras model with NumPy weights",
+}
+
+# The formats of TensorFlow's graphs as text.
+_TEXTS = {
+    tensorflow_text.GRAPH: "tensorflow-graph",
+    tensorflow_text.META_GRAPH: "tensorflow-meta-graph",
+    tensorflow_text.SAVED_MODEL: "tensorflow-saved-model",
 }
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -47,7 +54,11 @@ def _folder(path: Path) -> str | None:
         return "keras-folder"
     if "checkpoint" in names or any(name.endswith(".index") for name in names):
         return "tensorflow-checkpoint"
-    return "safetensors" if any(name.endswith(".safetensors") for name in names) else None
+    if any(name.endswith(".safetensors") for name in names):
+        return "safetensors"
+    if any(name.endswith(pytorch.INDEX) for name in names):
+        return "pytorch"
+    return "tfjs" if tfjs.FILE in names and tfjs.is_model(path / tfjs.FILE) else None
 
 
 def _file(path: Path) -> str | None:
@@ -69,7 +80,12 @@ def _file(path: Path) -> str | None:
         found = recognise(head, tail, size, path)
         if found:
             return found
-    return _checkpoint_data(path) or protobuf.kind(path) or _damaged_graph(path, head)
+    return (
+        _checkpoint_data(path)
+        or _TEXTS.get(tensorflow_text.kind(path) or "")
+        or protobuf.kind(path)
+        or _damaged_graph(path, head)
+    )
 
 
 def _damaged_graph(path: Path, head: bytes) -> str | None:
@@ -144,7 +160,11 @@ def _is_tar(path: Path) -> bool:
 def _safetensors(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
     if head[8:10] in (b'{"', b"{}", b"{ ") and int.from_bytes(head[:8], "little") < 1 << 32:
         return "safetensors"
-    return "safetensors" if head.lstrip()[:1] == b"{" and safetensors.is_index(path) else None
+    if head.lstrip()[:1] != b"{":
+        return None
+    if safetensors.is_index(path):
+        return "safetensors"
+    return "pytorch" if sharded.is_index(path, pytorch.ENDINGS) else "tfjs" if tfjs.is_model(path) else None
 
 
 def _checkpoint_data(path: Path) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import hdf5, wire
+from regraft.formats import hdf5, tensorflow_text
 from regraft.formats.tensorflow_ends import ends
 from regraft.formats.tensorflow_nodes import CONSTANT, VARIABLES, Graph, all_nodes, constants
 from regraft.formats.tensorflow_nodes import graph as graph_in
@@ -14,7 +14,7 @@ from regraft.formats.tensorflow_operations import PLACEHOLDERS, graph_of, value_
 from regraft.formats.wire import Message
 
 NAME = "tensorflow-graph"
-TITLE = "frozen TensorFlow graph (.pb)"
+TITLE = "frozen TensorFlow graph (.pb, .pbtxt)"
 
 
 def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArchive:
@@ -29,7 +29,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     """
     with hdf5.refusing_damage(path):
         graph = _parsed(path, hdf5.stamp(path))
-        tensors = constants(all_nodes(graph), path, wire.mapped(path))
+        tensors = constants(all_nodes(graph), path, tensorflow_text.content(path))
     return TensorArchive(NAME, tensors, None, None, {**described(graph), "path": str(path)}, about(graph))
 
 
@@ -50,7 +50,7 @@ def graph(archive: TensorArchive) -> OperationGraph:
 # The graph of a file is asked for right after the file was opened.
 @functools.lru_cache(maxsize=1)
 def _parsed(path: Path, stamp: tuple[int, int]) -> Graph:
-    whole = wire.mapped(path)
+    whole = tensorflow_text.content(path)
     return graph_in(Message(whole), whole)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive, TensorEntry
-from regraft.formats import hdf5, tensorflow_checkpoint, wire
+from regraft.formats import hdf5, tensorflow_checkpoint, tensorflow_text
 from regraft.formats.tensorflow_ends import Ends, ends
 from regraft.formats.tensorflow_graph import about, described, held
 from regraft.formats.tensorflow_nodes import Graph, all_nodes, constants, signature
@@ -88,7 +88,7 @@ def graph_at(path: Path) -> OperationGraph:
 # The graph of a file is asked for right after the file was opened.
 @functools.lru_cache(maxsize=1)
 def _parsed(path: Path, stamp: tuple[int, int]) -> MetaGraph:
-    whole = wire.mapped(path)
+    whole = tensorflow_text.content(path)
     return meta_graph(Message(whole), whole)
 
 
@@ -132,7 +132,7 @@ def assembled(kind: str, path: Path, meta: MetaGraph, weights: TensorArchive | N
     """
     tensors: dict[str, TensorEntry] = dict(weights.tensors) if weights else {}
     optimizer: OptimizerEntry | None = weights.optimizer if weights else None
-    for name, tensor in constants(all_nodes(meta.graph), path, wire.mapped(path)).items():
+    for name, tensor in constants(all_nodes(meta.graph), path, tensorflow_text.content(path)).items():
         tensors.setdefault(name, tensor)
     metadata = {
         **described(meta.graph),
@@ -150,7 +150,7 @@ def assembled(kind: str, path: Path, meta: MetaGraph, weights: TensorArchive | N
 
 
 def _checkpoint(path: Path) -> Path | None:
-    prefix = path.with_name(path.name.removesuffix(tensorflow_checkpoint.META))
+    prefix = path.with_name(path.name.removesuffix(tensorflow_text.ENDING).removesuffix(tensorflow_checkpoint.META))
     if prefix == path:
         return None
     shards = sorted(path.parent.glob(f"{prefix.name}{_SHARD}?????"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import TensorEntry
-from regraft.formats import hdf5, wire
+from regraft.formats import hdf5, tensorflow_text, wire
 from regraft.formats.tensorflow_types import constant, constant_claim, shape_of, type_name
 from regraft.formats.wire import Message
 
@@ -180,6 +180,8 @@ def _read_constant(path: Path, stamp: tuple[int, int], start: int, size: int) ->
     with hdf5.refusing_damage(path), path.open("rb") as file:
         if hdf5.stamp(path) != stamp:
             raise CorruptFileError(f"'{path}' was replaced while it was in use; open it again")
+        if tensorflow_text.is_text(path):
+            return constant(Message(tensorflow_text.content(path)[start : start + size]))
         file.seek(start)
         return constant(Message(file.read(size)))
 

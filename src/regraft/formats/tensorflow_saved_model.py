@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regraft.core.errors import CorruptFileError, SourceError
+from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import hdf5, tensorflow_checkpoint, tensorflow_meta_graph, wire
+from regraft.formats import hdf5, tensorflow_checkpoint, tensorflow_meta_graph, tensorflow_text
 from regraft.formats.tensorflow_meta_graph import MetaGraph, assembled, meta_graph, operations
 from regraft.formats.wire import Message
 
@@ -24,11 +24,10 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     """Open a SavedModel: signatures, variables by name, optimizer slots, constants of the graph.
 
     Args:
-        path: its folder, or its `saved_model.pb`.
+        path: its folder, or its `saved_model.pb` or `.pbtxt`.
         architecture: not needed, the file has its own.
 
     Raises:
-        SourceError: it is written as text.
         CorruptFileError: a file is absent, truncated or was altered.
     """
     folder = path if path.is_dir() else path.parent
@@ -59,16 +58,14 @@ def graph(archive: TensorArchive) -> OperationGraph:
 def _file(path: Path, folder: Path) -> Path:
     if path.is_file():
         return path
-    if not (folder / FILE).is_file():
-        raise SourceError(f"expected '{FILE}' in '{folder}', found a SavedModel as text; save it again in binary form")
-    return folder / FILE
+    return folder / (FILE if (folder / FILE).is_file() else TEXT)
 
 
 # The graph of a file is asked for right after the file was opened.
 @functools.lru_cache(maxsize=1)
 def _parsed(file: Path, stamp: tuple[int, int]) -> MetaGraph:
     """The graph that serves; the first, where none says that it does."""
-    whole = wire.mapped(file)
+    whole = tensorflow_text.content(file)
     versions = [meta_graph(message, whole) for message in Message(whole).messages(2)]
     if not versions:
         raise CorruptFileError(f"'{file}' holds no graph, it must have been cut off; get the file again")

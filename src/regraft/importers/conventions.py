@@ -5,7 +5,7 @@ do it themselves; and that of torchvision's and timm's weights, for the networks
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ import numpy as np
 from regraft.core.input_spec import CONVENTIONS, InputSpec
 from regraft.core.progress import warn
 from regraft.graph import flow, names
+from regraft.importers.pretrained import Convention
 
 DEFAULT_SIZE = 224
 
@@ -95,13 +96,19 @@ _OWN_PREPROCESSING = ("Resizing", "CenterCrop", "Rescaling", "Normalization")
 _ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")
 
 
-def input_spec(model: keras.Model, preprocessing: str | None = None, size: int | None = None) -> InputSpec:
+def input_spec(
+    model: keras.Model,
+    preprocessing: str | None = None,
+    size: int | None = None,
+    stated: Convention | None = None,
+) -> InputSpec:
     """What the model expects at its input; warns where that had to be assumed.
 
     Args:
         model: any model; where its input is not one tensor of known rank, the result has an empty shape.
         preprocessing: the convention that the user asked for, if any.
         size: height and width in pixels, used where the model leaves them open.
+        stated: what the source says beside the model.
 
     Raises:
         RequestError: `preprocessing` is not a convention, or not one for this number of channels.
@@ -112,6 +119,10 @@ def input_spec(model: keras.Model, preprocessing: str | None = None, size: int |
         return spec.with_convention(preprocessing)
     if not spec.is_picture:
         return spec
+    if stated is not None and all(len(part) in (1, spec.channels) for part in (stated.scale, stated.offset)):
+        return replace(
+            spec, scale=stated.scale, offset=stated.offset, order=stated.order, name="stated", origin="stated"
+        )
     if scales_itself(model):
         return spec.with_convention("raw", "stated")
     # The conventions with one mean for each of three channels say nothing about a network for another number.

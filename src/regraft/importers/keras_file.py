@@ -24,7 +24,7 @@ from regraft.importers import architecture, families, keras_legacy, screening, s
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
 SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
-_KERAS = {*SUFFIX, "keras-weights"}
+_KERAS = {*SUFFIX, "keras-weights", "tfjs"}
 _ADDRESS = re.compile(r"[a-z0-9]{2,}:(//|[A-Z])")
 
 
@@ -62,7 +62,7 @@ def load(request: Request) -> Opened:
             f"'{path}' holds {held} but no architecture; say which with --architecture keras:NAME?... or "
             "package.module:function"
         )
-    if keras_legacy.is_old(archive) and not request.trust:
+    if archive.format == "tfjs" or (keras_legacy.is_old(archive) and not request.trust):
         return keras_legacy.load(archive, path)
     if not request.trust:
         screening.refuse_what_is_not_keras(archive.config, str(path))

@@ -1,17 +1,21 @@
 """What opening a source gives, and what each kind of source is asked for."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
 
 from regraft.core.errors import SourceError
-from regraft.core.input_spec import InputSpec
+from regraft.core.input_spec import InputSpec, Order
 from regraft.core.records import LoadReport
+from regraft.core.tensors import Shape
 from regraft.graph import names
 
-Source = str | os.PathLike[str] | keras.Model
+# A module of PyTorch is a source too; its type is not named, because PyTorch need not be there.
+Source = str | os.PathLike[str] | keras.Model | Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,46 @@ class Pretrained:
     classes: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """How a source says that its pictures are prepared: `channels_in_order(x) * scale + offset`, x from 0 to 255."""
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where the wanted part of a graph begins and ends.
+
+    Attributes:
+        inputs: names of values, each with its shape without the batch where the user says it; none of them: those that
+            the file states.
+        outputs: names of values; none: those that the file states.
+        signature: of a SavedModel, whose ends they are where none are named.
+    """
+
+    inputs: Mapping[str, Shape | None] = field(default_factory=dict[str, Shape | None])
+    outputs: tuple[str, ...] = ()
+    signature: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        inputs: str | Iterable[str] | Mapping[str, Shape | None] | None,
+        outputs: str | Iterable[str] | None,
+        signature: str | None,
+    ) -> "Ends | None":
+        """The ends that a user named, in whatever way; None where nothing was named."""
+        if not inputs and not outputs and not signature:
+            return None
+        given = [inputs] if isinstance(inputs, str) else inputs or ()
+        wanted = [outputs] if isinstance(outputs, str) else outputs or ()
+        named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given)
+        return cls(named, tuple(wanted), signature or "")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """What the user asked to open; every kind of source takes from it what it needs.
@@ -44,6 +88,8 @@ class Request:
         input_size: height and width in pixels, where the source can be built for any.
         weights: instead of the source's own: `imagenet`, `none`, or a path.
         trust: whether code in the file may be run.
+        example: what a module of PyTorch is called with.
+        ends: the values of a graph between which the network is to be.
     """
 
     source: Source
@@ -52,6 +98,8 @@ class Request:
     input_size: int | None = None
     weights: str | None = None
     trust: bool = False
+    example: Any = None
+    ends: Ends | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +112,7 @@ class Opened:
         size: height and width in pixels that it was published for, where the kind knows it.
         classes: names of its outputs, where the source says them.
         inputs: the input convention, where the source says it and the model's layers do not.
+        convention: how its pictures are prepared, where the source says it.
     """
 
     model: keras.Model
@@ -71,6 +120,7 @@ class Opened:
     size: int | None = None
     classes: tuple[str, ...] | None = None
     inputs: InputSpec | None = None
+    convention: Convention | None = None
 
 
 def require_picture(pretrained: Pretrained) -> None:

@@ -1,9 +1,11 @@
 """Any network as a `.keras` file, with proof that it is the same network."""
 
 import dataclasses
+import functools
 import json
 import os
 import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,13 @@ from regraft import formats
 from regraft.core import digest, plain, storage
 from regraft.core.errors import ProofError, RequestError
 from regraft.core.records import Conversion, LoadReport, Parity
+from regraft.core.tensors import Shape
 from regraft.formats import keras_proof, torchscript
-from regraft.importers import graphs, opening, state_dict
+from regraft.importers import graphs, opening, originals, state_dict, torch_module
 from regraft.importers.graphs import Converted
 from regraft.importers.originals import files
 from regraft.importers.originals import keras as keras_originals
-from regraft.importers.pretrained import Request, describe_inputs, require_finite
+from regraft.importers.pretrained import Ends, Request, Source, describe_inputs, require_finite
 from regraft.recipes import keras_parity, parity
 from regraft.recipes.inspecting import is_file
 
@@ -29,22 +32,31 @@ INSIDE = keras_proof.INSIDE
 
 
 def convert(
-    source: str | os.PathLike[str],
+    source: Source,
     out: str | os.PathLike[str],
     *,
     check: bool = False,
     architecture: str | None = None,
     input_size: int | None = None,
+    example: Any = None,
+    inputs: str | Iterable[str] | Mapping[str, Shape | None] | None = None,
+    outputs: str | Iterable[str] | None = None,
+    signature: str | None = None,
 ) -> Conversion:
     """Write a network as a `.keras` file, which opens in plain Keras on every backend.
 
     Args:
-        source: a file of any format that holds a graph or a model, or an address; as `regraft.open` takes it.
+        source: a file of any format that holds a graph or a model, an address, or a `torch.nn.Module` with an
+            example; as `regraft.open` takes it.
         out: the file to write; an existing one is replaced. What became of every tensor, and the proof, are in it as
             `regraft.json`.
         check: run the original as well, on the same examples, and write nothing where the two differ.
         architecture: what builds the network where the source holds only weights.
         input_size: height and width in pixels, where the source leaves them open.
+        example: what a `torch.nn.Module` is called with, as `regraft.open` takes it.
+        inputs: the values of a graph file that the network is to begin at, as `regraft.open` takes them.
+        outputs: the values that it is to end at.
+        signature: of a SavedModel, whose ends it is to have.
 
     Raises:
         RequestError: the source cannot be opened, `out` does not end in `.keras`, or the original cannot be run.
@@ -52,15 +64,60 @@ def convert(
         StorageError: the disk refused.
     """
     path = ending_right(Path(out))
-    request = Request(os.fspath(source), os.fspath(source), architecture, input_size)
+    ends = Ends.of(inputs, outputs, signature)
+    if torch_module.is_module(source):
+        return _module(source, example, path, check)
+    request = Request(os.fspath(source), os.fspath(source), architecture, input_size, example=example, ends=ends)
     if check:
         _refuse_what_has_no_original(request)
     converted, model, load = _opened(request)
     _refuse_what_would_be_ignored(model, request)
+    prove = functools.partial(_proven, request, converted, model) if check else None
+    return _written(path, model, load, request.text, converted, prove)
+
+
+def _module(module: Any, example: Any, path: Path, check: bool) -> Conversion:
+    """A live module of PyTorch; with a proof, it is the original that is run."""
+    text = opening.named(module)
+    with torch_module.built(module, example, text) as made:
+        model = made.converted.built.model
+        require_finite(model, text)
+
+        def prove(written: Path) -> Parity:
+            runtime = originals.torch_module.Runtime(made.exported)
+            return parity.compare(made.converted, _read(written), made.exported.path, runtime=runtime)
+
+        return _written(path, model, made.converted.report, text, made.converted, prove if check else None)
+
+
+def _written(
+    path: Path,
+    model: keras.Model,
+    load: LoadReport,
+    text: str,
+    converted: Converted | None,
+    prove: Callable[[Path], Parity] | None,
+) -> Conversion:
+    """Write the model with what is to be told about it.
+
+    Args:
+        path: the file to write.
+        model: the network.
+        load: what became of the tensors.
+        text: the source in words.
+        converted: what the network was made from, where it was a graph.
+        prove: compares the file that was written with the original; None where there is to be no proof.
+
+    Raises:
+        ProofError: the proof does not hold.
+    """
     with storage.replacing(path) as partial:
         model.save(partial)
-        proof = _proven(request, converted, model, partial) if check else None
-        done = _conversion(request.text, path, model, load, converted, proof)
+        proof = prove(partial) if prove else None
+        if proof is not None and not proof.holds:
+            raise ProofError(_disproved(proof, text))
+        proof = proof and dataclasses.replace(proof, written=_members(partial))
+        done = _conversion(text, path, model, load, converted, proof)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(INSIDE, json.dumps(_about(done), ensure_ascii=False, indent=2))
     return done
@@ -95,30 +152,35 @@ def _refuse_what_would_be_ignored(model: keras.Model, request: Request) -> None:
 
 def _opened(request: Request) -> tuple[Converted | None, keras.Model, LoadReport]:
     if graphs.handles(request):
-        converted = graphs.convert(Path(request.text), request.input_size)
+        converted = graphs.convert(Path(request.text), request.input_size, request.ends)
         require_finite(converted.built.model, request.text)
         return converted, converted.built.model, converted.report
-    opened = opening.open(request.source, architecture=request.architecture, input_size=request.input_size)
+    ends = request.ends or Ends()
+    opened = opening.open(
+        request.source,
+        architecture=request.architecture,
+        input_size=request.input_size,
+        example=request.example,
+        inputs=ends.inputs,
+        outputs=ends.outputs,
+        signature=ends.signature,
+    )
     return None, opened.model, opened.report
 
 
 def _proven(request: Request, converted: Converted | None, model: keras.Model, written: Path) -> Parity:
-    """The proof, for the model as it was written.
-
-    Raises:
-        ProofError: it does not hold.
-    """
+    """The proof, for the model as it was written."""
     path = Path(request.text)
-    loaded: Any = keras.saving.load_model(written, compile=False)
+    loaded = _read(written)
     if converted is not None:
-        proof = parity.compare(converted, loaded, path)
-    elif is_file(request.text):
-        proof = keras_parity.compare(loaded, keras_originals.original(path, model), files.checksums(path))
-    else:
-        proof = keras_parity.compare(loaded, keras_originals.Original(model, keras_originals.today()), {})
-    if not proof.holds:
-        raise ProofError(_disproved(proof, request.text))
-    return dataclasses.replace(proof, written=_members(written))
+        return parity.compare(converted, loaded, path)
+    if is_file(request.text):
+        return keras_parity.compare(loaded, keras_originals.original(path, model), files.checksums(path))
+    return keras_parity.compare(loaded, keras_originals.Original(model, keras_originals.today()), {})
+
+
+def _read(written: Path) -> Any:
+    return keras.saving.load_model(written, compile=False)
 
 
 def _members(written: Path) -> dict[str, str]:

@@ -29,7 +29,9 @@ _OPEN_SIZE = 16
 _OPEN_SIDE = 64
 
 
-def compare(converted: Converted, model: keras.Model, path: Path, examples: int = EXAMPLES) -> Parity:
+def compare(
+    converted: Converted, model: keras.Model, path: Path, examples: int = EXAMPLES, runtime: Any = None
+) -> Parity:
     """Run both networks on random examples.
 
     Args:
@@ -37,14 +39,19 @@ def compare(converted: Converted, model: keras.Model, path: Path, examples: int 
         model: the network as it was written and read again; its outputs are compared.
         path: the original.
         examples: how many; at least one batch of the size that the original was written for.
+        runtime: what runs the original, where it is not the one of its format; see `importers.originals`. It may have
+            `knows`, the values that it can compute.
 
     Raises:
         RequestError: what runs the original is not installed, or there is nothing that does.
         WorkError: the original cannot be run.
     """
-    runtime = originals.runtime(converted.format)
+    checksums = {} if runtime else files.checksums(path)
+    runtime = runtime or originals.runtime(converted.format)
     taken = _examples(converted, model, examples)
     values = _compared(converted)
+    if hasattr(runtime, "knows"):
+        values = {name: value for name, value in values.items() if name in runtime.knows(list(values))}
     theirs, notes = _original(converted, runtime, path, taken, list(values))
     layers = _layers(converted, taken, values, theirs)
     error = _output_error(converted, model, taken, theirs)
@@ -63,7 +70,7 @@ def compare(converted: Converted, model: keras.Model, path: Path, examples: int 
         trainable_parameters=elements(model.trainable_variables),
         original_parameters=_original_parameters(converted),
         without_gradient=unreached,
-        original_files=files.checksums(path),
+        original_files=checksums,
         notes=notes,
     )
 

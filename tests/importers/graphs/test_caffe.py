@@ -394,6 +394,33 @@ def test_what_keras_cannot_say_is_named_and_what_is_below_it_is_kept(layer, reas
     assert any(reason in line for line in said), said
 
 
+@pytest.mark.parametrize(
+    ("stated", "scale", "offset", "order"),
+    [
+        ("scale: 0.5 mean_value: 104 mean_value: 117 mean_value: 123", (0.5,), (-52.0, -58.5, -61.5), "bgr"),
+        ("mean_value: 128", (1.0,), (-128.0,), "bgr"),
+        ("scale: 0.25", (0.25,), (0.0,), "bgr"),
+    ],
+)
+def test_how_pictures_are_prepared_is_the_input_convention(stated, scale, offset, order, tmp_path):
+    kernel = _normal(2, 3, 3, 3)
+    settings = "convolution_param { num_output: 2 kernel_size: 3 bias_term: false }"
+    given = "input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } }"
+    data = f'layer {{ name: "data" type: "Input" top: "data" {given} transform_param {{ {stated} }} }}'
+    layer = f'layer {{ name: "conv" type: "Convolution" bottom: "data" top: "y" {settings} }}'
+    path = written(tmp_path, f"{data} {layer}", [("conv", "Convolution", [kernel])])
+    found = importers.open(path).inputs
+    assert (found.scale, found.offset, found.order) == (scale, offset, order)
+    assert (found.name, found.origin) == ("stated", "stated")
+    assert importers.open(path, preprocessing="tf").inputs.name == "tf"
+    with collecting_warnings() as said:
+        path = written(
+            tmp_path, f"{data} {layer}".replace(stated, 'mean_file: "m"'), [("conv", "Convolution", [kernel])]
+        )
+        assert importers.open(path).inputs.origin == "assumed"
+    assert "neither stated nor known" in said[0]
+
+
 def test_nothing_to_keep_is_refused(tmp_path):
     path = written(tmp_path, INPUT + _one("Python"), [PLAIN_WEIGHTS])
     path.rename(tmp_path / "n.caffemodel")

@@ -557,6 +557,103 @@ def test_learned_scales_and_offsets_are_trained(proof):
     assert converted.built.model.count_params() == 4 * 3 * 9 + 8
 
 
+def test_what_nobody_needs_does_not_keep_a_bias_apart(proof):
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["a"], "conv"),
+        helper.make_node("Add", ["a", "b"], ["y"], "added"),
+        helper.make_node("Relu", ["a"], ["nowhere"], "unread"),
+    ]
+    converted = proof.holds(model(nodes, PICTURE, {"k": weights(4, 3, 3, 3), "b": weights(4, 1, 1)}), batch=2)
+    assert [layer.name for layer in converted.built.model.layers] == ["x", "conv"]
+    assert dict(converted.report.renamed) == {"k": "conv/kernel", "b": "conv/bias"}
+
+
+def test_an_unknown_operation_on_constants_says_why(proof):
+    nodes = [
+        helper.make_node("Hardmax", ["k"], ["h"], "odd"),
+        helper.make_node("Relu", ["x"], ["r"], "relu"),
+        helper.make_node("Mul", ["r", "h"], ["y"], "scaled"),
+    ]
+    converted = proof.convert(model(nodes, PICTURE, {"k": weights(9, 8)}))
+    assert [(node.name, reason) for node, reason in converted.built.failed if reason] == [
+        ("odd", "no counterpart is known")
+    ]
+
+
+def test_types_are_taken_from_another_value(proof):
+    nodes = [
+        helper.make_node("CastLike", ["two", "x"], ["t"], "like"),
+        helper.make_node("Mul", ["x", "t"], ["m"], "twice"),
+        helper.make_node("CastLike", ["m", "x"], ["y"], "same"),
+    ]
+    converted = proof.holds(model(nodes, PICTURE, {"two": np.array(2, np.int64)}), batch=2)
+    assert converted.built.model.count_params() == 0
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+def test_a_batch_that_is_one_with_other_axes(softmax, proof):
+    """(batch, 6, 8) as batch * 6 rows, through a layer, apart again: nothing of one example goes into another."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "rows"], ["r"], "rows"),
+        helper.make_node("MatMul", ["r", "k"], ["m"], "dense"),
+        helper.make_node("Add", ["m", "b"], ["a"], "biased"),
+        helper.make_node("Softmax" if softmax else "Relu", ["a"], ["f"], "function"),
+        helper.make_node("Mul", ["f", "half"], ["h"], "halved"),
+        helper.make_node("Reshape", ["h", "apart"], ["y"], "apart"),
+    ]
+    held = {"rows": ints(-1, 8), "k": weights(8, 4), "b": weights(4), "half": np.float32(0.5), "apart": ints(-1, 6, 4)}
+    converted = proof.holds(model(nodes, ["N", 6, 8], held), batch=3)
+    assert [type(layer).__name__ for layer in converted.built.model.layers][:2] == ["InputLayer", "Dense"]
+    assert converted.built.model.output_shape == (None, 6, 4)
+
+
+def test_products_for_every_head_of_every_example(proof):
+    """As PyTorch writes attention: time first, batch and heads one axis, products of matrices for each of them."""
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], "time", perm=[1, 0, 2]),
+        helper.make_node("Shape", ["t"], ["s"], "size", start=1, end=2),
+        helper.make_node("Mul", ["s", "two"], ["bh"], "both"),
+        helper.make_node("Concat", ["six", "bh", "four"], ["shape"], "wanted", axis=0),
+        helper.make_node("Reshape", ["t", "shape"], ["h"], "heads"),
+        helper.make_node("Transpose", ["h"], ["q"], "query", perm=[1, 0, 2]),
+        helper.make_node("Transpose", ["h"], ["k"], "key", perm=[1, 2, 0]),
+        helper.make_node("MatMul", ["q", "k"], ["p"], "product"),
+        helper.make_node("Softmax", ["p"], ["w"], "weights", axis=-1),
+        helper.make_node("MatMul", ["w", "q"], ["o"], "attended"),
+        helper.make_node("Transpose", ["o"], ["u"], "back", perm=[1, 0, 2]),
+        helper.make_node("Concat", ["six", "s", "eight"], ["whole"], "as_before", axis=0),
+        helper.make_node("Reshape", ["u", "whole"], ["v"], "joined"),
+        helper.make_node("Transpose", ["v"], ["y"], "batch", perm=[1, 0, 2]),
+    ]
+    held = {name: ints(value) for name, value in {"two": 2, "four": 4, "six": 6, "eight": 8}.items()}
+    converted = proof.holds(model(nodes, ["N", 6, 8], held), batch=3)
+    assert sorted(converted.built.model.output_shape[1:]) == [6, 8]
+
+
+def test_what_is_one_with_the_batch_cannot_be_worked_on_alone(proof):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], "relu"),
+        helper.make_node("Reshape", ["r", "rows"], ["m"], "rows"),
+        helper.make_node("Softmax", ["m"], ["y"], "over_all", axis=0),
+    ]
+    converted = proof.convert(model(nodes, ["N", 6, 8], {"rows": ints(-1, 8)}))
+    ((node, reason),) = converted.built.failed
+    assert node.name == "over_all"
+    assert "along an axis that is one with the examples of the batch" in reason
+
+
+def test_a_token_before_every_sequence_learns(proof):
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"], "size", start=0, end=1),
+        helper.make_node("Concat", ["s", "rest"], ["shape"], "wanted", axis=0),
+        helper.make_node("Expand", ["token", "shape"], ["t"], "for_each"),
+        helper.make_node("Concat", ["t", "x"], ["y"], "joined", axis=1),
+    ]
+    converted = proof.holds(model(nodes, ["N", 6, 8], {"token": weights(1, 1, 8), "rest": ints(1, 8)}), batch=3)
+    assert dict(converted.report.renamed) == {"token": "joined/embeddings"}
+    assert converted.built.model.count_params() == 8
+
+
 def test_a_tensor_that_two_nodes_read_is_one_layer(proof):
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["a"], "one", pads=[1] * 4),

@@ -265,6 +265,21 @@ def test_teachable_mobilenet(shared_folder: Path, tmp_path: Path) -> None:
     assert len(converted.built.model.trainable_variables) == 263 - 2 * 52
 
 
+def test_an_output_keeps_the_axes_that_tensorflow_gives_it(tmp_path: Path) -> None:
+    """Axes that were exchanged, and one added behind them, come out in TensorFlow's order, none left out."""
+    networks = {
+        "exchanged": lambda x: tf.expand_dims(tf.transpose(tf.reduce_sum(x, 3), [0, 2, 1]), -1),
+        "channels first": lambda x: tf.transpose(tf.nn.conv2d(x, weights(1, 1, 4, 2), 1, "VALID"), [0, 3, 1, 2]),
+        "kept": lambda x: tf.reduce_mean(tf.nn.conv2d(x, weights(1, 1, 4, 2), 1, "VALID"), [1, 2], keepdims=True),
+    }
+    given = weights(2, 8, 6, 4)
+    for number, network in enumerate(networks.values()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path, definition = frozen(folder, network, (None, 8, 6, 4))
+        holds(path, given, ran(definition, {"x:0": given}, "y:0"), folder)
+
+
 @pytest.mark.slow
 def test_lenet_between_its_placeholder_and_its_logits(shared_folder: Path, tmp_path: Path) -> None:
     prefix = shared_folder / "nets/tf1_ckpt_lenet_gtsrb/model/model.ckpt"

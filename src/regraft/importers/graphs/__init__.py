@@ -4,9 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from regraft.importers.graphs.converting import TABLES, Converted, convert, handles, load
+    from regraft.importers.graphs.converting import TABLES, Converted, convert, from_graph, handles, load
 
-__all__ = ["TABLES", "Converted", "convert", "handles", "load"]
+__all__ = ["TABLES", "Converted", "convert", "from_graph", "handles", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """From a neutral graph to a trainable `keras.Model`, channels last, of Keras' own layers only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -13,10 +13,12 @@ from regraft.core.separators import Step, separators
 from regraft.importers.graphs import folding
 from regraft.importers.graphs.builder import Builder, channel_order
 from regraft.importers.graphs.neutral import Graph, Input, Node, UnsupportedError
-from regraft.importers.graphs.operations import OPERATIONS
-from regraft.importers.graphs.values import OPEN, Constant, Live, Value
+from regraft.importers.graphs.operations import OPERATIONS, merging
+from regraft.importers.graphs.values import OPEN, Constant, Live, Merged, Value
 
 _LARGEST_SIZE = 1 << 31
+# How many of its operands a constant is made of, where it is not all of them.
+_NOT_MADE_OF = {"shape": 0, "cast": 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +53,9 @@ def build(graph: Graph, where: str, input_size: int | None = None) -> Built:
     Raises:
         SourceError: no part of the network can be made that gives one value for every input.
     """
-    builder = Builder(graph)
     nodes = _needed(graph)
+    # What nobody needs reads nothing: an operation may take along what follows it all the same.
+    builder = Builder(replace(graph, nodes=tuple(nodes)))
     failed: list[tuple[Node, str]] = []
     _fold_constants(builder, nodes)
     inputs = [_given(builder, item, input_size) for item in graph.inputs]
@@ -60,6 +63,7 @@ def build(graph: Graph, where: str, input_size: int | None = None) -> Built:
         reason = _perform(builder, node)
         if reason:
             failed.append((node, reason))
+    failed += _mixing(builder, nodes)
     outputs = _outputs(builder, nodes, failed, where)
     try:
         tensors = [_finished(builder, name) for name in outputs]
@@ -106,7 +110,8 @@ def _given(builder: Builder, item: Input, input_size: int | None) -> Any:
     dtype = "float32" if dtype.startswith("float") else dtype
     tensor: Any = keras.Input(tuple(sizes), dtype=dtype, name=builder.name(item.name))
     builder.values[item.name] = Live(tensor, order, rank)
-    builder.raw.add(item.name)
+    if not builder.graph.certain:
+        builder.raw.add(item.name)
     return tensor
 
 
@@ -139,19 +144,36 @@ def _perform(builder: Builder, node: Node) -> str | None:
     return None
 
 
+def _mixing(builder: Builder, nodes: Sequence[Node]) -> list[tuple[Node, str]]:
+    """The nodes that make an output in which the batch is one with another axis: no model can answer that."""
+    mixed = {name: value for name in builder.graph.outputs if isinstance(value := builder.values.get(name), Merged)}
+    return [
+        (node, f"{mixed[name].said()}, which mixes the examples of a batch")
+        for node in nodes
+        for name in node.outputs
+        if name in mixed
+    ]
+
+
 def _is_live(builder: Builder, name: str) -> bool:
     return isinstance(builder.values.get(name), Live)
 
 
 def _results(builder: Builder, node: Node, operands: Sequence[Value | None]) -> Sequence[Value]:
     constants = [value for value in operands if isinstance(value, Constant)]
+    if any(isinstance(value, Merged) for value in operands):
+        return merging.performed(node, builder, OPERATIONS)
     if not any(isinstance(value, Live) for value in operands):
         arrays = folding.evaluated(node, [value.values if isinstance(value, Constant) else None for value in operands])
+        if node.kind in _NOT_MADE_OF:
+            # Sizes and types of weights are none of their values.
+            constants = constants[: _NOT_MADE_OF[node.kind]]
         learns = any(value.learns for value in constants)
         # The shape that weights were brought to is no part of them.
         counted = [value for value in constants if value.learns or not learns]
         sources = tuple(dict.fromkeys(source for value in counted for source in value.sources))
-        return [Constant(array, sources, learns and array.dtype.kind == "f") for array in arrays]
+        parts = tuple(constants) if node.kind == "concat" and node.settings["axis"] == 0 else ()
+        return [Constant(array, sources, learns and array.dtype.kind == "f", parts) for array in arrays]
     if node.kind == "shape":
         shape = [OPEN if size is None else size for size in builder.live(node).shape]
         return [Constant(np.array(shape[node.settings.get("start") : node.settings.get("end")], np.int64))]
@@ -192,11 +214,17 @@ def _last_cut_point(builder: Builder, nodes: Sequence[Node]) -> list[str]:
 
 
 def _finished(builder: Builder, name: str) -> Any:
-    """An output as Keras' users expect it: maps stay channels last, everything else is in the foreign order."""
+    """An output as Keras' users expect it: maps stay channels last, everything else is in the foreign order.
+
+    Where that is channels last itself, the output has the axes of the original, one by one.
+    """
     value = builder.values[name]
     assert isinstance(value, Live)
     node = Node(name, "output", (name,), ())
     value = builder.plain(node, value)
+    if builder.graph.channels == -1 and value.batch == 0:
+        builder.values[name] = value = builder.arranged(node, value, range(value.rank))
+        return value.tensor
     usual = (channel_order(value.rank, 1), channel_order(value.rank, -1))
     present = [tuple(axis for axis in order if axis in value.axes) for order in usual]
     if value.axes not in present and value.batch == 0:

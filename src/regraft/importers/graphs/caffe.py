@@ -13,6 +13,7 @@ from regraft.core.tensors import Operation, OperationGraph, TensorArchive, Tenso
 from regraft.formats import caffe as caffe_format
 from regraft.importers.graphs import caffe_sizes
 from regraft.importers.graphs.neutral import Array, Graph, Input, Node, Tensor
+from regraft.importers.pretrained import Convention
 
 FORMAT = caffe_format.NAME
 # What `sliced` takes for "up to the end".
@@ -34,6 +35,28 @@ def neutral(archive: TensorArchive) -> Graph:
         if operation.name not in translation.merged:
             ROWS.get(operation.kind, _unknown)(translation, operation)
     return Graph(graph.name, tuple(translation.nodes), inputs, graph.outputs, translation.tensors)
+
+
+def convention(archive: TensorArchive) -> Convention | None:
+    """How the data layer prepares pictures, (x - mean) * scale; None where it does not say, or has the mean in a file.
+
+    Colours stand in OpenCV's order, which is what Caffe reads pictures with.
+    """
+    stated: Mapping[str, Any] = archive.metadata.get("transform") or {}
+    means = stated.get("mean_value") or []
+    means = tuple(float(mean) for mean in (means if isinstance(means, (list, tuple)) else [means]))
+    if stated.get("mean_file") or not (means or "scale" in stated):
+        return None
+    scale = float(stated.get("scale", 1.0))
+    inputs: Mapping[str, Sequence[int]] = (archive.config or {})["graph"]["inputs"]
+    channels = {shape[1] for shape in inputs.values() if len(shape) == 4}
+    gray = channels == {1} or (not channels and _reads_one_channel(archive))
+    return Convention((scale,), tuple(-mean * scale for mean in means) or (0.0,), "rgb" if gray else "bgr")
+
+
+def _reads_one_channel(archive: TensorArchive) -> bool:
+    kernels = (entry.shape for entry in archive.tensors.values() if len(entry.shape) == 4)
+    return next(kernels, (0, 0))[1] == 1
 
 
 class Translation:

@@ -25,7 +25,7 @@ def evaluated(node: Node, operands: Sequence[Array | None]) -> list[Array]:
     """
     rule = FOLDING.get(node.kind)
     if rule is None:
-        raise UnsupportedError("on constants alone this operation is not known")
+        raise UnsupportedError(node.settings.get("reason", "on constants alone this operation is not known"))
     with np.errstate(all="ignore"):
         results = rule(node, operands)
     return list(results) if isinstance(results, (list, tuple)) else [results]
@@ -137,7 +137,7 @@ def _pad(node: Node, operands: Sequence[Any]) -> Array:
 
 FOLDING: Mapping[str, Callable[[Node, Sequence[Any]], Any]] = {
     "binary": _binary,
-    "cast": lambda node, operands: operands[0].astype(node.settings["dtype"]),
+    "cast": lambda node, operands: operands[0].astype(node.settings.get("dtype") or operands[1].dtype),
     "clip": lambda node, operands: np.clip(operands[0], *(operand for operand in (*operands[1:], None, None)[:2])),
     "concat": lambda node, operands: np.concatenate(operands, node.settings["axis"]),
     "constant_of_shape": _filled,

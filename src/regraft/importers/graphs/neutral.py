@@ -25,7 +25,7 @@ graph (a shape, axes, sizes) is an operand, not a setting; `""` is an operand th
 | `binary` | a, b | `function` (a name of `keras.ops`: add, subtract, multiply, divide, power, maximum, equal, ...) |
 | `where` | condition, a, b | |
 | `identity`, `dropout` | x | `rate` |
-| `cast` | x | `dtype` |
+| `cast` | x, another of the type wanted | `dtype`, where it is said |
 | `shape` | x | `start`, `end` |
 | `reshape` | x, shape | `zero_copies` (a 0 takes over the size; -1 is always what is left) |
 | `flatten` | x | `axis` |
@@ -108,13 +108,25 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A foreign network in neutral words; nodes stand in an order in which they can be computed."""
+    """A foreign network in neutral words; nodes stand in an order in which they can be computed.
+
+    Attributes:
+        name: of the network.
+        nodes: its operations.
+        inputs: the values that are given.
+        outputs: the values that are wanted.
+        tensors: the values at rest.
+        channels: the axis of channels that the format has as a rule, 1 or -1.
+        certain: whether `learns` of the tensors is known, not guessed: then weights may work on the input itself.
+    """
 
     name: str
     nodes: tuple[Node, ...]
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     tensors: Mapping[str, Tensor]
+    channels: int = 1
+    certain: bool = False
 
 
 def layer_name(foreign: str) -> str:

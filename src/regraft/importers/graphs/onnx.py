@@ -51,6 +51,7 @@ ROWS: dict[str, Row] = {
     "AveragePool": rows.pool("average"),
     "BatchNormalization": rows.batch_norm,
     "Cast": rows.cast,
+    "CastLike": rows.plain("cast"),
     "Celu": rows.only_usual("celu", alpha=1.0),
     "Clip": rows.clip,
     "Concat": rows.with_axis("concat", 1),

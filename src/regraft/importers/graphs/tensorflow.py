@@ -26,13 +26,21 @@ _NUMBERS = (
 )
 
 
-def neutral(archive: TensorArchive) -> Graph:
+def neutral(
+    archive: TensorArchive, part: OperationGraph | None = None, inputs: Mapping[str, Input] | None = None
+) -> Graph:
     """The network of a TensorFlow graph in neutral words.
+
+    Args:
+        archive: the file.
+        part: of its graph, flat, with the outputs that are wanted as they are; None: all of it.
+        inputs: what is known about inputs of the part, by name.
 
     Raises:
         SourceError: the graph has no input that a network of numbers can have, or no values for its variables.
     """
-    graph = flat(formats.graph(archive))
+    graph = part or flat(formats.graph(archive))
+    known = inputs or {}
     translation = Translation(archive, graph)
     for operation in graph.operations:
         try:
@@ -40,8 +48,8 @@ def neutral(archive: TensorArchive) -> Graph:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # An altered file: operands or settings that no TensorFlow writes.
             translation.refuse(operation, f"not as TensorFlow writes it ({type(error).__name__}: {error})")
-    inputs = tuple(_input(archive, graph, name) for name in graph.inputs)
-    outputs = answers(graph, translation.patterns)
+    given = tuple(known.get(name) or _input(archive, graph, name) for name in graph.inputs)
+    outputs = graph.outputs if part else answers(graph, translation.patterns)
     nodes = _needed(translation.nodes, outputs)
     missing = [translation.missing[value] for node in nodes for value in node.inputs if value in translation.missing]
     if missing:
@@ -49,7 +57,7 @@ def neutral(archive: TensorArchive) -> Graph:
             f"'{archive.metadata.get('path')}' holds no values for '{missing[0]}' and {len(missing) - 1} more; "
             "expected the checkpoint that was saved with it in the same folder, under the same name"
         )
-    return Graph(graph.name, nodes, inputs, outputs, translation.tensors)
+    return Graph(graph.name, nodes, given, outputs, translation.tensors, channels=-1)
 
 
 def _needed(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]:

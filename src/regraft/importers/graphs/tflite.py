@@ -34,7 +34,7 @@ def neutral(archive: TensorArchive) -> Graph:
         else:
             ROWS.get(operation.kind, _unknown)(translation, operation)
     inputs = tuple(Input(name, tuple(shapes.get(name, ()))) for name in graph.inputs)
-    return Graph(graph.name, tuple(translation.nodes), inputs, graph.outputs, translation.tensors)
+    return Graph(graph.name, tuple(translation.nodes), inputs, graph.outputs, translation.tensors, channels=-1)
 
 
 class Translation:

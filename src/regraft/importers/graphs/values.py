@@ -29,15 +29,26 @@ class Constant:
         values: in the foreign order.
         sources: the tensors of the file that it was computed from.
         learns: whether one of them is weights.
+        parts: what it was joined from along its first axis, if it was.
     """
 
     values: Array
     sources: tuple[str, ...] = ()
     learns: bool = False
+    parts: "tuple[Constant, ...]" = ()
 
     def of(self, values: Array) -> "Constant":
         """Other values from the same sources."""
         return Constant(values, self.sources, self.learns)
+
+    def part(self, index: int) -> "Constant":
+        """An element along the first axis, with the sources of that element alone where they are known."""
+        start = 0
+        for part in self.parts:
+            if index < start + len(part.values):
+                return part.of(part.values[index - start])
+            start += len(part.values)
+        return self.of(self.values[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +165,28 @@ class Live:
         )
 
 
-Value = Live | Constant
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """A value in which the batch and other axes are one, kept with them apart.
+
+    Attributes:
+        live: with every axis apart.
+        groups: the axes of `live` that make each foreign axis, in order.
+    """
+
+    live: Live
+    groups: tuple[tuple[int, ...], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The foreign shape, with a multiple of `BATCH` where the batch is."""
+        sizes = self.live.known_shape
+        return tuple(prod(sizes[axis] for axis in group) for group in self.groups)
+
+    def said(self) -> str:
+        """The foreign shape in words."""
+        sizes = ["batch" if size == BATCH else str(size) for size in self.live.known_shape]
+        return f"({', '.join(' * '.join(sizes[axis] for axis in group) for group in self.groups)})"
+
+
+Value = Live | Constant | Merged

@@ -12,9 +12,10 @@ from types import ModuleType
 
 from regraft import formats
 from regraft.core.errors import RequestError
+from regraft.importers.originals import torch_module
 from regraft.importers.originals.ran import Ran
 
-__all__ = ["RUNTIMES", "Ran", "runtime"]
+__all__ = ["RUNTIMES", "Ran", "runtime", "torch_module"]
 
 # From the name of a format to the file here that runs it.
 RUNTIMES = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Node, UnsupportedError
-from regraft.importers.graphs.values import Value
+from regraft.importers.graphs.values import Constant, Live, Merged, Value
 
 # Functions with arguments have layers of their own; what each argument is called there.
 _LAYERS: dict[str, Any] = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU, "relu": keras.layers.ReLU}
@@ -119,13 +119,23 @@ def dropout(node: Node, build: Builder) -> Sequence[Value]:
 
 def cast(node: Node, build: Builder) -> Sequence[Value]:
     """To whole numbers or back; between types of floating point numbers nothing is done, float32 holds them all."""
+    like = build.operand(node, 1)
+    dtype = node.settings.get("dtype") or _dtype(like)
+    given = build.operand(node, 0)
+    if isinstance(given, Constant):
+        return [given.of(given.values.astype(dtype))]
     x = build.live(node)
-    dtype = node.settings["dtype"]
     floats = ("float16", "float32", "float64", "bfloat16")
     if dtype in floats and str(x.tensor.dtype) in floats:
         return [x]
     kept = "float32" if dtype in floats else "int32" if dtype == "int64" else dtype
     return [x.with_tensor(build.operated(node, keras.ops.cast(x.tensor, kept)))]
+
+
+def _dtype(value: Value | None) -> str:
+    if value is None or isinstance(value, Merged):
+        raise UnsupportedError("a type that is not said")
+    return str(value.tensor.dtype) if isinstance(value, Live) else str(value.values.dtype)
 
 
 def _bound(node: Node, build: Builder, index: int) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Array, Node, UnsupportedError
-from regraft.importers.graphs.operations.shaping import repeated
+from regraft.importers.graphs.operations import shaping
 from regraft.importers.graphs.values import Constant, Live, Value
 
 _JOINING: dict[str, Any] = {
@@ -45,7 +45,7 @@ def where(node: Node, build: Builder) -> Sequence[Value]:
     for value in given:
         if isinstance(value, Live):
             tensors.append(build.plain(node, build.arranged(node, value, axes)).tensor)
-        elif value is not None and value.values.size == 1:
+        elif isinstance(value, Constant) and value.values.size == 1:
             tensors.append(value.values.reshape(-1)[0].item())
         else:
             raise UnsupportedError("a choice between tables of constants")
@@ -82,6 +82,10 @@ def _with_constant(node: Node, build: Builder, function: str, x: Live, constant:
     if function == "subtract" and swapped:
         negative = x.with_tensor(build.applied(node, keras.layers.Rescaling, x.tensor, "_negative", scale=-1.0))
         return _with_constant(node, build, "add", negative, constant, swapped=False)
+    if constant.values.size == 1 and constant.learns and build.graph.certain:
+        line = _as_line(function, constant.values, swapped)
+        if line is not None:
+            return _number_that_learns(node, build, x, constant, *line)
     if constant.values.size == 1:
         return x.with_tensor(
             _with_number(node, build, function, x.tensor, float(constant.values.reshape(-1)[0]), swapped)
@@ -93,6 +97,22 @@ def _with_constant(node: Node, build: Builder, function: str, x: Live, constant:
     laid = _small(x.laid_out(constant.values))
     pair = (laid, x.tensor) if swapped else (x.tensor, laid)
     return x.with_tensor(build.operated(node, getattr(keras.ops, function)(*pair)))
+
+
+def _number_that_learns(
+    node: Node, build: Builder, x: Live, constant: Constant, scale: Array | None, offset: Array | None
+) -> Live:
+    """X * scale or x + offset with one learned number for all elements: a `Dense` layer on every element by itself."""
+    if scale is None:
+        ones = (1,) * (len(x.tensor.shape) - 1)
+        number = constant.values if offset is None else offset
+        added = shaping.spread(node, build, constant.of(number.reshape(ones)), x.tensor)
+        return x.with_tensor(build.applied(node, keras.layers.Add, [x.tensor, added], "_added"))
+    kinds: Any = keras.layers
+    flat = build.applied(node, kinds.Reshape, x.tensor, "_elements", target_shape=(-1, 1))
+    weights = {"kernel": constant.of(scale.reshape(1, 1))}
+    scaled = build.weighted(node, kinds.Dense, flat, weights, units=1, use_bias=False)
+    return x.with_tensor(build.reshaped(node, scaled, x.tensor.shape[1:], "_shape"))
 
 
 def _is_raw(node: Node, build: Builder) -> bool:
@@ -109,7 +129,7 @@ def _as_large(node: Node, build: Builder, x: Live, values: Array) -> Live:
     """The value, repeated along axes of size one where the constants are larger."""
     whole = (1,) * (x.rank - values.ndim) + values.shape
     repeats = [new if old == 1 else 1 for old, new in zip(x.shape, whole, strict=True)]
-    return repeated(node, build, x, repeats)
+    return shaping.repeated(node, build, x, repeats)
 
 
 def _with_number(node: Node, build: Builder, function: str, tensor: Any, number: float, swapped: bool) -> Any:
@@ -147,13 +167,15 @@ def _as_line(function: str, values: Array, swapped: bool) -> tuple[Array | None,
 def _affine(node: Node, build: Builder, x: Live, constant: Constant, scale: Array | None, offset: Array | None) -> Live:
     """X * scale + offset with both learned, as an `EinsumDense` whose kernel goes element by element.
 
-    A multiplication takes the addition after it along. An addition alone gets a kernel of ones beside it.
+    A multiplication takes the addition after it along. An addition alone has its constants spread over the examples:
+    that layer would have a kernel of ones beside them, which learns too.
     """
-    given = {
-        "kernel": None if scale is None else constant.of(scale),
-        "bias": None if offset is None else constant.of(offset),
-    }
-    follower = build.follower(node, "binary") if offset is None else None
+    if scale is None and offset is not None:
+        laid = x.laid_out(offset)
+        added = shaping.spread(node, build, constant.of(laid[0]), x.tensor)
+        return x.with_tensor(build.applied(node, keras.layers.Add, [x.tensor, added], "_added"))
+    given = {"kernel": None if scale is None else constant.of(scale), "bias": None}
+    follower = build.follower(node, "binary")
     if follower is not None and follower.settings["function"] == "add":
         other = next((build.value(name) for name in follower.inputs if name != node.outputs[0]), None)
         if isinstance(other, Constant) and other.learns and other.values.shape == constant.values.shape:
@@ -164,8 +186,6 @@ def _affine(node: Node, build: Builder, x: Live, constant: Constant, scale: Arra
     whole, own = _LETTERS[: laid.ndim], "".join(_LETTERS[place] for place in places)
     config: dict[str, Any] = {"equation": f"{whole},{own}->{whole}", "output_shape": tuple(x.tensor.shape[1:])}
     config["bias_axes"] = own if given["bias"] is not None else None
-    if given["kernel"] is None:
-        config["kernel_initializer"] = "ones"
     weights = {
         key: None if item is None else item.of(x.laid_out(item.values).reshape([laid.shape[place] for place in places]))
         for key, item in given.items()

@@ -20,7 +20,8 @@ def of(node: Node, build: Builder, outputs: int, channels: int | None = None) ->
         channels: the foreign axis of channels; the node's setting where it is None.
     """
     own = build.constant_or(node, 2, None)
-    if own is not None:
+    # Exporters write zeros for layers that have none: a bias would be one more to learn.
+    if own is not None and (own.sources or own.values.any()):
         return own.of(np.broadcast_to(own.values.reshape(-1), (outputs,)))
     added = _addition(node, build)
     if added is None:

@@ -78,6 +78,6 @@ def looked_up(node: Node, build: Builder, table: Constant, indices: Live) -> Liv
 
 
 def _said(value: Value | None) -> str:
-    return (
-        value.said() if isinstance(value, Live) else f"constants of shape {value.values.shape}" if value else "nothing"
-    )
+    if value is None:
+        return "nothing"
+    return f"constants of shape {value.values.shape}" if isinstance(value, Constant) else value.said()

@@ -1,6 +1,6 @@
 """Recurrent layers: LSTM, GRU and the simple one, in one direction or both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -113,12 +113,17 @@ def _weights(node: Node, build: Builder) -> list[dict[str, Constant | None]]:
     order = _GATES[node.settings["cell"]]
     return [
         {
-            "kernel": kernel.of(_ordered(kernel.values[direction], order).T),
-            "recurrent_kernel": recurrent_kernel.of(_ordered(recurrent_kernel.values[direction], order).T),
-            "bias": None if bias is None else bias.of(_bias(node, bias.values[direction], order)),
+            "kernel": _of_direction(kernel, direction, lambda values: _ordered(values, order).T),
+            "recurrent_kernel": _of_direction(recurrent_kernel, direction, lambda values: _ordered(values, order).T),
+            "bias": None if bias is None else _of_direction(bias, direction, lambda values: _bias(node, values, order)),
         }
         for direction in range(kernel.values.shape[0])
     ]
+
+
+def _of_direction(weights: Constant, direction: int, arranged: Callable[[Array], Array]) -> Constant:
+    own = weights.part(direction)
+    return own.of(arranged(own.values))
 
 
 def _require_sizes(

@@ -5,13 +5,13 @@ side nothing happens. What becomes one axis keeps Keras' order and says so (`Fol
 axes are regrouped, the foreign order must be made first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Node, UnsupportedError
-from regraft.importers.graphs.values import BATCH, Fold, Live
+from regraft.importers.graphs.values import BATCH, Fold, Live, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +41,35 @@ def regrouped(node: Node, build: Builder, x: Live, shape: Sequence[int]) -> Live
     return _merged(node, build, x, groups, shape)
 
 
-def target(x: Live, wanted: Sequence[int], declared: int | None, zero_copies: bool) -> tuple[int, ...]:
-    """The shape that a foreign reshape asks for, definite, with `BATCH` where the batch is.
+def to_shape(
+    node: Node,
+    build: Builder,
+    x: Live,
+    sizes: Sequence[int],
+    merge: Callable[[Node, Builder, Live, Sequence[int]], Value],
+) -> Value:
+    """The value in the shape that a foreign reshape asks for.
 
     Args:
+        node: that reshapes.
+        build: the builder.
         x: the value.
-        wanted: as the file says it: -1 is what is left, 0 may take over a size.
-        declared: the batch that the graph was written for, where that is definite: `[1, 256]` then says the batch too.
-        zero_copies: whether 0 does that.
+        sizes: as the file says them: -1 is what is left. Where the graph was written for a definite batch, `[1, 256]`
+            says the batch too.
+        merge: reshapes to a shape in which the batch is one with other axes.
     """
-    shape = x.known_shape
-    sizes = [shape[place] if size == 0 and zero_copies else size for place, size in enumerate(wanted)]
-    filled = _filled(sizes, prod(shape))
-    if filled is not None and sum(size % BATCH == 0 for size in filled) == 1 and BATCH in filled:
-        return filled
+    total = prod(x.known_shape)
+    filled = _filled(list(sizes), total)
+    if filled is not None and BATCH in filled:
+        return regrouped(node, build, x, filled)
     for place, size in enumerate(sizes):
-        if size == declared:
-            filled = _filled([*sizes[:place], BATCH, *sizes[place + 1 :]], prod(shape))
-            if filled is not None:
-                return filled
-    raise UnsupportedError(f"{x.said()} to {list(wanted)}, which mixes the examples of a batch or does not fit")
+        if size == build.declared_batch:
+            declared = _filled([*sizes[:place], BATCH, *sizes[place + 1 :]], total)
+            if declared is not None:
+                return regrouped(node, build, x, declared)
+    if filled is None:
+        raise UnsupportedError(f"{x.said()} to {list(sizes)}, which mixes the examples of a batch or does not fit")
+    return merge(node, build, x, filled)
 
 
 def _filled(sizes: list[int], total: int) -> tuple[int, ...] | None:

@@ -8,17 +8,21 @@ import numpy as np
 
 from regraft.importers.graphs.builder import Builder
 from regraft.importers.graphs.neutral import Node, UnsupportedError
-from regraft.importers.graphs.operations import regrouping, windows
+from regraft.importers.graphs.operations import merging, regrouping, windows
 from regraft.importers.graphs.operations.dense import looked_up
 from regraft.importers.graphs.values import BATCH, Constant, Live, Value
+
+# Their numbers stand in the model's configuration.
+_MOST_ROWS = 4096
 
 
 def reshape(node: Node, build: Builder) -> Sequence[Value]:
     """Another shape."""
     x = build.live(node)
-    wanted = build.integers(node, 1)
-    shape = regrouping.target(x, wanted, build.declared_batch, node.settings.get("zero_copies", True))
-    return [regrouping.regrouped(node, build, x, shape)]
+    copies = node.settings.get("zero_copies", True)
+    shape = x.known_shape
+    sizes = [shape[place] if size == 0 and copies else size for place, size in enumerate(build.integers(node, 1))]
+    return [regrouping.to_shape(node, build, x, sizes, merging.reshaped)]
 
 
 def flatten(node: Node, build: Builder) -> Sequence[Value]:
@@ -57,7 +61,14 @@ def transpose(node: Node, build: Builder) -> Sequence[Value]:
 
 def concat(node: Node, build: Builder) -> Sequence[Value]:
     """Joined along an axis."""
-    parts = [build.live(node, index) for index in range(len(node.inputs))]
+    given = [build.operand(node, index) for index in range(len(node.inputs))]
+    alive = next((value for value in given if isinstance(value, Live)), None)
+    if alive is None:
+        raise UnsupportedError("joins nothing that depends on the input")
+    parts = [
+        _for_each_example(node, build, value, alive) if isinstance(value, Constant) else build.live(node, index)
+        for index, value in enumerate(given)
+    ]
     if len(parts) == 1:
         return parts
     axis = node.settings["axis"] % parts[0].rank
@@ -65,10 +76,47 @@ def concat(node: Node, build: Builder) -> Sequence[Value]:
     axes = axes if axis in axes else (*axes, axis)
     parts = [build.plain(node, build.arranged(node, part, axes)) for part in parts]
     kind: Any = keras.layers.Concatenate
-    joined = build.applied(node, kind, [part.tensor for part in parts], axis=axes.index(axis))
+    suffix = "_joined" if any(isinstance(value, Constant) for value in given) else ""
+    joined = build.applied(node, kind, [part.tensor for part in parts], suffix, axis=axes.index(axis))
     if all(name in build.never_negative for name in node.inputs):
         build.never_negative.update(node.outputs)
     return [parts[0].with_tensor(joined)]
+
+
+def _for_each_example(node: Node, build: Builder, constant: Constant, x: Live) -> Live:
+    """Constants that are the same for every example, such as a token of classes, as a value that has a batch."""
+    values = constant.values
+    if values.ndim != x.rank or values.shape[x.batch] != 1:
+        raise UnsupportedError(f"constants of shape {values.shape} beside {x.said()}")
+    axes = (x.batch, *(axis for axis in range(x.rank) if axis != x.batch))
+    return Live(spread(node, build, constant.of(values.transpose(axes)[0]), x.tensor), axes, x.rank)
+
+
+def spread(node: Node, build: Builder, constant: Constant, like: Any) -> Any:
+    """Constants as a tensor that has them for every example: an `Embedding`, looked up from its first row to its last.
+
+    So they can learn, and nothing beside them does.
+
+    Args:
+        node: that the layer is named after.
+        build: the builder.
+        constant: in the order of the tensor, without the batch.
+        like: a tensor with the batch.
+    """
+    shape = constant.values.shape
+    rows = constant.values.reshape(-1, shape[-1] if shape else 1)
+    if len(rows) > _MOST_ROWS:
+        raise UnsupportedError(f"constants of shape {shape} for every example")
+    ops: Any = keras.ops
+    first = like[(slice(None), slice(0, 1), *(0,) * (len(like.shape) - 2))]
+    # One zero for every example, whatever is in it.
+    places = build.operated(node, ops.zeros_like(first, dtype="int32"), "_examples")
+    if len(rows) > 1:
+        places = build.operated(node, ops.add(places, np.arange(len(rows), dtype=np.int32)), "_places")
+    config: dict[str, Any] = {"input_dim": len(rows), "output_dim": rows.shape[1], "trainable": constant.learns}
+    kind: Any = keras.layers.Embedding
+    tensor = build.weighted(node, kind, places, {"embeddings": constant.of(rows)}, **config)
+    return build.reshaped(node, tensor, shape, "_shape")
 
 
 def split(node: Node, build: Builder) -> Sequence[Value]:
