@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from regraft.core.errors import legible
 from regraft.core.separators import Step, separators
 
 Shape = tuple[int | None, ...]
@@ -85,6 +86,10 @@ class TensorArchive:
     optimizer: OptimizerEntry | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Warnings name what is in the file; each becomes one line."""
+        object.__setattr__(self, "warnings", tuple(map(legible, self.warnings)))
 
 
 @dataclass(frozen=True, slots=True)
