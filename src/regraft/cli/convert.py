@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from regraft.cli import arguments as words
 from regraft.cli import framework
 from regraft.cli.text import counted, facts, table
 
@@ -35,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-size", metavar="N", type=int, help="height and width in pixels, where SOURCE leaves them open"
     )
+    words.trust_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> "Conversion":
@@ -54,6 +56,7 @@ def run(arguments: argparse.Namespace) -> "Conversion":
         check=arguments.check,
         architecture=arguments.architecture,
         input_size=arguments.input_size,
+        trust=arguments.trust,
     )
 
 
@@ -69,6 +72,8 @@ def show(result: "Conversion") -> str:
          f"{len(load.unused)} unused"),
     ]  # fmt: skip
     rows += [("note", note) for note in load.notes]
+    if result.trusted:
+        rows.append(("trusted", "Python code in the source was allowed to run, and what was written may hold it"))
     if not result.whole:
         rows.append(("part", "the network ends below what has no counterpart in Keras"))
     blocks = [f"{result.out}  (from {result.format or result.source})", facts(rows)]

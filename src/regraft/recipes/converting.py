@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def convert(
     check: bool = False,
     architecture: str | None = None,
     input_size: int | None = None,
+    trust: bool = False,
 ) -> Conversion:
     """Write a network as a `.keras` file, which opens in plain Keras on every backend.
 
@@ -41,6 +43,7 @@ def convert(
         check: run the original as well, on the same examples, and write nothing where the two differ.
         architecture: what builds the network where the source holds only weights.
         input_size: height and width in pixels, where the source leaves them open.
+        trust: let Python code in the source run; the file that is written may hold it.
 
     Raises:
         RequestError: the source cannot be opened, `out` does not end in `.keras`, or the original cannot be run.
@@ -60,12 +63,12 @@ def convert(
                 f"expected a graph file ({', '.join(graphs.TABLES)}) to check, found '{source}', which Keras opens "
                 "itself; leave --check out"
             )
-        opened = opening.open(source, architecture=architecture, input_size=input_size)
+        opened = opening.open(source, architecture=architecture, input_size=input_size, trust=trust)
         model, load = opened.model, opened.report
     with storage.replacing(path) as partial:
         model.save(partial)
         proof = _proven(converted, partial, Path(request.text)) if converted and check else None
-        done = _conversion(request.text, path, model, load, converted, proof)
+        done = replace(_conversion(request.text, path, model, load, converted, proof), trusted=trust)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(INSIDE, json.dumps(_about(done), ensure_ascii=False, indent=2))
     return done
