@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from regraft import formats
@@ -106,3 +107,24 @@ def test_every_cut_point_can_be_gone_to(saved):
     listed = re.findall(r'<option value="(\d+)">', page)
     assert listed == [str(point.depth) for point in inspect(saved("towers", "keras")[1]).cut_points]
     assert sorted(listed) == sorted(re.findall(r'data-cut="(\d+)"', page))
+
+
+def test_an_operation_of_onnx_has_no_more_parameters_than_are_its_own(tmp_path):
+    """Exporters begin names with "/", above which there is nothing."""
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    nodes = [
+        helper.make_node("Gemm", ["x", "kernel"], ["a"], "/dense/Gemm"),
+        helper.make_node("Relu", ["a"], ["y"], "/Relu"),
+    ]
+    given, wanted = (helper.make_tensor_value_info(name, 1, [1, size]) for name, size in (("x", 3), ("y", 2)))
+    kernel = onnx.numpy_helper.from_array(np.ones((3, 2), "f4"), "kernel")
+    model = helper.make_model(helper.make_graph(nodes, "net", [given], [wanted], [kernel]))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    page = graph_html(tmp_path / "m.onnx")
+    titles = re.findall(r"<title>(.*?)</title>", page, re.DOTALL)
+    assert [title.splitlines()[::3] for title in titles if title.startswith("/") and "parameters" in title] == [
+        ["/dense/Gemm", "6 parameters"],
+        ["/Relu", "0 parameters"],
+    ]
+    assert re.search(r'class="box act "[^>]*><title>/Relu', page)

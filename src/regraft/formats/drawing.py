@@ -14,6 +14,7 @@ from regraft.formats.layout import Box, Drawing, drawn
 _MARGIN = 28.0
 _NOTES = 190.0
 _LONGEST_NAME = 23
+_LETTERS = 36
 _BELOW = 8.0
 _TIMES = " \N{MULTIPLICATION SIGN} "
 
@@ -106,11 +107,13 @@ def _box(box: Box, totals: Mapping[str, int], points: Mapping[str, CutPoint]) ->
     title = html.escape(_tooltip(box, kind, count, learning))
     mark = f'<path class="mark" d="M{box.x + 1:.1f} {box.y + 7:.1f}h4v{box.height - 14:.0f}h-4z"/>' if learning else ""
     right = box.x + box.width - 12
+    # Class and shape stand in one line of so many letters.
+    room = max(min(_LONGEST_NAME, _LETTERS - len(_sized(box.shape))), 9)
     return (
         f'<g class="box {_family(kind)} {learning}"{cut}><title>{title}</title>'
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="7"/>{mark}'
         f'<text class="name" x="{box.x + 12:.1f}" y="{box.y + 17:.1f}">{html.escape(_shortened(_local(box)))}</text>'
-        f'<text class="kind" x="{box.x + 12:.1f}" y="{box.y + 31:.1f}">{html.escape(_shortened(kind))}</text>'
+        f'<text class="kind" x="{box.x + 12:.1f}" y="{box.y + 31:.1f}">{html.escape(_shortened(kind, room))}</text>'
         f'<text class="side" x="{right:.1f}" y="{box.y + 17:.1f}">{_counted(count) if count else ""}</text>'
         f'<text class="side" x="{right:.1f}" y="{box.y + 31:.1f}">{_sized(box.shape)}</text></g>'
     )
@@ -156,7 +159,7 @@ def _owned(box: Box, totals: Mapping[str, int]) -> int:
     if box.operation is None:
         return 0
     prefix = box.path.rpartition("/")[0]
-    path = box.path if box.path in totals else box.path.rpartition("#")[0]
+    path = box.path if box.path in totals or "#" not in box.path else box.path.rpartition("#")[0]
     return totals.get(path, totals.get(f"{prefix}/{box.operation.layer}" if prefix else box.operation.layer, 0))
 
 
@@ -182,7 +185,9 @@ def _tooltip(box: Box, kind: str, count: int, learning: str) -> str:
 
 
 def _family(kind: str) -> str:
-    return next((family for family, _, parts in _FAMILIES if any(part in kind for part in parts)), "other")
+    # Every framework writes them in letters of another size: ReLU, Relu6, RELU.
+    kind = kind.lower()
+    return next((family for family, _, parts in _FAMILIES if any(part.lower() in kind for part in parts)), "other")
 
 
 def _jump(points: Iterable[CutPoint]) -> str:
@@ -207,8 +212,8 @@ def _legend(drawing: Drawing, totals: Mapping[str, int]) -> str:
     return "".join(f'<span class="key {family}"><i></i>{title}</span>' for family, title in named)
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}…{name[-_LONGEST_NAME // 2 :]}"
+def _shortened(name: str, longest: int = _LONGEST_NAME) -> str:
+    return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest - 1) // 2 :]}"
 
 
 def _sized(shape: Shape | None) -> str:

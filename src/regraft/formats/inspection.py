@@ -223,7 +223,8 @@ def _owner(name: str) -> str:
 def _above(name: str) -> Iterator[str]:
     while "/" in name:
         name = name.rpartition("/")[0]
-        yield name
+        if name:
+            yield name
 
 
 def _layers(graph: OperationGraph, totals: Mapping[str, int], prefix: str = "") -> Iterator[LayerSummary]:
