@@ -8,7 +8,7 @@ export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: demo test quick lint laws bench docs clean
+.PHONY: demo test quick lint laws bench fuzz docs clean
 
 demo: $(STAMP)  ## the main job, offline, on digits that ship with scikit-learn
 	$(BIN)/regraft demo --out build/demo
@@ -31,6 +31,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)  ## side by side, as ratios with medians
 	$(BIN)/python -m benchmarks
+
+fuzz: $(STAMP)  ## altered files of every format against the readers; findings are kept in build/fuzz
+	$(BIN)/python -m fuzz
 
 docs: $(STAMP)  ## write docs/cli.md anew, from the --help of every command
 	$(BIN)/python docs/cli_reference.py

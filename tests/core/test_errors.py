@@ -44,3 +44,11 @@ def test_only_known_names_are_named(name: str, known: list[str]) -> None:
     assert set(listed) <= set(known)
     assert bool(listed) == bool(known)
     assert len(listed) <= 3
+
+
+def test_a_message_is_one_line_of_bounded_length_whatever_it_quotes() -> None:
+    said = str(errors.SourceError(f"layer '\r\n\x1b[31m{'x' * 100_000}' is odd"))
+    assert said.startswith(r"layer '\r\n\x1b[31mxxx")
+    assert said.endswith("xxx' is odd")
+    assert len(said) < 1600
+    assert str(errors.SourceError("größer als »a«")) == "größer als »a«"

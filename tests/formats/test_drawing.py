@@ -1,8 +1,11 @@
+import base64
+import hashlib
 import itertools
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from regraft import formats
@@ -53,7 +56,11 @@ def test_lines_lead_downwards_and_a_chain_is_straight(saved):
 
 def test_the_page_needs_nothing_else_and_knows_the_dark(saved):
     page = graph_html(saved("nested", "keras")[1])
-    assert not re.findall(r"(?:src|href)=|url\(|@import|<script", page)
+    assert not re.findall(r"(?:src|href)=|url\(|@import|fetch\(|import\(|https?:(?!//www.w3.org/2000/svg)", page)
+    # One script, the page's own: browsers are told to load nothing and to run no other.
+    (script,) = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'\"" in page
     assert "prefers-color-scheme: dark" in page
     HTMLParser().feed(page)
 
@@ -66,6 +73,7 @@ def test_names_are_escaped(tmp_path):
     page = graph_html(tmp_path / "m.keras")
     assert "<b>" not in page
     assert "<script>" not in page
+    assert page.count("<script") == 1
     assert "a&lt;b&gt;&amp;c" in page
 
 
@@ -79,3 +87,44 @@ def test_spreading_keeps_order_and_gaps():
     assert all(b - a >= 2.0 - 1e-9 for a, b in itertools.pairwise(found))
     assert found[3] == 20.0
     assert sum(found[:3]) == pytest.approx(7.0)
+
+
+def test_what_learns_and_what_is_frozen_is_marked(saved):
+    """The base of this network is frozen; what stands on it learns; layers without weights have no mark."""
+    svg = ET.fromstring(re.search(r"<svg.*</svg>", graph_html(saved("frozen_base", "keras")[1]), re.DOTALL)[0])
+    states = {}
+    for box in svg.iter("{http://www.w3.org/2000/svg}g"):
+        name, *_, parameters = box[0].text.splitlines()
+        states[name] = (box.get("class").split()[2:], parameters, "mark" in {part.get("class") for part in box})
+    assert states["base/conv1"] == (["frozen"], "112 parameters, frozen", True)
+    assert states["base/norm1"] == (["frozen"], "16 parameters, frozen", True)
+    assert states["top"] == (["learns"], "514 parameters, learns", True)
+    assert states["flat"] == ([], "0 parameters", False)
+
+
+def test_every_cut_point_can_be_gone_to(saved):
+    page = graph_html(saved("towers", "keras")[1])
+    listed = re.findall(r'<option value="(\d+)">', page)
+    assert listed == [str(point.depth) for point in inspect(saved("towers", "keras")[1]).cut_points]
+    assert sorted(listed) == sorted(re.findall(r'data-cut="(\d+)"', page))
+
+
+def test_an_operation_of_onnx_has_no_more_parameters_than_are_its_own(tmp_path):
+    """Exporters begin names with "/", above which there is nothing."""
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    nodes = [
+        helper.make_node("Gemm", ["x", "kernel"], ["a"], "/dense/Gemm"),
+        helper.make_node("Relu", ["a"], ["y"], "/Relu"),
+    ]
+    given, wanted = (helper.make_tensor_value_info(name, 1, [1, size]) for name, size in (("x", 3), ("y", 2)))
+    kernel = onnx.numpy_helper.from_array(np.ones((3, 2), "f4"), "kernel")
+    model = helper.make_model(helper.make_graph(nodes, "net", [given], [wanted], [kernel]))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    page = graph_html(tmp_path / "m.onnx")
+    titles = re.findall(r"<title>(.*?)</title>", page, re.DOTALL)
+    assert [title.splitlines()[::3] for title in titles if title.startswith("/") and "parameters" in title] == [
+        ["/dense/Gemm", "6 parameters"],
+        ["/Relu", "0 parameters"],
+    ]
+    assert re.search(r'class="box act "[^>]*><title>/Relu', page)

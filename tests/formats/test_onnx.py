@@ -287,3 +287,17 @@ def test_real_files(shared_folder, name):
     started = time.perf_counter()
     assert inspect(path).cut_points
     assert time.perf_counter() - started < 0.7
+
+
+def test_a_node_without_outputs_and_an_output_without_node_leave_the_tensors(tmp_path):
+    kernel = numpy_helper.from_array(np.ones((2, 3), np.float32), "kernel")
+    for node, output, said in (
+        (helper.make_node("Relu", ["x"], [], "idle"), "x", r"operation 'idle' \(Relu\) makes nothing"),
+        (helper.make_node("Relu", ["x"], ["y"]), "z", r"no operation makes the output 'z'; known names: x, y"),
+    ):
+        path = _saved(_model([kernel], [node], [("x", [1, 3])], [(output, [1, 3])]), tmp_path / "m.onnx")
+        found = inspect(path)
+        assert [tensor.name for tensor in found.tensors] == ["kernel"]
+        assert len(found.warnings) == 1
+        with pytest.raises(SourceError, match=said):
+            formats.graph(formats.read(path))

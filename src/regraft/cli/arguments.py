@@ -64,6 +64,20 @@ def cache_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:
+    """--trust, for those who know the author of a file.
+
+    Args:
+        parser: of the command.
+        of: what is trusted, as the command calls it.
+    """
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help=f"let Python code in {of} run, such as Lambda layers; only where you trust its author",
+    )
+
+
 def strict_argument(parser: argparse.ArgumentParser) -> None:
     """--strict, for those who want no example left out."""
     parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error")

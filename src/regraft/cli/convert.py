@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from regraft.cli import arguments as words
 from regraft.cli import framework
 from regraft.cli.text import counted, facts, table
 
@@ -46,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--outputs", metavar="NAME", nargs="+", help="values of a graph that the network is to end at")
     parser.add_argument("--signature", metavar="NAME", help="of a SavedModel, whose inputs and outputs it is to have")
+    words.trust_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> "Conversion":
@@ -68,6 +70,7 @@ def run(arguments: argparse.Namespace) -> "Conversion":
         inputs=dict(arguments.inputs or ()),
         outputs=arguments.outputs,
         signature=arguments.signature,
+        trust=arguments.trust,
     )
 
 
@@ -99,6 +102,8 @@ def show(result: "Conversion") -> str:
          f"{len(load.unused)} unused"),
     ]  # fmt: skip
     rows += [("note", note) for note in load.notes]
+    if result.trusted:
+        rows.append(("trusted", "Python code in the source was allowed to run, and what was written may hold it"))
     if not result.whole:
         rows.append(("part", "the network ends below what has no counterpart in Keras"))
     blocks = [f"{result.out}  (from {result.format or result.source})", facts(rows)]

@@ -30,6 +30,7 @@ class Evaluation:
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `evaluate` understands."""
     words.run_argument(parser)
+    words.trust_argument(parser, "RUN")
     parser.add_argument("data", metavar="DATA", help="labelled examples, in the ways that `regraft fit` takes them")
     parser.add_argument("--split", choices=("train", "validation", "test"), help="only this part; else all of them")
     words.strict_argument(parser)
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> Evaluation:
     run_folder.read(Path(arguments.folder))
     files.existing(Path(arguments.data).expanduser())
     framework.load()
-    finished = regraft.load(arguments.folder)
+    finished = regraft.load(arguments.folder, trust=arguments.trust)
     metrics = regraft.evaluate(finished, arguments.data, split=arguments.split, strict=arguments.strict)
     return Evaluation(arguments.folder, arguments.data, arguments.split, metrics)
 

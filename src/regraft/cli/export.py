@@ -29,6 +29,7 @@ class Exported:
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `export` understands."""
     words.run_argument(parser)
+    words.trust_argument(parser, "RUN")
     parser.add_argument("format", metavar="FORMAT", help="keras, savedmodel or onnx")
     parser.add_argument("--out", metavar="PATH", help="where to write it; else in the run folder")
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> Exported:
 
     run_folder.read(Path(arguments.folder))
     framework.load()
-    finished = regraft.load(arguments.folder)
+    finished = regraft.load(arguments.folder, trust=arguments.trust)
     path = regraft.export(finished, arguments.format, Path(arguments.out) if arguments.out else None)
     return Exported(arguments.folder, arguments.format.lower(), str(path), _bytes(path))
 

@@ -65,6 +65,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baselines", choices=_CHOICES, help="compare with simpler ways; auto: where that is cheap")
     parser.add_argument("--no-baselines", dest="baselines", action="store_const", const="no", help="do not compare")
     words.strict_argument(parser)
+    words.trust_argument(parser)
     words.cache_argument(parser)
 
 
@@ -91,7 +92,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan of the file, if there is one, with what the options say in place of what stands in it.
 
     Raises:
-        RequestError: the source or the data is not named, or the plan cannot be read.
+        RequestError: the source or the data is not named, or the plan cannot be read or trusts its source unasked.
     """
     if arguments.plan:
         plan = plans.read(Path(arguments.plan))
@@ -108,7 +109,12 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         changed["data"] = arguments.data
     if arguments.fine_tune:
         changed["fine_tune"] = replace(plan.fine_tune, enabled=arguments.fine_tune)
-    plan = replace(plan, strict=plan.strict or arguments.strict, **changed)
+    if plan.trust and not arguments.trust:
+        # Who writes a plan may be the one who wrote the code.
+        raise RequestError(
+            f"'{arguments.plan}' lets Python code in '{plan.source}' run; where you trust its author too, say --trust"
+        )
+    plan = replace(plan, strict=plan.strict or arguments.strict, trust=arguments.trust, **changed)
     if not plan.data:
         raise RequestError("expected labelled pictures: say DATA, a folder with one sub-folder per class")
     return plan

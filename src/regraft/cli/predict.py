@@ -31,6 +31,7 @@ class Predictions:
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `predict` understands."""
     words.run_argument(parser)
+    words.trust_argument(parser, "RUN")
     parser.add_argument("files", metavar="FILES", nargs="+", help="pictures, or folders of pictures")
     words.strict_argument(parser)
 
@@ -44,7 +45,9 @@ def run(arguments: argparse.Namespace) -> Predictions:
     run_folder.read(Path(arguments.folder))
     pictures_in(arguments.files)
     framework.load()
-    made = regraft.predict(regraft.load(arguments.folder), arguments.files, strict=arguments.strict)
+    made = regraft.predict(
+        regraft.load(arguments.folder, trust=arguments.trust), arguments.files, strict=arguments.strict
+    )
     return Predictions(arguments.folder, tuple(made))
 
 

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from regraft.core.errors import legible
 from regraft.core.records import Metric
 
 WIDTH = 96
@@ -88,6 +89,8 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ", right: Sequence[int
     """
     if not rows:
         return ""
+    # Names come from files, and a file may try to steer the terminal.
+    rows = [[legible(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines: list[str] = []
     for row in rows:
@@ -105,7 +108,7 @@ def facts(pairs: Sequence[tuple[str, str]], indent: str = "  ") -> str:
     lines: list[str] = []
     for name, said in pairs:
         lines += textwrap.wrap(
-            said,
+            legible(said, math.inf),
             WIDTH,
             initial_indent=f"{indent}{name:<{width}}",
             subsequent_indent=indent + " " * width,

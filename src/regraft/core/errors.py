@@ -16,11 +16,29 @@ Every message is one line: what was expected, what was found, where, the nearest
 import difflib
 from collections.abc import Iterable
 
+# A message quotes names, and a file may be full of names that would be pages long, or steer the reader's terminal.
+_LONGEST = 1500
+
+
+def legible(text: str, longest: float = _LONGEST) -> str:
+    r"""A text as one line of bounded length, whatever a file put into it.
+
+    >>> legible("layer 'a\nb' " + "x" * 9), legible("\x1b[2J")
+    ("layer 'a\\nb' xxxxxxxxx", '\\x1b[2J')
+    """
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return text if len(text) <= longest else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+
 
 class RegraftError(Exception):
     """Anything that Regraft itself reports; `exit_status` is what the command line returns."""
 
     exit_status = 1
+
+    def __init__(self, *said: object) -> None:
+        """Note what is said, in one line."""
+        super().__init__(*(legible(part) if isinstance(part, str) else part for part in said))
 
 
 class RequestError(RegraftError):

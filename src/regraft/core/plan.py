@@ -136,6 +136,7 @@ class Plan:
             training examples are few. The validation figures are those from before.
         baselines: `auto` leaves out what would cost more than the transfer itself.
         strict: an unreadable example is an error instead of a warning.
+        trust: Python code that the source holds may be run. On the command line a plan's word alone is not enough.
         seed: of every random choice.
         format: version of this document.
     """
@@ -152,6 +153,7 @@ class Plan:
     refit: Literal["auto", "yes", "no"] = AUTO
     baselines: Literal["auto", "yes", "no"] = AUTO
     strict: bool = False
+    trust: bool = False
     seed: int = 0
     format: int = FORMAT
     head: HeadSpec = field(default_factory=HeadSpec)

@@ -226,6 +226,7 @@ class Conversion:
         output: shape of one answer; several outputs one after the other.
         load: what became of every tensor.
         parity: the comparison with the original, where it was asked for.
+        trusted: whether Python code in the source was allowed to run.
     """
 
     source: str
@@ -239,6 +240,7 @@ class Conversion:
     output: tuple[tuple[int | None, ...], ...]
     load: LoadReport
     parity: Parity | None = None
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.core.errors import SourceError, nearest
+from regraft.core.errors import SourceError, legible, nearest
 from regraft.core.separators import Step, separators
 
 Shape = tuple[int | None, ...]
@@ -87,6 +87,10 @@ class TensorArchive:
     optimizer: OptimizerEntry | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Warnings name what is in the file; each becomes one line."""
+        object.__setattr__(self, "warnings", tuple(map(legible, self.warnings)))
 
     def tensor(self, name: str) -> TensorEntry:
         """The tensor of this name, which is read when its `read` is called.

@@ -5,10 +5,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from regraft.core.errors import SourceError
+from regraft.core.errors import SourceError, nearest
 from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats import (
     caffe,
+    hdf5,
     keras_folder,
     keras_h5,
     keras_weights,
@@ -101,6 +102,25 @@ def graph(archive: TensorArchive) -> OperationGraph:
     """The operations of the network in an archive, as plain data.
 
     Raises:
-        SourceError: the file holds weights only, or a model whose graph only its own code knows.
+        SourceError: the file holds weights only, a model whose graph only its own code knows, or a graph whose output
+            nothing makes.
+        CorruptFileError: its description of the graph makes no sense.
     """
-    return FORMATS[archive.format].graph(archive)
+    path = Path(str(archive.metadata.get("path", "the file")))
+    with hdf5.refusing_damage(path):
+        found = FORMATS[archive.format].graph(archive)
+        _refuse_gaps(found, path)
+    return found
+
+
+def _refuse_gaps(graph: OperationGraph, path: Path) -> None:
+    """What every graph must have, so that nobody who reads one need ask: operations make something, as do outputs."""
+    made = {*graph.inputs, *(value for operation in graph.operations for value in operation.outputs)}
+    for operation in graph.operations:
+        if not operation.outputs:
+            raise SourceError(f"'{path}': operation '{operation.name}' ({operation.kind}) makes nothing")
+        if operation.graph is not None:
+            _refuse_gaps(operation.graph, path)
+    absent = [value for value in graph.outputs if value not in made]
+    if absent:
+        raise SourceError(f"'{path}': no operation makes the output '{absent[0]}'{nearest(absent[0], sorted(made))}")

@@ -1,18 +1,20 @@
 """The graph of a network at rest as one self-contained HTML page."""
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from regraft import formats
 from regraft.core.records import CutPoint
 from regraft.core.tensors import Shape, TensorArchive
+from regraft.formats.drawing_page import PAGE, POLICY, SCRIPT
 from regraft.formats.inspection import cut_points, parameter_count, parameters_below, tensors_by_layer
 from regraft.formats.layout import Box, Drawing, drawn
 
 _MARGIN = 28.0
 _NOTES = 190.0
 _LONGEST_NAME = 23
+_LETTERS = 36
 _BELOW = 8.0
 _TIMES = " \N{MULTIPLICATION SIGN} "
 
@@ -67,12 +69,15 @@ def page(archive: TensorArchive, heading: str) -> str:
     title = formats.FORMATS[archive.format].TITLE
     facts = f"{title} · {layers:,} layers · {parameters:,} parameters · {len(points)} cut points"
     warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in archive.warnings)
-    return _PAGE.format(
+    return PAGE.format(
         title=html.escape(heading),
         name=html.escape(graph.name),
         facts=html.escape(facts),
         warnings=f'<ul class="warnings">{warnings}</ul>' if warnings else "",
-        legend=_legend(drawing),
+        legend=_legend(drawing, totals),
+        jump=_jump(points.values()),
+        policy=POLICY,
+        script=SCRIPT,
         svg=_svg(drawing, totals, points),
     )
 
@@ -82,7 +87,7 @@ def _svg(drawing: Drawing, totals: Mapping[str, int], points: Mapping[str, CutPo
     frames = [_frame(box) for box in drawing.boxes if box.inside]
     titles = [_frame_title(box, totals) for box in drawing.boxes if box.inside]
     lines = [_line(line) for line in drawing.lines]
-    boxes = [_box(box, totals) for box in drawing.boxes if not box.inside]
+    boxes = [_box(box, totals, points) for box in drawing.boxes if not box.inside]
     cuts = [
         mark for box in drawing.boxes if box.path in points and not box.inside for mark in _cut(box, points, drawing)
     ]
@@ -95,15 +100,20 @@ def _svg(drawing: Drawing, totals: Mapping[str, int], points: Mapping[str, CutPo
     )
 
 
-def _box(box: Box, totals: Mapping[str, int]) -> str:
+def _box(box: Box, totals: Mapping[str, int], points: Mapping[str, CutPoint]) -> str:
     kind = box.operation.kind if box.operation else "InputLayer"
-    count = _owned(box, totals)
+    count, learning = _owned(box, totals), _learning(box, totals)
+    cut = f' data-cut="{points[box.path].depth}"' if box.path in points else ""
+    title = html.escape(_tooltip(box, kind, count, learning))
+    mark = f'<path class="mark" d="M{box.x + 1:.1f} {box.y + 7:.1f}h4v{box.height - 14:.0f}h-4z"/>' if learning else ""
     right = box.x + box.width - 12
+    # Class and shape stand in one line of so many letters.
+    room = max(min(_LONGEST_NAME, _LETTERS - len(_sized(box.shape))), 9)
     return (
-        f'<g class="box {_family(kind)}"><title>{html.escape(_tooltip(box, kind, count))}</title>'
-        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="7"/>'
+        f'<g class="box {_family(kind)} {learning}"{cut}><title>{title}</title>'
+        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="7"/>{mark}'
         f'<text class="name" x="{box.x + 12:.1f}" y="{box.y + 17:.1f}">{html.escape(_shortened(_local(box)))}</text>'
-        f'<text class="kind" x="{box.x + 12:.1f}" y="{box.y + 31:.1f}">{html.escape(_shortened(kind))}</text>'
+        f'<text class="kind" x="{box.x + 12:.1f}" y="{box.y + 31:.1f}">{html.escape(_shortened(kind, room))}</text>'
         f'<text class="side" x="{right:.1f}" y="{box.y + 17:.1f}">{_counted(count) if count else ""}</text>'
         f'<text class="side" x="{right:.1f}" y="{box.y + 31:.1f}">{_sized(box.shape)}</text></g>'
     )
@@ -119,7 +129,7 @@ def _frame_title(box: Box, totals: Mapping[str, int]) -> str:
     count = _owned(box, totals)
     return (
         f'<text class="frame-title" x="{box.x + 12:.1f}" y="{box.y + 17:.1f}">'
-        f"<title>{html.escape(_tooltip(box, kind, count))}</title>"
+        f"<title>{html.escape(_tooltip(box, kind, count, ''))}</title>"
         f"{html.escape(_local(box))} · {html.escape(kind)} · {_counted(count)}</text>"
     )
 
@@ -149,7 +159,7 @@ def _owned(box: Box, totals: Mapping[str, int]) -> int:
     if box.operation is None:
         return 0
     prefix = box.path.rpartition("/")[0]
-    path = box.path if box.path in totals else box.path.rpartition("#")[0]
+    path = box.path if box.path in totals or "#" not in box.path else box.path.rpartition("#")[0]
     return totals.get(path, totals.get(f"{prefix}/{box.operation.layer}" if prefix else box.operation.layer, 0))
 
 
@@ -161,23 +171,49 @@ def _local(box: Box) -> str:
     return f"{box.operation.layer} #{mark}" if again else box.operation.layer
 
 
-def _tooltip(box: Box, kind: str, count: int) -> str:
-    return f"{box.path}\n{kind}\noutput {_sized(box.shape) or 'of unknown shape'}\n{count:,} parameters"
+def _learning(box: Box, totals: Mapping[str, int]) -> str:
+    """Whether a layer with weights `learns` or is `frozen`; nothing where it has none or the file does not say."""
+    learns = box.operation.attributes.get("trainable") if box.operation else None
+    if not isinstance(learns, bool) or not _owned(box, totals):
+        return ""
+    return "learns" if learns else "frozen"
+
+
+def _tooltip(box: Box, kind: str, count: int, learning: str) -> str:
+    parameters = f"{count:,} parameters{f', {learning}' if learning else ''}"
+    return f"{box.path}\n{kind}\noutput {_sized(box.shape) or 'of unknown shape'}\n{parameters}"
 
 
 def _family(kind: str) -> str:
-    return next((family for family, _, parts in _FAMILIES if any(part in kind for part in parts)), "other")
+    # Every framework writes them in letters of another size: ReLU, Relu6, RELU.
+    kind = kind.lower()
+    return next((family for family, _, parts in _FAMILIES if any(part.lower() in kind for part in parts)), "other")
 
 
-def _legend(drawing: Drawing) -> str:
+def _jump(points: Iterable[CutPoint]) -> str:
+    """A list of the cut points to go to."""
+    listed = "".join(
+        f'<option value="{point.depth}">cut {point.depth} · {html.escape(_shortened(point.name))}</option>'
+        for point in points
+    )
+    return (
+        f'<select aria-label="Go to a cut point"><option value="">cut points ...</option>{listed}</select>'
+        if listed
+        else ""
+    )
+
+
+def _legend(drawing: Drawing, totals: Mapping[str, int]) -> str:
     kinds = {_family(box.operation.kind if box.operation else "InputLayer") for box in drawing.boxes if not box.inside}
     named = [(family, title) for family, title, _ in _FAMILIES if family in kinds]
     named += [("other", "other")] if "other" in kinds else []
+    states = {_learning(box, totals) for box in drawing.boxes if not box.inside}
+    named += [(state, state) for state in ("learns", "frozen") if state in states]
     return "".join(f'<span class="key {family}"><i></i>{title}</span>' for family, title in named)
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}…{name[-_LONGEST_NAME // 2 :]}"
+def _shortened(name: str, longest: int = _LONGEST_NAME) -> str:
+    return name if len(name) <= longest else f"{name[: longest // 2]}…{name[-(longest - 1) // 2 :]}"
 
 
 def _sized(shape: Shape | None) -> str:
@@ -194,63 +230,3 @@ def _counted(count: int) -> str:
         if count >= limit:
             return f"{count / limit:.3g}{unit}"
     return str(count)
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --page: #ffffff; --ink: #1d2430; --soft: #667085; --edge: #98a2b3; --frame: #f5f6f8;
-  --frame-line: #d0d5dd; --cut: #d4380d; --input: #e7eaf0; --conv: #d9e8fb; --dense: #dcd9fb; --memory: #f3dcf5;
-  --norm: #e6f3ea; --act: #fdf1d8; --pool: #d7f0f1; --merge: #fbdfd9; --other: #eeeeee; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --page: #14171c; --ink: #e8eaee; --soft: #9aa4b2; --edge: #667085;
-  --frame: #1b1f26; --frame-line: #39414d; --cut: #ff8a5c; --input: #2b313b; --conv: #1d3a5c; --dense: #35305f;
-  --memory: #4a2b4d; --norm: #1f4030; --act: #4d3d17; --pool: #174548; --merge: #55302a; --other: #333333; }} }}
-body {{ margin: 0; padding: 28px clamp(12px, 4vw, 48px); background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }}
-h1 {{ margin: 0; font-size: 22px; overflow-wrap: anywhere; }}
-p {{ margin: 4px 0; color: var(--soft); }}
-.warnings {{ color: var(--cut); padding-left: 20px; }}
-.legend {{ display: flex; flex-wrap: wrap; gap: 6px 18px; margin: 14px 0; font-size: 13px; color: var(--soft); }}
-.key i {{ display: inline-block; width: 13px; height: 13px; border-radius: 4px; margin-right: 6px; vertical-align: -2px;
-  border: 1px solid color-mix(in srgb, var(--ink) 18%, transparent); background: var(--other); }}
-.key.cuts i {{ height: 0; border: 0; border-top: 2px dashed var(--cut); border-radius: 0; vertical-align: 4px;
-  background: none; }}
-.graph {{ overflow-x: auto; }}
-svg {{ display: block; margin: 0 auto; font: 12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }}
-svg text {{ fill: var(--ink); }}
-.box rect {{ stroke: color-mix(in srgb, var(--ink) 18%, transparent); fill: var(--other); }}
-.box .name {{ font-weight: 600; }}
-.box .kind, .box .side, .frame-title, .cut-note {{ font-size: 11px; }}
-.box .kind, .box .side, svg .frame-title {{ fill: var(--soft); }}
-.box .side {{ text-anchor: end; }}
-.frame {{ fill: var(--frame); stroke: var(--frame-line); }}
-.frame-title {{ font-weight: 600; paint-order: stroke; stroke: var(--frame); stroke-width: 5px; }}
-.edge {{ fill: none; stroke: var(--edge); stroke-width: 1.6; }}
-.cut {{ fill: none; stroke: var(--cut); stroke-width: 1; stroke-dasharray: 4 4; opacity: 0.75; }}
-svg .cut-note {{ fill: var(--cut); font-variant-numeric: tabular-nums; }}
-.input rect, .key.input i {{ fill: var(--input); background: var(--input); }}
-.conv rect, .key.conv i {{ fill: var(--conv); background: var(--conv); }}
-.dense rect, .key.dense i {{ fill: var(--dense); background: var(--dense); }}
-.memory rect, .key.memory i {{ fill: var(--memory); background: var(--memory); }}
-.norm rect, .key.norm i {{ fill: var(--norm); background: var(--norm); }}
-.act rect, .key.act i {{ fill: var(--act); background: var(--act); }}
-.pool rect, .key.pool i {{ fill: var(--pool); background: var(--pool); }}
-.merge rect, .key.merge i {{ fill: var(--merge); background: var(--merge); }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{name}</p>
-<p>{facts}</p>
-{warnings}
-<div class="legend">{legend}<span class="key cuts"><i></i>a place to cut</span></div>
-<div class="graph">
-{svg}
-</div>
-</body>
-</html>
-"""

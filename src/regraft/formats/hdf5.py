@@ -1,8 +1,7 @@
 """HDF5 at arm's length: what a file holds itself, never what its links point at; damage becomes one clear line."""
 
 import contextlib
-import mmap
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,9 +14,12 @@ from regraft.core.tensors import TensorEntry
 
 # Far above what any compression filter reaches on weights; below it a small file cannot ask for much memory.
 _LARGEST_EXPANSION = 1000
-_SMALL = 1 << 28
+_SMALL = 1 << 24
 # Signature, version and the three empty bytes that follow.
 _HEAP = b"GCOL\x01\0\0\0"
+_PIECE = 1 << 22
+# Their numbers have 16 bits.
+_MOST_OBJECTS, _ENDLESS = 1 << 16, 1 << 62
 
 
 @contextlib.contextmanager
@@ -75,7 +77,7 @@ def stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def check_heaps(path: Path) -> None:
+def check_heaps(source: Source) -> None:
     """Refuse a file whose heaps of texts are damaged: the HDF5 library would search them for ever.
 
     A heap is a chain of objects, each a header of 16 bytes with its number and its length; number 0 is what is free.
@@ -83,26 +85,47 @@ def check_heaps(path: Path) -> None:
     Raises:
         CorruptFileError: a chain does not end where its heap ends.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with refusing_damage(source.path), source.content() if source.content else source.path.open("rb") as file:
+        # Heaps do not overlap, so that all their objects together fit into the file.
+        left = file.seek(0, 2) // 16 + 1
+        for start in _heaps(file):
+            left -= _objects(file, start)
+            if left < 0:
+                raise CorruptFileError(
+                    f"'{source.path}' is truncated or was altered (heap at {start}); get the file again"
+                )
+
+
+def _heaps(file: BinaryIO) -> Iterator[int]:
+    """Where heaps begin; the file is read in pieces, as mapped pages would count as memory."""
+    place, rest = 0, b""
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        content = rest + piece
         start = content.find(_HEAP)
         while start >= 0:
-            if not _heap_is_whole(content, start):
-                raise CorruptFileError(f"'{path}' is truncated or was altered (heap at {start}); get the file again")
+            yield place - len(rest) + start
             start = content.find(_HEAP, start + 1)
+        place, rest = place + len(piece), content[1 - len(_HEAP) :]
+        file.seek(place)
 
 
-def _heap_is_whole(content: mmap.mmap, start: int) -> bool:
-    size = int.from_bytes(content[start + 8 : start + 16], "little")
-    position, end = start + 16, start + size
-    if end > len(content):
-        return False
-    while position + 16 <= end:
-        number = int.from_bytes(content[position : position + 2], "little")
-        length = int.from_bytes(content[position + 8 : position + 16], "little")
+def _objects(file: BinaryIO, start: int) -> int:
+    """How many objects a heap has; more than any could have, where its chain does not end with it."""
+    end = start + _number(file, start + 8, 8)
+    position, count = start + 16, 0
+    while position + 16 <= end <= file.seek(0, 2) and count <= _MOST_OBJECTS:
+        number, length = _number(file, position, 2), _number(file, position + 8, 8)
         if number == 0:
-            return length == end - position
+            return count if length == end - position else _ENDLESS
         position += 16 + -(-length // 8) * 8
-    return position <= end
+        count += 1
+    return count if position <= end <= file.seek(0, 2) and count <= _MOST_OBJECTS else _ENDLESS
+
+
+def _number(file: BinaryIO, place: int, size: int) -> int:
+    file.seek(place)
+    return int.from_bytes(file.read(size), "little")
 
 
 def held(group: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -114,14 +114,16 @@ def summary(archive: TensorArchive, path: str) -> Inspection:
         path: where it came from, as the user said it.
     """
     graph, warnings = graph_or_reason(archive)
-    owned = tensors_by_layer(archive, graph)
+    # A graph of thousands of operations is opened up once.
+    opened = flat(graph) if graph else None
+    owned = _owned(archive, opened.operations if opened else ())
     return Inspection(
         path=path,
         format=archive.format,
         parameters=parameter_count(archive),
         tensors=tuple(TensorSummary(item.name, item.shape, item.dtype) for item in archive.tensors.values()),
         layers=tuple(_layers(graph, parameters_below(owned)) if graph else _layers_of_names(owned)),
-        cut_points=cut_points(archive, graph) if graph else (),
+        cut_points=_cut_points(opened, owned) if opened else (),
         optimizer=_optimizer(archive.optimizer),
         metadata={key: value for key, value in archive.metadata.items() if key != "path" and value is not None},
         warnings=(*archive.warnings, *warnings),
@@ -151,7 +153,10 @@ def cut_points(archive: TensorArchive, graph: OperationGraph) -> tuple[CutPoint,
         graph: its operations, nested graphs included.
     """
     opened = flat(graph)
-    owned = tensors_by_layer(archive, graph)
+    return _cut_points(opened, _owned(archive, opened.operations))
+
+
+def _cut_points(opened: OperationGraph, owned: Mapping[str, Sequence[TensorEntry]]) -> tuple[CutPoint, ...]:
     separating = {operation.name: depth for depth, operation in enumerate(opened.separating())}
     points: list[CutPoint] = []
     parameters, flops = dict[str, int](), list[int | None]()
@@ -191,11 +196,15 @@ def tensors_by_layer(archive: TensorArchive, graph: OperationGraph | None) -> di
 
     Where operations name the tensors that they read, the first reader owns one; else the names of tensors say it.
     """
-    operations = flat(graph).operations if graph else ()
+    return _owned(archive, flat(graph).operations if graph else ())
+
+
+def _owned(archive: TensorArchive, operations: Sequence[Operation]) -> dict[str, list[TensorEntry]]:
     known = {operation.layer for operation in operations}
     readers = {value: operation.layer for operation in reversed(operations) for value in operation.inputs}
     # TensorFlow has operations that do nothing but hold a tensor.
-    holders = {operation.attributes.get("tensor"): operation.layer for operation in reversed(operations)}
+    held = ((operation.attributes.get("tensor"), operation.layer) for operation in reversed(operations))
+    holders = {name: layer for name, layer in held if isinstance(name, str)}
     owned: dict[str, list[TensorEntry]] = {}
     counters: set[str] = set(archive.metadata.get("counters") or ())
     for name, tensor in archive.tensors.items():
@@ -229,7 +238,8 @@ def _owner(name: str) -> str:
 def _above(name: str) -> Iterator[str]:
     while "/" in name:
         name = name.rpartition("/")[0]
-        yield name
+        if name:
+            yield name
 
 
 def _layers(graph: OperationGraph, totals: Mapping[str, int], prefix: str = "") -> Iterator[LayerSummary]:

@@ -9,6 +9,9 @@ from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats.keras_graph import built
 from regraft.formats.keras_layers import Layer, described, walk
 
+# A hundred times what the largest networks have.
+_MOST_CALLS = 200_000
+
 
 def model_of(archive: TensorArchive, source: str) -> Layer:
     """The configuration of the model in an archive.
@@ -43,7 +46,17 @@ def parsed(text: str | bytes) -> Mapping[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict) or "class_name" not in value:
         raise ValueError("the configuration is not that of a Keras object")
-    return cast(Mapping[str, Any], value)
+    config = cast(Mapping[str, Any], value)
+    if _calls(described(config)) > _MOST_CALLS:
+        raise ValueError(f"the models inside each other call their layers more than {_MOST_CALLS} times in all")
+    return config
+
+
+def _calls(model: Layer) -> int:
+    """How many calls of layers the graph of a model has, opened up: those of models in models multiply."""
+    if not model.is_model:
+        return 1
+    return sum(max(len(layer.nodes), 1) * _calls(layer) for layer in model.layers)
 
 
 def warnings_about(model: Layer) -> list[str]:

@@ -32,7 +32,6 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         raise SourceError(
             f"'{path}': expected '{keras_zip.WEIGHTS}' inside, found {found}; save it with Keras' defaults"
         )
-    hdf5.check_heaps(weights)
     with hdf5.refusing_damage(path):
         config, metadata = (_text(path, name) for name in ("config.json", "metadata.json"))
         return keras_zip.assembled(NAME, path, config, metadata, hdf5.source(weights))

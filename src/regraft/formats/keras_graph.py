@@ -10,6 +10,9 @@ from regraft.formats.keras_shapes import inferred
 
 _Tensor = tuple[str, int, int]
 
+# No layer is called so often, and none has so many outputs.
+_MOST = 1 << 12
+
 
 def built(model: Layer, source: str) -> OperationGraph:
     """The graph of a model's configuration, nested models included.
@@ -38,7 +41,8 @@ def _sequential(model: Layer, source: str) -> OperationGraph:
     given, operations = value, list[Operation]()
     for index, layer in enumerate(layers):
         makes = (layer.name,)
-        operation = _operation(layer, layer.name, (value,), makes, source)
+        inner = built(layer, source) if layer.is_model else None
+        operation = _operation(layer, layer.name, (value,), makes, inner)
         after = layers[index + 1].build if index + 1 < len(layers) else None
         stated = _shape((after or {}).get("input_shape"))
         _add(operations, shapes, operation, layer, {layer.name: stated})
@@ -73,21 +77,24 @@ def _functional(model: Layer, source: str) -> OperationGraph:
         _state(shapes, value_name(tensor), _input_shape(layers[tensor[0]]))
     made = _made(calls, wanted)
     operations: list[Operation] = []
+    # A nested model is built once, however often it is called: the calls of models in models multiply.
+    inner = {name: built(layer, source) for name, layer in layers.items() if layer.is_model}
     sources = {(layer.name, 0) for layer in layers.values() if not layer.nodes}
     for name, index in _in_order(calls, sources, source):
         layer = layers[name]
         reads = tuple(value_name(tensor) for tensor in calls[name, index])
         makes = [(name, index, position) for position in range(made.get((name, index), 1))]
         call = value_name((name, index, 0))
-        operation = _operation(layer, call, reads, tuple(map(value_name, makes)), source)
+        operation = _operation(layer, call, reads, tuple(map(value_name, makes)), inner.get(name))
         _add(operations, shapes, operation, layer, {value_name(tensor): stated.get(tensor) for tensor in makes})
     return OperationGraph(
         model.name, tuple(operations), tuple(map(value_name, given)), tuple(map(value_name, wanted)), shapes
     )
 
 
-def _operation(layer: Layer, name: str, reads: tuple[str, ...], makes: tuple[str, ...], source: str) -> Operation:
-    inner = built(layer, source) if layer.is_model else None
+def _operation(
+    layer: Layer, name: str, reads: tuple[str, ...], makes: tuple[str, ...], inner: OperationGraph | None
+) -> Operation:
     if inner is None or len(inner.inputs) != len(reads):
         # A nested model that is called with more than its inputs is one step: what happens inside cannot be told.
         return Operation(name, layer.class_name, reads, makes, layer.config, layer.name)
@@ -168,6 +175,8 @@ def _flat(value: Any) -> list[Any]:
 
 def _tensor(reference: Sequence[Any]) -> _Tensor:
     name, call, position = reference[:3]
+    if not (0 <= int(call) < _MOST * _MOST and 0 <= int(position) < _MOST):
+        raise ValueError(f"call {call} and output {position} of layer '{name}'")
     return str(name), int(call), int(position)
 
 

@@ -67,6 +67,7 @@ def assembled(name: str, path: Path, config: bytes, metadata: bytes, source: hdf
     """
     parsed = keras_config.parsed(config)
     model = described(parsed)
+    hdf5.check_heaps(source)
     with source.opened() as file:
         groups, datasets = hdf5.held(file, source.path)
         named, warnings = stored_by_position(groups, datasets, model)

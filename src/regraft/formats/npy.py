@@ -4,6 +4,7 @@ The header is described in https://numpy.org/doc/stable/reference/generated/nump
 """
 
 import ast
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,10 @@ def header(content: bytes, path: Path, what: str) -> Header:
     text = content[8 + wide : 8 + wide + length]
     if content[:6] != _MAGIC or version not in (b"\x01", b"\x02", b"\x03") or len(text) != length:
         raise CorruptFileError(f"'{path}': {what} has no header of a NumPy array, or one cut off; get the file again")
-    stated = ast.literal_eval(text.decode("utf-8" if version == b"\x03" else "latin-1").strip())
+    with warnings.catch_warnings():
+        # Python would tell the user about the letters behind a backslash in somebody else's file.
+        warnings.simplefilter("ignore")
+        stated = ast.literal_eval(text.decode("utf-8" if version == b"\x03" else "latin-1").strip())
     if not isinstance(stated, dict) or set(cast(dict[Any, Any], stated)) != {"descr", "fortran_order", "shape"}:
         raise CorruptFileError(f"'{path}': {what} has the header of no NumPy array; get the file again")
     shape, code = cast(dict[str, Any], stated)["shape"], cast(dict[str, Any], stated)["descr"]

@@ -4,8 +4,9 @@ import struct
 from typing import Any, BinaryIO
 
 from regraft.core.errors import CorruptFileError
+from regraft.formats.escapes import unescaped
 from regraft.formats.extents import Extent
-from regraft.formats.pickled_values import Text, unescaped
+from regraft.formats.pickled_values import Text
 
 LONGEST_NUMBER = 1024
 _LONGEST_LINE = 1 << 16

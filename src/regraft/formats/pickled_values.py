@@ -1,11 +1,11 @@
 """What stands for the objects of a pickle: names never imported, instances whose code is not run, long strings."""
 
-import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from regraft.core.errors import SourceError
+from regraft.formats.escapes import unescaped
 from regraft.formats.extents import Extent
 
 Stand = Callable[..., Any]
@@ -106,11 +106,6 @@ def refused(name: object, extent: Extent) -> SourceError:
         f"'{extent.path}' asks to run '{name}', which was not done; expected a file of tensors, arrays and plain "
         "containers; save the state dict or the arrays alone"
     )
-
-
-def unescaped(raw: bytes) -> bytes:
-    """Bytes written with backslashes, as in Python source."""
-    return codecs.escape_decode(raw)[0]  # pyright: ignore
 
 
 def is_plain(value: Any) -> bool:

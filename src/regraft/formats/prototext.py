@@ -3,10 +3,11 @@
 The language: https://protobuf.dev/reference/protobuf/textformat-spec/.
 """
 
-import codecs
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from regraft.formats.escapes import unescaped
 
 # A block as the values of each name, in the order of the text.
 Block = dict[str, list[Any]]
@@ -121,7 +122,7 @@ class _Reader:
         """Texts that follow each other are one."""
         parts: list[str] = []
         while self.kind == "text":
-            inside: bytes = codecs.escape_decode(self.token[1:-1].encode("utf-8"))[0]  # pyright: ignore
+            inside = unescaped(self.token[1:-1].encode("utf-8"))
             parts.append(inside.decode("utf-8", self._bytes))
             self._next()
         return "".join(parts)

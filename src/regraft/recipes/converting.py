@@ -42,6 +42,7 @@ def convert(
     inputs: str | Iterable[str] | Mapping[str, Shape | None] | None = None,
     outputs: str | Iterable[str] | None = None,
     signature: str | None = None,
+    trust: bool = False,
 ) -> Conversion:
     """Write a network as a `.keras` file, which opens in plain Keras on every backend.
 
@@ -57,6 +58,7 @@ def convert(
         inputs: the values of a graph file that the network is to begin at, as `regraft.open` takes them.
         outputs: the values that it is to end at.
         signature: of a SavedModel, whose ends it is to have.
+        trust: let Python code in the source run; the file that is written may hold it.
 
     Raises:
         RequestError: the source cannot be opened, `out` does not end in `.keras`, or the original cannot be run.
@@ -67,13 +69,14 @@ def convert(
     ends = Ends.of(inputs, outputs, signature)
     if torch_module.is_module(source):
         return _module(source, example, path, check)
-    request = Request(os.fspath(source), os.fspath(source), architecture, input_size, example=example, ends=ends)
+    text = os.fspath(source)
+    request = Request(text, text, architecture, input_size, trust=trust, example=example, ends=ends)
     if check:
         _refuse_what_has_no_original(request)
     converted, model, load = _opened(request)
     _refuse_what_would_be_ignored(model, request)
     prove = functools.partial(_proven, request, converted, model) if check else None
-    return _written(path, model, load, request.text, converted, prove)
+    return _written(path, model, load, request, converted, prove)
 
 
 def _module(module: Any, example: Any, path: Path, check: bool) -> Conversion:
@@ -87,14 +90,15 @@ def _module(module: Any, example: Any, path: Path, check: bool) -> Conversion:
             runtime = originals.torch_module.Runtime(made.exported)
             return parity.compare(made.converted, _read(written), made.exported.path, runtime=runtime)
 
-        return _written(path, model, made.converted.report, text, made.converted, prove if check else None)
+        request = Request(module, text, example=example)
+        return _written(path, model, made.converted.report, request, made.converted, prove if check else None)
 
 
 def _written(
     path: Path,
     model: keras.Model,
     load: LoadReport,
-    text: str,
+    request: Request,
     converted: Converted | None,
     prove: Callable[[Path], Parity] | None,
 ) -> Conversion:
@@ -104,7 +108,7 @@ def _written(
         path: the file to write.
         model: the network.
         load: what became of the tensors.
-        text: the source in words.
+        request: what was asked for.
         converted: what the network was made from, where it was a graph.
         prove: compares the file that was written with the original; None where there is to be no proof.
 
@@ -115,9 +119,9 @@ def _written(
         model.save(partial)
         proof = prove(partial) if prove else None
         if proof is not None and not proof.holds:
-            raise ProofError(_disproved(proof, text))
+            raise ProofError(_disproved(proof, request.text))
         proof = proof and dataclasses.replace(proof, written=_members(partial))
-        done = _conversion(text, path, model, load, converted, proof)
+        done = _conversion(request, path, model, load, converted, proof)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(INSIDE, json.dumps(_about(done), ensure_ascii=False, indent=2))
     return done
@@ -164,6 +168,7 @@ def _opened(request: Request) -> tuple[Converted | None, keras.Model, LoadReport
         inputs=ends.inputs,
         outputs=ends.outputs,
         signature=ends.signature,
+        trust=request.trust,
     )
     return None, opened.model, opened.report
 
@@ -171,7 +176,7 @@ def _opened(request: Request) -> tuple[Converted | None, keras.Model, LoadReport
 def _proven(request: Request, converted: Converted | None, model: keras.Model, written: Path) -> Parity:
     """The proof, for the model as it was written."""
     path = Path(request.text)
-    loaded = _read(written)
+    loaded = _read(written, request.trust)
     if converted is not None:
         return parity.compare(converted, loaded, path)
     if is_file(request.text):
@@ -179,8 +184,8 @@ def _proven(request: Request, converted: Converted | None, model: keras.Model, w
     return keras_parity.compare(loaded, keras_originals.Original(model, keras_originals.today()), {})
 
 
-def _read(written: Path) -> Any:
-    return keras.saving.load_model(written, compile=False)
+def _read(written: Path, trust: bool = False) -> Any:
+    return keras.saving.load_model(written, compile=False, safe_mode=not trust)
 
 
 def _members(written: Path) -> dict[str, str]:
@@ -208,8 +213,14 @@ def _disproved(proof: Parity, original: str) -> str:
 
 
 def _conversion(
-    source: str, out: Path, model: keras.Model, load: LoadReport, converted: Converted | None, proof: Parity | None
+    request: Request,
+    out: Path,
+    model: keras.Model,
+    load: LoadReport,
+    converted: Converted | None,
+    proof: Parity | None,
 ) -> Conversion:
+    source = request.text
     return Conversion(
         source=source,
         out=str(out),
@@ -222,6 +233,7 @@ def _conversion(
         output=tuple(tuple(tensor.shape[1:]) for tensor in model.outputs),
         load=load,
         parity=proof,
+        trusted=request.trust,
     )
 
 

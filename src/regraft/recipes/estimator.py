@@ -52,6 +52,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             that part too once all is chosen. With `fine_tune="no"` nothing is chosen by it, and 0 is as good.
         random_state: of every random choice; None: another one every time.
         strict: an unreadable file is an error.
+        trust: let Python code in the source run, such as Lambda layers; only where you trust its author.
         out: a folder in which every fit leaves a run folder; None: only `run_` stays, without its files.
         cache: folder of the activations.
 
@@ -83,6 +84,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         validation: float = 0.15,
         random_state: int | np.random.RandomState | None = 0,
         strict: bool = False,
+        trust: bool = False,
         out: str | os.PathLike[str] | None = None,
         cache: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -96,6 +98,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.validation = validation
         self.random_state = random_state
         self.strict = strict
+        self.trust = trust
         self.out = out
         self.cache = cache
 
@@ -187,6 +190,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             views=self.views,
             baselines=self.baselines,
             strict=self.strict,
+            trust=self.trust,
             seed=seed,
             fine_tune=FineTuneSpec(enabled=self.fine_tune),
             split=SplitSpec(float(self.validation), 0.0),

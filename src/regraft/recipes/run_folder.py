@@ -11,7 +11,7 @@ import time
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from regraft.core import plain, plan, storage
 from regraft.core.errors import CorruptFileError, RequestError, StorageError, nearest
@@ -158,18 +158,19 @@ def read(folder: Path) -> RunRecord:
         raise RequestError(f"'{path}' is not the record of a run: {error}") from None
 
 
-def load_model(folder: Path) -> "keras.Model":
-    """The deployable model of a run.
+def load_model(folder: Path, trust: bool = False) -> "keras.Model":
+    """The deployable model of a run, opened as any other file is: a run folder may come from anyone.
 
     Raises:
-        RequestError: the folder has none.
+        RequestError: the folder has none, or one with code in it that is not trusted.
         CorruptFileError: its file is truncated or was altered.
     """
     # Here, so that whoever only looks into a run folder, to refuse it say, waits for no framework.
-    import keras
+    from regraft.importers import keras_file
+    from regraft.importers.pretrained import Request
 
-    model: Any = keras.saving.load_model(require_model(folder), compile=False)
-    return model
+    path = str(require_model(folder))
+    return keras_file.load(Request(path, path, trust=trust)).model
 
 
 def require_model(folder: Path) -> Path:

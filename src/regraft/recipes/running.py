@@ -59,6 +59,7 @@ def fit(
     refit: Choice = "auto",
     baselines: Choice = "auto",
     strict: bool = False,
+    trust: bool = False,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
 ) -> Run:
@@ -82,6 +83,7 @@ def fit(
             `auto`: where training examples are few.
         baselines: `auto` leaves out the network from scratch where that takes long.
         strict: an unreadable example is an error.
+        trust: let Python code in the source run, such as Lambda layers; only where you trust its author.
         seed: of every random choice.
         cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.
 
@@ -108,6 +110,7 @@ def fit(
         refit=refit,
         baselines=baselines,
         strict=strict,
+        trust=trust,
         seed=seed,
         fine_tune=plans.FineTuneSpec(enabled=fine_tune),
     )
@@ -115,6 +118,8 @@ def fit(
         with clock.stage("open"):
             examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
             pretrained = open_for(asked, source)
+        if asked.trust:
+            warn(f"Python code in '{asked.source}' was allowed to run, as it was said to be trusted")
         if asked.data_digest not in (None, examples.digest()):
             warn("the examples are not those that the plan was made for; the result will be another one")
     named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
@@ -134,6 +139,7 @@ def open_for(plan: Plan, source: Any = None) -> Pretrained:
             architecture=plan.architecture,
             preprocessing=plan.preprocessing,
             input_size=plan.input_size,
+            trust=plan.trust,
         )
     inputs: InputSpec = pretrained.inputs
     if plan.input is not None and plan.preprocessing is None:
@@ -155,6 +161,7 @@ def resume(
     labels: Any = None,
     source: keras.Model | Pretrained | None = None,
     cache: str | os.PathLike[str] | None = None,
+    trust: bool = False,
 ) -> Run:
     """Finish a run that was interrupted: what was computed is not computed again.
 
@@ -164,6 +171,7 @@ def resume(
         labels: likewise.
         source: the same model again, where it was given in memory.
         cache: as `fit` was given it.
+        trust: let Python code in the source run; needed again where `fit` was told so.
 
     Raises:
         RequestError: there is no run in the folder, or what it was made from cannot be opened again.
@@ -171,8 +179,13 @@ def resume(
     folder = Path(folder)
     if (folder / run_folder.RECORD).exists():
         run_folder.tidy(folder)
-        return load(folder)
+        return load(folder, trust=trust)
     asked = run_folder.asked_plan(folder)
+    if asked.trust and not trust:
+        raise RequestError(
+            f"the run in '{folder}' lets Python code in '{asked.source}' run; where you trust its author, say so "
+            "again: --trust, or trust=True"
+        )
     if data is None and not Path(asked.data).exists():
         raise RequestError(
             f"the run in '{folder}' took its examples from '{asked.data or 'memory'}', which is not there; "
@@ -187,15 +200,19 @@ def resume(
     return fit(given, source, plan=asked, out=folder, labels=labels, cache=cache)
 
 
-def load(folder: str | os.PathLike[str]) -> Run:
+def load(folder: str | os.PathLike[str], *, trust: bool = False) -> Run:
     """A finished run, from its folder.
 
+    Args:
+        folder: of the run.
+        trust: let Python code in its model run, such as Lambda layers of the source; a folder may come from anyone.
+
     Raises:
-        RequestError: the folder holds no finished run.
+        RequestError: the folder holds no finished run, or a model with code in it that is not trusted.
         CorruptFileError: its model is truncated or was altered.
     """
     folder = Path(folder)
-    return Run(folder, run_folder.read(folder), run_folder.load_model(folder))
+    return Run(folder, run_folder.read(folder), run_folder.load_model(folder, trust))
 
 
 def describe(source: Any) -> str:

@@ -89,6 +89,8 @@ def copy_layer_config(layer: keras.Layer) -> keras.Layer:
     Raises:
         SourceError: the layer cannot tell its configuration.
     """
+    if type(layer) is keras.layers.Lambda:
+        return _copied_lambda(layer)
     try:
         copied: Any = type(layer).from_config(layer.get_config())
     except (NotImplementedError, TypeError) as error:
@@ -99,6 +101,12 @@ def copy_layer_config(layer: keras.Layer) -> keras.Layer:
     # Where a class leaves its configuration to Keras, the name may be lost.
     copied.name = layer.name
     return copied
+
+
+def _copied_lambda(layer: Any) -> keras.Layer:
+    """A layer with the same live function: Keras would write its code down and, rightly, refuse to read that."""
+    settings = {name: getattr(layer, name) for name in ("mask", "arguments", "name", "trainable")}
+    return keras.layers.Lambda(layer.function, output_shape=layer._output_shape, dtype=layer.dtype_policy, **settings)
 
 
 def _needed(graph: Any, known: dict[int, Any], outputs: Sequence[Any]) -> list[Any]:

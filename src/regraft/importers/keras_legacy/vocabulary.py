@@ -49,8 +49,9 @@ def layer_class(name: str, place: str, registered: str | None = None) -> Any:
 def runs_code(place: str, name: str) -> str:
     """The refusal of a layer that is code in a file."""
     return (
-        f"{place} holds Python code (a {name} layer or the like), which is not run from a file; save the model without "
-        "it, or give the model itself, or its weights with --architecture package.module:function"
+        f"{place} holds Python code (a {name} layer or the like), which is not run from a file; if you trust its "
+        "author, say --trust (trust=True); else save the model without it, or give the model itself, or its weights "
+        "with --architecture package.module:function"
     )
 
 
