@@ -95,11 +95,11 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
         raise SourceError(f"expected a file, keras:NAME, hf://... or kaggle://..., found '{text}'")
     require_finite(opened.model, text)
     if opened.inputs is not None and preprocessing is None:
-        inputs = opened.inputs
+        spec = opened.inputs
     else:
-        inputs = conventions.input_spec(opened.model, preprocessing, input_size or opened.size, opened.convention)
+        spec = conventions.input_spec(opened.model, preprocessing, input_size or opened.size, opened.convention)
     classes, report = _with_classes(opened, Path(text))
-    return Pretrained(opened.model, inputs, report, text, classes)
+    return Pretrained(opened.model, spec, report, text, classes)
 
 
 def named(source: Source) -> str:
