@@ -190,10 +190,12 @@ def test_a_reader_who_leaves_is_no_error(place):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device without space")  # noqa: PTH110
-def test_output_that_cannot_be_written_is_an_error():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_an_error(unbuffered):
     with open("/dev/full", "w") as full:  # noqa: PTH123
         words = [sys.executable, "-m", "regraft", "--help"]
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
     assert done.returncode == 1
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr

@@ -72,7 +72,9 @@ def test_gestures_from_every_format_have_the_weights_of_pytorch(nets: Path, file
         np.testing.assert_array_equal(_array(variable).reshape(values.shape), values, err_msg=variable.path)
     # Which is the network of these weights, computed in NumPy.
     signal = np.random.default_rng(0).normal(size=(3, 3840)).astype("f4")
-    _agree(_array(model(signal.reshape(3, *model.input_shape[1:]))), _by_hand(held, signal))
+    # One file ends below the operation that drops an axis of size one.
+    answers = _array(model(signal.reshape(3, *model.input_shape[1:])))
+    _agree(answers.reshape(3, -1), _by_hand(held, signal))
 
 
 def _by_hand(held: dict[str, np.ndarray], signal: np.ndarray) -> np.ndarray:

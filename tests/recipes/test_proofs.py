@@ -135,8 +135,8 @@ def test_a_kernel_that_is_turned_around_is_named(tmp_path: Path, name: str, monk
     source = GRAPHS[name](tmp_path)
     right, broken = graphs.convert, list[str]()
 
-    def wrong(path: Path, input_size: int | None = None) -> Any:
-        converted = right(path, input_size)
+    def wrong(*given: Any) -> Any:
+        converted = right(*given)
         layer = _second_convolution(converted.built.model)
         layer.kernel.assign(keras.ops.flip(layer.kernel, axis=0))
         broken.append(layer.name)

@@ -75,7 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close(sys.stdout)
         return 0
     except BaseException as error:
-        return _refused(error)
+        status = _refused(error)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _close(sys.stdout)
+        return status
 
 
 def _run(words: list[str]) -> int:

@@ -109,8 +109,8 @@ def verdict(accuracy: Metric, split: str, gain: Metric | None, baselines: Mappin
         return f"{right[0].upper()}{right[1:]}; how the same network would do from scratch was not measured."
     low, high = (100 * bound for bound in gain.interval)
     against = (
-        f"{right}, against {accuracy.value - gain.value:.1%} for the same network from scratch: "
-        f"{100 * gain.value:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
+        f"{right}, against {accuracy.value - gain.value:.1%} for the same network from scratch with about as much "
+        f"computing: {100 * gain.value:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
     )
     if low > 0:
         return f"Reuse helped: {against}."

@@ -60,4 +60,4 @@ def built(module: Any, example: Any, text: str) -> Generator[Built]:
     with exporting.exported(module, example, text) as exported:
         archive = naming.without_prefix(formats.read(exported.path), exporting.PREFIX)
         graph = naming.after_parameters(onnx.neutral(archive), exported.parameters)
-        yield Built(graphs.from_graph(replace(archive, format=FORMAT), graph, text), exported)
+        yield Built(replace(graphs.from_graph(archive, graph, text), format=FORMAT), exported)
