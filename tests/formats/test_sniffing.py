@@ -69,3 +69,14 @@ def test_hdf5_without_a_network(tmp_path):
         file["x"] = np.zeros(3)
     with pytest.raises(SourceError, match="is an HDF5 file but holds no Keras network"):
         formats.sniff(tmp_path / "data.h5")
+
+
+def test_names_in_hdf5_that_are_no_text_are_shown_as_far_as_they_are(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file.attrs["unit"] = "m"
+        scalar = h5py.h5s.create(h5py.h5s.SCALAR)
+        h5py.h5a.create(file.id, b"\xff", h5py.h5t.NATIVE_INT8, scalar)
+    with pytest.raises(SourceError, match=r"holds no Keras network; found \['unit', '\ufffd'\]"):
+        formats.sniff(tmp_path / "data.h5")

@@ -125,7 +125,8 @@ def _is_hdf5(path: Path, size: int) -> bool:
 
 def _hdf5(path: Path) -> str | None:
     with hdf5.refusing_damage(path), hdf5.source(path).opened() as file:
-        attributes = set(file.attrs)
+        # Names that are no text come as bytes.
+        attributes = {name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in file.attrs}
         if attributes & {"model_config", "layer_names", "layer_names0"} or "model_weights" in file:
             return "keras-h5"
         found: list[str] = []
