@@ -84,6 +84,8 @@ TARGETS: dict[str, Target] = {
     "onnx": Target(
         making.onnx, ("onnx_mnist/mnist.onnx", f"{_SEMG}/pretrain_model/onnx_model/M5_recover.onnx")
     ),
+    "tfjs": Target(making.tfjs),
+    "tfjs-graph": Target(making.tfjs_graph),
     "tflite": Target(
         making.tflite, (f"{_SEMG}/tf_lite_model/model.tflite", f"{_SEMG}/saved_model/M5_recover_float32.tflite")
     ),

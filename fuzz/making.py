@@ -285,6 +285,74 @@ def tflite(folder: Path) -> Made:
     return {"small": "m.tflite"}
 
 
+def tfjs(folder: Path) -> Made:
+    kernel, bias = np.arange(12, dtype="<f4").reshape(4, 3), np.ones(3, "<f4")
+    first = {"name": "low", "units": 3, "activation": "relu", "use_bias": True, "batch_input_shape": [None, 4]}
+    layers = [
+        {"class_name": "Dense", "config": first},
+        {"class_name": "Dropout", "config": {"name": "dropped", "rate": 0.1}},
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "net", "layers": layers}}
+    topology = {"keras_version": "2.4.0", "backend": "tensorflow", "model_config": config}
+    made: dict[str, str] = {}
+    for key, shard in (("plain", 1000), ("shards", 20)):
+        _sharded(
+            folder / key,
+            "layers-model",
+            topology,
+            {"low/kernel": kernel, "low/bias": bias},
+            shard,
+            quantised=bool(made),
+        )
+        made[key] = "model.json"
+    return made
+
+
+def tfjs_graph(folder: Path) -> Made:
+    import tensorflow as tf
+    from google.protobuf.json_format import MessageToDict
+
+    made = frozen_graph(folder)
+    for number, (key, name) in enumerate(made.items()):
+        file = folder / key / name
+        graph = tf.compat.v1.GraphDef.FromString(file.read_bytes())
+        file.unlink()
+        constants = [node for node in graph.node if node.op == "Const"]
+        values = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in constants}
+        for node in constants:
+            for field in ("tensor_content", "float_val", "int_val", "int64_val", "bool_val"):
+                node.attr["value"].tensor.ClearField(field)
+        narrow = {name: array.astype("int32") if array.dtype == np.int64 else array for name, array in values.items()}
+        _sharded(folder / key, "graph-model", MessageToDict(graph), narrow, 300, quantised=bool(number))
+    return dict.fromkeys(made, "model.json")
+
+
+def _sharded(
+    folder: Path, kind: str, topology: Any, tensors: Mapping[str, Any], shard: int, *, quantised: bool
+) -> None:
+    """A model of TensorFlow.js with its numbers in shards, those that are no whole ones of 16 bits if so wanted."""
+    stated, content = [], b""
+    for name, values in tensors.items():
+        about = {"name": name, "shape": list(values.shape), "dtype": str(values.dtype)}
+        if quantised and values.dtype == np.float32:
+            values = values.astype("<f2")
+            about["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
+        stated.append(about)
+        content += values.tobytes()
+    parts = [content[start : start + shard] for start in range(0, len(content), shard)]
+    paths = [f"group1-shard{number}of{len(parts)}.bin" for number in range(1, len(parts) + 1)]
+    folder.mkdir(exist_ok=True)
+    for path, part in zip(paths, parts, strict=True):
+        (folder / path).write_bytes(part)
+    whole = {
+        "format": kind,
+        "generatedBy": "2.8.0",
+        "modelTopology": topology,
+        "weightsManifest": [{"paths": paths, "weights": stated}],
+    }
+    (folder / "model.json").write_text(json.dumps(whole))
+
+
 def _networks() -> Iterator[tuple[str, Any]]:
     """Small networks of Keras, trained for one step, so that their optimizers have a state."""
     import keras

@@ -326,3 +326,16 @@ def test_real_cut_points(shared_folder):
     assert "MobilenetV1/MobilenetV1/Conv2d_13_pointwise/Relu6" in points
     # Keras' MobileNet, a class more; and constants: 27 times epsilon, and the shape that the last layer is brought to.
     assert points["MobilenetV1/Predictions/Softmax"].parameters_below == 475_544 + 257 + 27 + 2
+
+
+def test_a_graph_whose_weights_are_elsewhere_is_read_with_a_warning(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 20], name="x")
+        x = tf.matmul(x, tf.constant(np.arange(400, dtype="f4").reshape(20, 20), name="w"))
+        tf.add(x, tf.zeros([20]), name="y")
+    definition = _written(graph, tmp_path / "whole.pb")
+    assert not formats.read(tmp_path / "whole.pb").warnings
+    next(node for node in definition.node if node.name == "w").attr["value"].tensor.ClearField("tensor_content")
+    (tmp_path / "emptied.pb").write_bytes(definition.SerializeToString())
+    (warning,) = formats.read(tmp_path / "emptied.pb").warnings
+    assert warning.startswith("'emptied.pb' holds no weights: what stands in all 1 large constants takes less than")

@@ -138,26 +138,6 @@ def test_a_conversion(model, tmp_path):
     assert (done.format, done.parameters) == ("tfjs", model.count_params())
 
 
-def test_a_graph_model_gives_its_tensors(tmp_path):
-    kernel = RANDOM.normal(size=(3, 4)).astype("<f4")
-    (tmp_path / "s.bin").write_bytes(kernel.tobytes() + np.int32([1, -1]).tobytes())
-    weights = [
-        {"name": "MatMul/kernel", "shape": [3, 4], "dtype": "float32"},
-        {"name": "Reshape/shape", "shape": [2], "dtype": "int32"},
-    ]
-    topology = {"node": [{"name": "x", "op": "Placeholder"}], "library": {}}
-    whole = {"format": "graph-model", "modelTopology": topology}
-    whole["weightsManifest"] = [{"paths": ["s.bin"], "weights": weights}]
-    (tmp_path / "model.json").write_text(json.dumps(whole))
-    archive = formats.read(tmp_path)
-    np.testing.assert_array_equal(archive.tensors["MatMul/kernel"].read(), kernel)
-    assert archive.tensors["Reshape/shape"].read().tolist() == [1, -1]
-    with pytest.raises(SourceError, match=r"is a graph model of TensorFlow.js.*convert the SavedModel"):
-        formats.graph(archive)
-    with pytest.raises(SourceError, match="holds weights but no architecture"):
-        regraft.open(tmp_path)
-
-
 def _changed(folder, change):
     file = folder / "model.json"
     whole = json.loads(file.read_text())

@@ -26,6 +26,7 @@ from regraft.formats import (
     tensorflow_meta_graph,
     tensorflow_saved_model,
     tfjs,
+    tfjs_graph,
     tflite,
     torchscript,
 )
@@ -48,6 +49,7 @@ FORMATS: dict[str, ModuleType] = {
         pickles,
         caffe,
         tfjs,
+        tfjs_graph,
         tflite,
         tensorflow_checkpoint,
         tensorflow_graph,

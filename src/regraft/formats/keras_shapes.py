@@ -21,10 +21,16 @@ def inferred(layer: Layer, inputs: Sequence[Shape | None]) -> Shape | None:
     if rule is None or not inputs or any(shape is None for shape in inputs):
         return None
     try:
-        return rule(layer.config, [shape for shape in inputs if shape is not None])
+        found = rule(layer.config, [shape for shape in inputs if shape is not None])
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
         # Settings of a version that spells them otherwise: a shape left open is no harm, a wrong one would be.
         return None
+    # Settings are handed on as they stand, and an altered file may have anything there.
+    return found if found is None or all(_is_size(size) for size in found) else None
+
+
+def _is_size(size: object) -> bool:
+    return size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 0)
 
 
 def _same(config: Config, inputs: _Known) -> Shape:

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from regraft.core.errors import CorruptFileError, SourceError, nearest
-from regraft.formats import hdf5, protobuf, pytorch, safetensors, sharded, tensorflow_text, tfjs
+from regraft.formats import hdf5, protobuf, pytorch, safetensors, sharded, tensorflow_text, tfjs_weights
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
@@ -58,7 +58,7 @@ def _folder(path: Path) -> str | None:
         return "safetensors"
     if any(name.endswith(pytorch.INDEX) for name in names):
         return "pytorch"
-    return "tfjs" if tfjs.FILE in names and tfjs.is_model(path / tfjs.FILE) else None
+    return _tfjs(path / tfjs_weights.FILE) if tfjs_weights.FILE in names else None
 
 
 def _file(path: Path) -> str | None:
@@ -165,7 +165,11 @@ def _safetensors(head: bytes, tail: bytes, size: int, path: Path) -> str | None:
         return None
     if safetensors.is_index(path):
         return "safetensors"
-    return "pytorch" if sharded.is_index(path, pytorch.ENDINGS) else "tfjs" if tfjs.is_model(path) else None
+    return "pytorch" if sharded.is_index(path, pytorch.ENDINGS) else _tfjs(path)
+
+
+def _tfjs(path: Path) -> str | None:
+    return {tfjs_weights.LAYERS: "tfjs", tfjs_weights.GRAPH: "tfjs-graph"}.get(tfjs_weights.kind(path) or "")
 
 
 def _checkpoint_data(path: Path) -> str | None:

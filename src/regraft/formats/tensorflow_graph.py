@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regraft.core.tensors import OperationGraph, TensorArchive
+from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
 from regraft.formats import hdf5, tensorflow_text
 from regraft.formats.tensorflow_ends import ends
 from regraft.formats.tensorflow_nodes import CONSTANT, VARIABLES, Graph, all_nodes, constants
@@ -15,6 +15,8 @@ from regraft.formats.wire import Message
 
 NAME = "tensorflow-graph"
 TITLE = "frozen TensorFlow graph (.pb, .pbtxt)"
+
+_LARGE = 256
 
 
 def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArchive:
@@ -30,7 +32,8 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     with hdf5.refusing_damage(path):
         graph = _parsed(path, hdf5.stamp(path))
         tensors = constants(all_nodes(graph), path, tensorflow_text.content(path))
-    return TensorArchive(NAME, tensors, None, None, {**described(graph), "path": str(path)}, about(graph))
+    warnings = (*about(graph), *_emptied(graph, tensors, path))
+    return TensorArchive(NAME, tensors, None, None, {**described(graph), "path": str(path)}, warnings)
 
 
 def graph(archive: TensorArchive) -> OperationGraph:
@@ -45,6 +48,20 @@ def graph(archive: TensorArchive) -> OperationGraph:
         found = _parsed(path, hdf5.stamp(path))
         between = ends(found.nodes)
         return graph_of(found, path.stem, between.inputs, between.outputs, held(found, archive))
+
+
+def _emptied(graph: Graph, tensors: Mapping[str, TensorEntry], path: Path) -> tuple[str, ...]:
+    """Values that are all alike take no room, those left out are zeros; where all are so, the weights are elsewhere."""
+    stored = {name: node.constant[1] for name, node in all_nodes(graph) if node.constant is not None}
+    large = [
+        entry for entry in tensors.values() if entry.size >= _LARGE and entry.dtype.startswith(("float", "bfloat"))
+    ]
+    if not large or any(stored[entry.name] >= entry.size for entry in large):
+        return ()
+    return (
+        f"'{path.name}' holds no weights: what stands in all {len(large)} large constants takes less than one byte "
+        "a number, and is read as zeros or one number; its weights must be in another file",
+    )
 
 
 # The graph of a file is asked for right after the file was opened.

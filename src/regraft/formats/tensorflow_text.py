@@ -30,7 +30,7 @@ def _fields(text: str) -> dict[str, tuple[int, str]]:
 
 
 # Messages by name. Kinds in small letters are values; `type` is a word such as DT_FLOAT.
-_MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
+MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "SavedModel": _fields("saved_model_schema_version 1 int; meta_graphs 2 MetaGraphDef"),
     "MetaGraphDef": _fields(
         "meta_info_def 1 MetaInfoDef; graph_def 2 GraphDef; saver_def 3 SaverDef; collection_def 4 CollectionEntry; "
@@ -121,14 +121,18 @@ def _encoded(path: Path, message: str, stamp: tuple[int, int]) -> memoryview:
     if path.stat().st_size > _LONGEST:
         raise CorruptFileError(f"'{path}' is {path.stat().st_size} bytes of text, expected {_LONGEST} at most")
     try:
-        return memoryview(_message(message, prototext.parsed(path.read_text("utf-8"), raw=True)))
+        return memoryview(encoded(message, prototext.parsed(path.read_text("utf-8"), raw=True)))
     except ValueError as error:
         raise CorruptFileError(f"'{path}' is no {message} as text: {error}; get the file again") from error
 
 
-def _message(name: str, block: Mapping[str, Any]) -> bytes:
-    """A block as a message; fields that no reader asks for are left out."""
-    known = _MESSAGES[name]
+def encoded(name: str, block: Mapping[str, Any]) -> bytes:
+    """A block, its values in lists by the name of the field, as a message; fields that no reader asks for are left out.
+
+    Raises:
+        ValueError: a value is not what its field asks for.
+    """
+    known = MESSAGES[name]
     parts = [_field(*known[field], value) for field, values in block.items() if field in known for value in values]
     return b"".join(parts)
 
@@ -144,7 +148,7 @@ def _field(number: int, kind: str, value: Any) -> bytes:
     if kind == "text":
         inside = _text(value)
     elif isinstance(value, dict):
-        inside = _message(kind, cast(Mapping[str, Any], value))
+        inside = encoded(kind, cast(Mapping[str, Any], value))
     else:
         raise ValueError(f"expected a block ({kind}), found {value!r}")
     return _varint(number << 3 | _BYTES) + _varint(len(inside)) + inside

@@ -107,6 +107,16 @@ NETWORKS: dict[str, Callable] = {
         tf.concat([tf.expand_dims(part, 1) for part in tf.unstack(x, axis=1)[:3]], 1), [1, 2]
     ),
     "lrn": lambda x: tf.nn.lrn(x, 2, 1.5, 0.3, 0.6),
+    "bilinear": lambda x: v1.image.resize_bilinear(x, [12, 5]),
+    "bilinear between corners": lambda x: v1.image.resize_bilinear(x, [12, 5], align_corners=True),
+    "bilinear between centres": lambda x: v1.image.resize_bilinear(x, [12, 5], half_pixel_centers=True),
+    "bilinear between centres of a larger picture": lambda x: v1.image.resize_bilinear(
+        x, [16, 12], half_pixel_centers=True
+    ),
+    "nearest": lambda x: v1.image.resize_nearest_neighbor(x, [16, 5]),
+    "nearest between corners": lambda x: v1.image.resize_nearest_neighbor(x, [13, 5], align_corners=True),
+    "nearest between centres": lambda x: v1.image.resize_nearest_neighbor(x, [12, 5], half_pixel_centers=True),
+    "depth to space": lambda x: tf.nn.depth_to_space(tf.nn.space_to_depth(x, 4), 2),
 }  # fmt: skip
 
 

@@ -11,14 +11,14 @@ import numpy as np
 from regraft import formats
 from regraft.core.errors import SourceError
 from regraft.core.tensors import Operation, OperationGraph, TensorArchive, TensorEntry, flat
-from regraft.formats import tensorflow_graph, tensorflow_meta_graph, tensorflow_saved_model
+from regraft.formats import tensorflow_graph, tensorflow_meta_graph, tensorflow_saved_model, tfjs_graph
 from regraft.formats.tensorflow_nodes import CONSTANT, VARIABLES
 from regraft.importers.graphs.neutral import Array, Graph, Input, Node, Tensor
 from regraft.importers.graphs.tensorflow_patterns import BatchNorm, Dropout, answers
 from regraft.importers.graphs.tensorflow_rows import MOMENTUM, ROWS, unknown
 from regraft.importers.graphs.tensorflow_translation import Translation
 
-FORMATS = (tensorflow_graph.NAME, tensorflow_meta_graph.NAME, tensorflow_saved_model.NAME)
+FORMATS = (tensorflow_graph.NAME, tensorflow_meta_graph.NAME, tensorflow_saved_model.NAME, tfjs_graph.NAME)
 
 _NUMBERS = (
     *("float16", "bfloat16", "float32", "float64", "bool"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from regraft.core.tensors import Operation
 from regraft.importers.graphs.neutral import Node, Padding, Tensor
+from regraft.importers.graphs.tensorflow_fused import joined
 from regraft.importers.graphs.tensorflow_patterns import SAME
 from regraft.importers.graphs.tensorflow_translation import Translation
 
@@ -181,6 +182,25 @@ def _lrn(translation: Translation, operation: Operation) -> None:
     translation.add(operation, "lrn", channels=-1, size=size, alpha=alpha * size, beta=beta, bias=bias)
 
 
+def _resize(mode: str) -> Row:
+    def row(translation: Translation, operation: Operation) -> None:
+        given = operation.attributes
+        corners, centres = given.get("align_corners"), given.get("half_pixel_centers")
+        coordinates = "align_corners" if corners else "half_pixel" if centres else "asymmetric"
+        settings = {"coordinates": coordinates, "rounding": "round_prefer_ceil" if corners or centres else "floor"}
+        reads = (operation.inputs[0], "", operation.inputs[1])
+        translation.add(operation, "resize", reads, channels=-1, mode=mode, **settings)
+
+    return row
+
+
+def _blocks(kind: str) -> Row:
+    def row(translation: Translation, operation: Operation) -> None:
+        translation.add(operation, kind, channels=-1, block=operation.attributes["block_size"], order="DCR")
+
+    return row
+
+
 # Shapes
 
 
@@ -331,6 +351,7 @@ ROWS: dict[str, Row] = {
     "ConcatV2": _with_axis_operand("concat", -1),
     "Conv2D": _conv,
     "Conv3D": _conv,
+    "DepthToSpace": _blocks("depth_to_space"),
     "DepthwiseConv2dNative": _depthwise,
     "Elu": _activation("elu"),
     "ExpandDims": _plain("unsqueeze"),
@@ -338,6 +359,7 @@ ROWS: dict[str, Row] = {
     "FusedBatchNorm": _fused_batch_norm,
     "FusedBatchNormV2": _fused_batch_norm,
     "FusedBatchNormV3": _fused_batch_norm,
+    "FusedDepthwiseConv2dNative": joined(_depthwise, MOMENTUM),
     "Gather": _gather,
     "GatherV2": _gather,
     "LRN": _lrn,
@@ -354,11 +376,14 @@ ROWS: dict[str, Row] = {
     "Pack": _pack,
     "Pad": _pad,
     "PadV2": _pad,
+    "Prelu": _plain("prelu"),
     "Prod": _reduce("prod"),
     "Range": _plain("range"),
     "Relu": _activation("relu"),
     "Relu6": _activation("relu6"),
     "Reshape": _plain("reshape", zero_copies=False),
+    "ResizeBilinear": _resize("linear"),
+    "ResizeNearestNeighbor": _resize("nearest"),
     "Rsqrt": _rsqrt,
     "Select": _plain("where"),
     "SelectV2": _plain("where"),
@@ -369,6 +394,7 @@ ROWS: dict[str, Row] = {
     "Softmax": _plain("softmax", axis=-1),
     "Softplus": _activation("softplus"),
     "Softsign": _activation("softsign"),
+    "SpaceToDepth": _blocks("space_to_depth"),
     "Split": _with_axis_operand("split", 0),
     "SplitV": _with_axis_operand("split", -1),
     "SquaredDifference": _squared_difference,
@@ -380,6 +406,9 @@ ROWS: dict[str, Row] = {
     "Tile": _plain("tile"),
     "Transpose": _plain("transpose"),
     "Unpack": _unpack,
+    "_FusedConv2D": joined(_conv, MOMENTUM),
+    "_FusedDepthwiseConv2dNative": joined(_depthwise, MOMENTUM),
+    "_FusedMatMul": joined(_matmul, MOMENTUM),
     **dict.fromkeys(SAME, _same),
     **{
         foreign: _plain("binary", function=ours)
