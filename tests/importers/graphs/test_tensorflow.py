@@ -194,10 +194,27 @@ def test_a_graph_that_normalises_by_its_batch_opens_up_to_there(tmp_path: Path) 
     assert "FusedBatchNormV3 'norm': it normalises by the statistics of the batch" in warned[0]
 
 
-def test_a_graph_that_takes_text_says_so(shared_folder: Path) -> None:
-    bundle = shared_folder / "nets/tf_serving_half_plus_two/session_bundle/testdata/half_plus_two/00000123"
-    with pytest.raises(SourceError, match="takes text at 'tf_example:0', expected numbers"):
-        importers.open(bundle)
+def test_a_graph_that_takes_text_says_where_numbers_begin(shared_folder: Path) -> None:
+    served = shared_folder / "nets/tf_serving_half_plus_two"
+    bundle = served / "session_bundle/testdata/half_plus_two/00000123"
+    message = (
+        r"takes text at 'tf_example:0', expected numbers; ParseExample 'ParseExample/ParseExample' reads it: begin "
+        r"behind that, with --inputs ParseExample/ParseExample \(inputs= in Python\)"
+    )
+    for ends in ({}, {"outputs": "y"}, {"inputs": "tf_example"}, {"inputs": {"tf_example": (1,)}}):
+        with pytest.raises(SourceError, match=message):
+            importers.open(bundle, **ends)
+    x = np.float32([[0], [3], [-4]])
+    for place in ("ParseExample/ParseExample", "x"):
+        model = importers.open(bundle, inputs=place, outputs="y", preprocessing="raw").model
+        # 2 and 0.5 have exact floats.
+        assert np.asarray(model(x)).tolist() == [[2.0], [3.5], [0.0]]
+    saved = served / "servables/tensorflow/testdata/saved_model_half_plus_two_cpu/00000123"
+    # There `x` is an input of the graph by itself.
+    with pytest.raises(SourceError, match=r"expected numbers; begin behind its parsing, with --inputs x \(inputs="):
+        importers.open(saved, signature="classify_x_to_y")
+    with pytest.raises(SourceError, match=r"that, with --inputs ParseExample/ParseExample:1 \(inputs="):
+        importers.open(saved, inputs="tf_example", outputs="Add_2")
 
 
 def test_a_meta_graph_without_its_checkpoint_says_what_is_not_there(shared_folder: Path, tmp_path: Path) -> None:

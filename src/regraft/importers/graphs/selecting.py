@@ -63,6 +63,10 @@ def _of_tensorflow(archive: TensorArchive, chosen: Ends, where: str) -> Graph:
     if not chosen.inputs:
         read = {*outputs, *(value for operation in part.operations for value in operation.inputs)}
         given = {name: item for name, item in given.items() if name in read} or given
+    texts: Mapping[str, Mapping[str, Any]] = archive.metadata.get("inputs") or {}
+    for name in given:
+        if texts.get(name, {}).get("dtype") == "string":
+            raise SourceError(tensorflow.takes_text(whole, name, outputs, where))
     unknown = [name for name, item in given.items() if item is None]
     if unknown:
         below = _until(whole, whole.inputs, unknown)

@@ -14,7 +14,7 @@ from regraft.core.tensors import Operation, OperationGraph, TensorArchive, Tenso
 from regraft.formats import tensorflow_graph, tensorflow_meta_graph, tensorflow_saved_model, tfjs_graph
 from regraft.formats.tensorflow_nodes import CONSTANT, VARIABLES
 from regraft.importers.graphs.neutral import Array, Graph, Input, Node, Tensor
-from regraft.importers.graphs.tensorflow_patterns import BatchNorm, Dropout, answers
+from regraft.importers.graphs.tensorflow_patterns import SAME, BatchNorm, Dropout, answers
 from regraft.importers.graphs.tensorflow_rows import MOMENTUM, ROWS, unknown
 from regraft.importers.graphs.tensorflow_translation import Translation
 
@@ -74,10 +74,7 @@ def _input(archive: TensorArchive, graph: OperationGraph, name: str) -> Input:
     stated: Mapping[str, Any] = archive.metadata.get("inputs", {}).get(name, {})
     dtype, shape = stated.get("dtype") or "float32", stated.get("shape")
     if dtype == "string":
-        raise SourceError(
-            f"'{archive.metadata.get('path')}' takes text at '{name}', expected numbers; "
-            "save the part behind the parsing of examples by itself"
-        )
+        raise SourceError(takes_text(graph, name, graph.outputs, str(archive.metadata.get("path"))))
     if not shape and name in graph.shapes:
         shape = (None, *graph.shapes[name])
     if dtype not in _NUMBERS or shape is None or not all(_is_size(size) for size in shape):
@@ -86,6 +83,40 @@ def _input(archive: TensorArchive, graph: OperationGraph, name: str) -> Input:
             "both of numbers; export it with a placeholder that has them"
         )
     return Input(name, tuple(shape), dtype)
+
+
+def takes_text(graph: OperationGraph, name: str, outputs: Sequence[str], where: str) -> str:
+    """Why a graph whose input is text is no network, and where one begins that is.
+
+    Args:
+        graph: flat.
+        name: of the input.
+        outputs: the values that are wanted.
+        where: the file.
+    """
+    read = set(outputs)
+    for operation in reversed(graph.operations):
+        read.update(operation.inputs if read.intersection(operation.outputs) else ())
+    said = f"'{where}' takes text at '{name}', expected numbers"
+    same = {name}
+    for operation in graph.operations:
+        if same.isdisjoint(operation.inputs) or read.isdisjoint(operation.outputs):
+            continue
+        if operation.kind in SAME:
+            same.update(operation.outputs)
+            continue
+        made = " ".join(_short(value) for value in operation.outputs if value in read)
+        return (
+            f"{said}; {operation.kind} '{operation.name}' reads it: begin behind that, with "
+            f"--inputs {made} (inputs= in Python), or at any value of numbers further up"
+        )
+    others = " ".join(_short(value) for value in graph.inputs if value in read and value not in same)
+    return f"{said}; begin behind its parsing, with --inputs {others or 'NAME'} (inputs= in Python)"
+
+
+def _short(value: str) -> str:
+    """A value as TensorFlow's nodes name it."""
+    return value.removesuffix(":0") if value.count(":") == 1 else value
 
 
 def _is_size(size: Any) -> bool:
