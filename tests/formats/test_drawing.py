@@ -2,6 +2,8 @@ import base64
 import hashlib
 import itertools
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -107,6 +109,19 @@ def test_every_cut_point_can_be_gone_to(saved):
     listed = re.findall(r'<option value="(\d+)">', page)
     assert listed == [str(point.depth) for point in inspect(saved("towers", "keras")[1]).cut_points]
     assert sorted(listed) == sorted(re.findall(r'data-cut="(\d+)"', page))
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+def test_the_script_runs_in_a_browser_that_obeys_the_policy(saved, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(graph_html(saved("towers", "keras")[1]), encoding="utf-8")
+    words = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom")
+    done = subprocess.run(["chromium", *words, page.as_uri()], capture_output=True, text=True, check=False, timeout=120)
+    drawn_by_it = re.search(r'<svg class="overview[^"]*".*?</svg>', done.stdout, re.DOTALL)
+    assert drawn_by_it is not None, done.stderr[-2000:]
+    boxes = page.read_text(encoding="utf-8").count('<g class="box ')
+    assert drawn_by_it[0].count('<g class="box ') == boxes > 5
+    assert 'class="view"' in drawn_by_it[0]
 
 
 def test_an_operation_of_onnx_has_no_more_parameters_than_are_its_own(tmp_path):

@@ -98,8 +98,8 @@ def show(result: "Conversion") -> str:
          f"{result.trainable_parameters:,} of them trainable"),
         ("input", " and ".join(map(_shape, result.input))),
         ("output", " and ".join(map(_shape, result.output))),
-        ("tensors", f"{len(load.loaded) + len(load.renamed)} loaded, {len(load.skipped)} read as settings, "
-         f"{len(load.unused)} unused"),
+        ("tensors", f"{len(load.loaded) + len(load.renamed)} loaded, "
+         f"{len(load.skipped)} no weights (settings, counters), {len(load.unused)} unused"),
     ]  # fmt: skip
     rows += [("note", note) for note in load.notes]
     if result.trusted:

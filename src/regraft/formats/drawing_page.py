@@ -1,4 +1,4 @@
-"""What stands around the drawing of a graph: style for light and dark, search by name, and a list of the cut points."""
+"""What stands around the drawing of a graph: style for light and dark, search, cut points, zoom, and an overview."""
 
 import base64
 import hashlib
@@ -8,7 +8,55 @@ const graph = document.querySelector(".graph svg"), tools = document.querySelect
 const find = tools.querySelector("input"), told = tools.querySelector("output"), jump = tools.querySelector("select");
 const parts = [...graph.querySelectorAll(".box, .frame-title")].map(
   part => [part, part.querySelector("title").textContent.split("\\n").slice(0, 2).join(" ").toLowerCase()]);
-let hits = [], at = -1;
+const { x: left, y: top, width, height } = graph.viewBox.baseVal;
+const overview = document.body.appendChild(document.createElementNS(graph.namespaceURI, "svg")), small = new Map();
+let hits = [], at = -1, zoom = 1;
+function drawn(name, attributes, into) {
+  const made = document.createElementNS(graph.namespaceURI, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return into.appendChild(made);
+}
+overview.setAttribute("class", "overview");
+overview.setAttribute("aria-hidden", "true");
+overview.setAttribute("preserveAspectRatio", "none");
+overview.setAttribute("viewBox", `${left} ${top} ${width} ${height}`);
+for (const [part] of parts) {
+  const box = part.querySelector("rect");
+  if (!box) continue;
+  const place = Object.fromEntries(["x", "y", "width", "height"].map(key => [key, box.getAttribute(key)]));
+  const group = drawn("g", { class: part.getAttribute("class") }, overview);
+  drawn("rect", place, group);
+  small.set(part, group);
+}
+const view = drawn("rect", { class: "view", x: left, width }, overview);
+function seen() {
+  const place = graph.getBoundingClientRect(), long = place.height > 2 * innerHeight;
+  overview.classList.toggle("shown", long);
+  view.setAttribute("y", top + Math.max(0, -place.top / zoom));
+  view.setAttribute("height", Math.max(innerHeight / zoom, 0));
+}
+function zoomed(wanted) {
+  const before = graph.getBoundingClientRect(), middle = (innerHeight / 2 - before.top) / before.height;
+  zoom = Math.min(Math.max(wanted, 0.1), 3);
+  graph.setAttribute("width", width * zoom);
+  graph.setAttribute("height", height * zoom);
+  const after = graph.getBoundingClientRect();
+  if (before.top < 0) scrollBy(0, after.top + middle * after.height - innerHeight / 2);
+  tools.querySelector("[data-zoom='1']").textContent = `${Math.round(zoom * 100)} %`;
+  seen();
+}
+tools.querySelectorAll("[data-zoom]").forEach(button => button.addEventListener("click",
+  () => zoomed(button.dataset.zoom === "1" ? 1 : zoom * button.dataset.zoom)));
+function went(event) {
+  const place = overview.getBoundingClientRect();
+  const part = (event.clientY - place.top) / place.height;
+  scrollTo(0, scrollY + graph.getBoundingClientRect().top + part * height * zoom - innerHeight / 2);
+}
+overview.addEventListener("pointerdown", event => { overview.setPointerCapture(event.pointerId); went(event); });
+overview.addEventListener("pointermove", event => { if (event.buttons) went(event); });
+addEventListener("scroll", seen, { passive: true });
+addEventListener("resize", seen);
+seen();
 function show(part) {
   graph.querySelectorAll(".here").forEach(old => old.classList.remove("here"));
   part.classList.add("here");
@@ -21,6 +69,7 @@ find.addEventListener("input", () => {
   for (const [part, text] of parts) {
     const hit = words.length > 0 && words.every(word => text.includes(word));
     part.classList.toggle("hit", hit);
+    small.get(part)?.classList.toggle("hit", hit);
     part.classList.remove("here");
     if (hit) hits.push(part);
   }
@@ -30,7 +79,8 @@ find.addEventListener("input", () => {
 tools.addEventListener("submit", event => {
   event.preventDefault();
   if (!hits.length) return;
-  at = (at + 1) % hits.length;
+  const back = event.submitter && event.submitter.value === "back";
+  at = (Math.max(at, back ? 0 : -1) + (back ? hits.length - 1 : 1)) % hits.length;
   told.textContent = `${at + 1} of ${hits.length}`;
   show(hits[at]);
 });
@@ -103,6 +153,18 @@ svg .cut-note {{ fill: var(--cut); font-variant-numeric: tabular-nums; }}
 .tools :focus-visible {{ outline: 2px solid var(--cut); outline-offset: 1px; }}
 .searching .box, .searching .frame-title {{ opacity: 0.22; }}
 .searching .hit {{ opacity: 1; }}
+.searching .here {{ opacity: 1; }}
+.overview {{ position: fixed; right: 8px; top: 66px; width: 54px; height: calc(100vh - 82px); display: none; margin: 0;
+  cursor: pointer; touch-action: none; background: var(--frame); border: 1px solid var(--frame-line);
+  border-radius: 6px; }}
+@media (min-width: 760px) {{ .overview.shown {{ display: block; }} }}
+.overview .box rect {{ stroke: none; filter: saturate(2.2) brightness(0.92); }}
+.overview .box.hit rect {{ fill: var(--cut); stroke: var(--cut); filter: none; stroke-width: 3;
+  vector-effect: non-scaling-stroke; }}
+.overview .view {{ fill: var(--ink); fill-opacity: 0.12; stroke: var(--ink); stroke-width: 1;
+  vector-effect: non-scaling-stroke; }}
+.tools .zoom {{ display: inline-flex; gap: 4px; }}
+.tools .zoom button {{ min-width: 2.2em; font-variant-numeric: tabular-nums; }}
 .searching .hit rect {{ stroke: var(--ink); stroke-width: 1.5; }}
 .box.here rect {{ stroke: var(--cut); stroke-width: 3; }}
 .frame-title.here {{ fill: var(--cut); }}
@@ -119,8 +181,10 @@ svg .cut-note {{ fill: var(--cut); font-variant-numeric: tabular-nums; }}
 {warnings}
 <form class="tools" role="search">
 <input type="search" placeholder="Find a layer by name or class" aria-label="Find a layer by name or class">
-<button type="submit">next</button><output></output>
-{jump}</form>
+<button type="submit" value="next">next</button><button type="submit" value="back">previous</button><output></output>
+{jump}<span class="zoom"><button type="button" data-zoom="0.7" aria-label="smaller">&minus;</button>
+<button type="button" data-zoom="1" aria-label="full size">100 %</button>
+<button type="button" data-zoom="1.4" aria-label="larger">+</button></span></form>
 <div class="legend">{legend}<span class="key cuts"><i></i>a place to cut</span></div>
 <div class="graph">
 {svg}
