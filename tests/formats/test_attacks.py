@@ -212,14 +212,22 @@ def test_a_heap_without_end_is_found_inside_of_an_archive_too(tmp_path: Path) ->
 
 
 def test_heaps_that_overlap_are_not_walked_again_and_again(tmp_path: Path) -> None:
+    """Two thousand texts, each in a heap of its own that is all the rest of the file: two gigabytes to read."""
+    texts, heap = 2000, 32
     with h5py.File(tmp_path / "m.h5", "w") as file:
-        file.attrs["model_config"] = "{}"
-    size = 1 << 20
-    head = b"GCOL\x01\0\0\0"
-    (tmp_path / "m.h5").write_bytes(
-        (tmp_path / "m.h5").read_bytes() + (head + struct.pack("<Q", size // 2)) * (size // 16)
-    )
-    with pytest.raises(CorruptFileError, match=r"heap at \d+"):
+        file.attrs["layer_names"] = ["x"] * texts
+    content = bytearray((tmp_path / "m.h5").read_bytes())
+    first = content.index(struct.pack("<IQ", 1, content.index(b"GCOL")))
+    start, size = len(content), 1 << 20
+    for number in range(texts):
+        place = number * heap
+        content[first + 16 * number : first + 16 * number + 16] = struct.pack("<IQI", 1, start + place, 1)
+        content += b"GCOL\1\0\0\0" + struct.pack("<QIIQ", size - place, 1, 0, size - place - heap)
+    content += bytes(start + size - len(content))
+    # Where the file is said to end.
+    content[40:48] = struct.pack("<Q", len(content))
+    (tmp_path / "m.h5").write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"\(heap at \d+ overlaps with others\)"):
         formats.read(tmp_path / "m.h5")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from regraft.core.errors import CorruptFileError
-from regraft.formats import hdf5
+from regraft.formats.damage import stamp
 
 _BUFFER = 1 << 16
 
@@ -55,7 +55,7 @@ class Extent:
         """
         if self.memory is not None:
             return self.memory[self.start : self.start + self.size]
-        if hdf5.stamp(self.path) != self.stamp:
+        if stamp(self.path) != self.stamp:
             raise CorruptFileError(f"'{self.path}' was replaced while it was in use; open it again")
         with self.path.open("rb") as file:
             file.seek(self.start)
@@ -63,6 +63,27 @@ class Extent:
         if len(content) != self.size:
             raise CorruptFileError(f"'{self.path}' is truncated; get the file again")
         return content
+
+    def into(self, buffer: memoryview) -> None:
+        """Read the content into memory that is there.
+
+        Args:
+            buffer: as many bytes as the stretch has.
+
+        Raises:
+            CorruptFileError: see `bytes`.
+        """
+        if self.memory is not None:
+            buffer[:] = self.memory[self.start : self.start + self.size]
+            return
+        if stamp(self.path) != self.stamp:
+            raise CorruptFileError(f"'{self.path}' was replaced while it was in use; open it again")
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.start)
+            while buffer and (count := file.readinto(buffer)):
+                buffer = buffer[count:]
+        if buffer:
+            raise CorruptFileError(f"'{self.path}' is truncated; get the file again")
 
     def opened(self) -> BinaryIO:
         """The stretch as a file of its own, to be closed by the caller."""
@@ -102,8 +123,8 @@ class _Window(io.RawIOBase):
 
 def whole(path: Path) -> Extent:
     """All of a file."""
-    stamp = hdf5.stamp(path)
-    return Extent(path, 0, stamp[0], stamp)
+    now = stamp(path)
+    return Extent(path, 0, now[0], now)
 
 
 def in_memory(path: Path, content: bytes) -> Extent:

@@ -28,7 +28,6 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: it refers to other files.
     """
     source = hdf5.source(path)
-    hdf5.check_heaps(source)
     with hdf5.refusing_damage(path), source.opened() as file:
         groups, datasets = hdf5.held(file, source.path)
         named, warnings = stored_by_position(groups, datasets, described(architecture) if architecture else None)

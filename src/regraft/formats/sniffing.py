@@ -19,7 +19,6 @@ _TEXTS = {
     tensorflow_text.SAVED_MODEL: "tensorflow-saved-model",
 }
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _TABLE = bytes.fromhex("57fb808b247547db")
 # How pickles of protocols 0 and 1 begin when they hold a dictionary, a list or an array.
 _PICKLES = (b"(d", b"(l", b"}q", b"]q", b"cnumpy.", b"ccollections\n", b"cnumpy\n")
@@ -112,26 +111,19 @@ def _zip(path: Path) -> str | None:
 
 
 def _is_hdf5(path: Path, size: int) -> bool:
-    # A user block of 512 bytes or a power of two more may stand before the signature.
     with path.open("rb") as file:
-        start = 0
-        while start < min(size, 1 << 20):
-            file.seek(start)
-            if file.read(8) == _HDF5:
-                return True
-            start = max(512, start * 2)
-    return False
+        return hdf5.is_hdf5(file, size)
 
 
 def _hdf5(path: Path) -> str | None:
     with hdf5.refusing_damage(path), hdf5.source(path).opened() as file:
-        # Names that are no text come as bytes.
-        attributes = {name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in file.attrs}
+        attributes = set(file.attrs)
         if attributes & {"model_config", "layer_names", "layer_names0"} or "model_weights" in file:
             return "keras-h5"
-        found: list[str] = []
-        file.visit(lambda name: True if name.endswith("vars") and not found.append(name) else None)
-        if found or "layers" in file or "_layer_checkpoint_dependencies" in file:
+        if "layers" in file or "_layer_checkpoint_dependencies" in file:
+            return "keras-weights"
+        groups, datasets = hdf5.held(file, path)
+        if any(name.endswith("vars") for name in (*groups, *datasets)):
             return "keras-weights"
     raise SourceError(
         f"'{path}' is an HDF5 file but holds no Keras network; found {sorted(attributes) or 'no attributes'}"

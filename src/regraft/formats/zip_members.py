@@ -78,6 +78,11 @@ class Members:
         self._check(member, zlib.crc32(content))
         return content
 
+    def plain(self, name: str) -> Extent:
+        """The content of a member, verified: where it lies if it is stored as it is, in memory if it is compressed."""
+        member = self._member(name)
+        return extents.in_memory(self.path, self.content(name)) if member.compressed else self.extent(name)
+
     def head(self, name: str, count: int) -> bytes:
         """The first bytes of a member, not verified; fewer where it is shorter."""
         member = self._member(name)
