@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import fit, frame, guide, pictures, start, transfer
+from benchmarks import examples, fit, frame, guide, pictures, start, transfer
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 
-BENCHMARKS: dict[str, ModuleType] = {"start": start, "transfer": transfer, "guide": guide, "fit": fit}
+BENCHMARKS: dict[str, ModuleType] = {
+    "start": start,
+    "examples": examples,
+    "transfer": transfer,
+    "guide": guide,
+    "fit": fit,
+}
 
-# The other two are the sides of `transfer`, each alone.
-_BY_DEFAULT = ("start", "transfer")
+# The last two are the sides of `transfer`, each alone.
+_BY_DEFAULT = ("start", "examples", "transfer")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -99,3 +99,25 @@ def test_a_file_has_the_digest_of_its_bytes(tmp_path: Path, size: int) -> None:
     content = random.Random(size).randbytes(size)
     (tmp_path / "file").write_bytes(content)
     assert digest.of_file(tmp_path / "file") == digest.of_bytes(content)
+
+
+@given(array=_DTYPES.flatmap(lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=1, max_dims=4, min_side=0))))
+def test_the_digests_of_rows_are_those_of_each(array: Array) -> None:
+    for given_as in (array, array[::2], np.asfortranarray(array), array.astype(array.dtype.newbyteorder(">"))):
+        made = digest.of_rows(given_as)
+        assert made.dtype == np.uint8
+        assert [row.tobytes().hex() for row in made] == [digest.of_array(row) for row in given_as]
+
+
+def test_a_file_that_was_begun_to_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 5000)
+    with path.open("rb") as file:
+        assert digest.of_opened(file, path.stat().st_size, file.read(16)) == digest.of_file(path)
+    assert digest.of_file(path) == digest.of_bytes(path.read_bytes())
+
+
+def test_strings_are_hashed_as_bytes_one_after_the_other() -> None:
+    words = ["a", "", "ü", "\udc80"]
+    parts = [word.encode("utf-8", "surrogatepass") for word in words]
+    assert digest.of_strings(iter(words)) == digest.of_bytes(*parts)

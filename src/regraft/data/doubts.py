@@ -1,15 +1,16 @@
 """What is doubtful about examples: refused where nothing good can come of it, else said in one line each."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+
+import numpy as np
 
 from regraft.core import progress
 from regraft.core.errors import DataError
 from regraft.core.plan import SplitSpec
-from regraft.data import split
 from regraft.data.examples import Array, Examples
 
 _NAMED = 3
+_BLOCK = 1 << 14
 
 
 def refuse(examples: Examples, strict: bool) -> None:
@@ -34,13 +35,18 @@ def warn(examples: Examples, spec: SplitSpec) -> None:
     origin = examples.origin
     if examples.left_out:
         progress.warn(f"left out of {origin}{because(examples.left_out)}; {len(examples)} examples are used")
-    if conflicts := [pair for group in split.identical(examples.ids) if (pair := _differing(group, examples.labels))]:
-        one, other = (f"'{examples.names[i]}' ({examples.classes[examples.labels[i]]})" for i in conflicts[0])
-        more = _more(len(conflicts) - 1)
+    again, first = examples.ids.repeats()
+    conflicts = examples.labels[again] != examples.labels[first]
+    if conflicts.any():
+        one, other = (
+            f"'{examples.names[i]}' ({examples.classes[examples.labels[i]]})" for i in _one(first, again, conflicts)
+        )
+        more = _more(_groups(first, conflicts) - 1)
         progress.warn(f"identical examples have different labels in {origin}: {one} and {other}{more}")
-    if leaks := [pair for group in split.identical(examples.ids) if (pair := _differing(group, examples.split))]:
-        one, other = (f"'{examples.names[i]}' ({examples.split[i]})" for i in leaks[0])
-        more = _more(len(leaks) - 1)
+    leaks = examples.split.codes[again] != examples.split.codes[first]
+    if leaks.any():
+        one, other = (f"'{examples.names[i]}' ({examples.split[i]})" for i in _one(first, again, leaks))
+        more = _more(_groups(first, leaks) - 1)
         progress.warn(
             f"identical examples lie in different splits of {origin}: {one} and {other}{more}; figures will be too good"
         )
@@ -56,16 +62,29 @@ def because(left_out: Sequence[str]) -> str:
     return f": {'; '.join(left_out[:_NAMED])}{_more(len(left_out) - _NAMED)}" if left_out else ""
 
 
-def _differing(group: Sequence[int], values: Array) -> tuple[int, int] | None:
-    first = group[0]
-    return next(((first, index) for index in group if values[index] != values[first]), None)
+def _one(first: Array, again: Array, differing: Array) -> tuple[int, int]:
+    """The first pair that differs."""
+    place = int(np.argmax(differing))
+    return int(first[place]), int(again[place])
+
+
+def _groups(first: Array, differing: Array) -> int:
+    """Of how many different contents some differ from their first one."""
+    return len(np.unique(first[differing]))
 
 
 def _singles(examples: Examples) -> list[str]:
-    contents: dict[int, set[str]] = defaultdict(set)
-    for id_, label in zip(examples.ids, examples.labels.tolist(), strict=True):
-        contents[label].add(id_)
-    return [f"'{name}'" for label, name in enumerate(examples.classes) if len(contents[label]) == 1]
+    """The classes all of whose examples have one content."""
+    count = len(examples.labels)
+    # Written backwards, the first example of each class stays.
+    first = np.zeros(len(examples.classes), np.int64)
+    first[examples.labels[::-1]] = np.arange(count - 1, -1, -1)
+    several = np.zeros(len(examples.classes), bool)
+    for start in range(0, count, _BLOCK):
+        labels = examples.labels[start : start + _BLOCK]
+        other = examples.ids.digests[start : start + _BLOCK] != examples.ids.digests[first[labels]]
+        several[labels[other.any(axis=1)]] = True
+    return [f"'{examples.classes[label]}'" for label in np.flatnonzero(~several)]
 
 
 def _more(count: int) -> str:

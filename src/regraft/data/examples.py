@@ -11,8 +11,11 @@ import numpy as np
 from regraft.core import digest
 from regraft.core.errors import DataError
 from regraft.core.records import DataSummary
+from regraft.data.ids import Ids
+from regraft.data.names import Names, rows_of
+from regraft.data.split import SPLITS, Splits
 
-SPLITS = ("train", "validation", "test")
+__all__ = ["SPLITS", "Array", "Chosen", "Examples", "Read", "UnreadableExample"]
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[int, int | None], Array]
@@ -40,14 +43,34 @@ class UnreadableExample(DataError):  # noqa: N818 - the name says what one catch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """Reads some of the examples that another function reads.
+
+    Attributes:
+        read: the other.
+        rows: which of its examples, (n,).
+    """
+
+    read: Read
+    rows: Array
+
+    def __call__(self, index: int, channels: int | None) -> Array:
+        """The example at an index of `rows`."""
+        return self.read(int(self.rows[index]), channels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """Labelled examples with stable ids and splits, read one by one when they are needed.
+
+    A million of them take some thirty megabytes, and the paths of their files: ids, names and splits are sequences of
+    strings that are made when somebody asks.
 
     Attributes:
         ids: the digest of each example's content: of the file's bytes, or of the array with its dtype and shape.
         labels: int64 (n,), indices into `classes`.
         classes: names, in the order of a model's outputs.
-        split: str (n,), each `train`, `validation` or `test`.
+        split: of each, `train`, `validation` or `test`; `split == "train"` is a mask (n,).
         names: the path relative to the data, or "index 17".
         read: (index, channels) -> one raw example, as `load` gives it.
         shape: of the arrays in memory where they share one: (height, width, channels) or (features,); None for files.
@@ -56,11 +79,11 @@ class Examples:
         origin: what was opened.
     """
 
-    ids: tuple[str, ...]
+    ids: Ids
     labels: Array
     classes: tuple[str, ...]
-    split: Array
-    names: tuple[str, ...]
+    split: Splits
+    names: Names
     read: Read
     shape: tuple[int, ...] | None
     full_intensity: float
@@ -104,15 +127,16 @@ class Examples:
 
     def take(self, indices: Iterable[int]) -> "Examples":
         """Only the examples at these indices, in that order, with the same classes."""
-        chosen = [int(index) for index in indices]
-        read = self.read
+        rows = rows_of(indices, len(self))
+        inner = self.read
+        chosen = Chosen(inner.read, inner.rows[rows]) if isinstance(inner, Chosen) else Chosen(inner, rows)
         return dataclasses.replace(
             self,
-            ids=tuple(self.ids[index] for index in chosen),
-            labels=self.labels[chosen],
-            split=self.split[chosen],
-            names=tuple(self.names[index] for index in chosen),
-            read=lambda index, channels: read(chosen[index], channels),
+            ids=self.ids.take(rows),
+            labels=self.labels[rows],
+            split=self.split[rows],
+            names=self.names.take(rows),
+            read=chosen,
         )
 
     def without(self, indices: Sequence[int], reasons: Sequence[str]) -> "Examples":
@@ -126,8 +150,7 @@ class Examples:
             reason if f"'{self.names[index]}'" in reason else f"'{self.names[index]}' {reason}"
             for index, reason in zip(indices, reasons, strict=True)
         )
-        dropped = {int(index) for index in indices}
-        kept = self.take(index for index in range(len(self)) if index not in dropped)
+        kept = self.take(np.delete(np.arange(len(self)), np.asarray(indices, np.int64)))
         return dataclasses.replace(kept, left_out=(*self.left_out, *lines))
 
     def summary(self) -> DataSummary:
@@ -143,8 +166,11 @@ class Examples:
 
     def digest(self) -> str:
         """One digest over contents, class names and splits, independent of paths and of the order."""
-        rows = sorted(
-            (id_, self.classes[label], str(split))
-            for id_, label, split in zip(self.ids, self.labels.tolist(), self.split, strict=True)
+        pairs = sorted(
+            (name, split, label, code) for label, name in enumerate(self.classes) for code, split in enumerate(SPLITS)
         )
-        return digest.of_strings(word for row in rows for word in row)
+        ranks = np.empty((len(self.classes), len(SPLITS)), np.int32)
+        for rank, (_, _, label, code) in enumerate(pairs):
+            ranks[label, code] = rank
+        rows = ranks[self.labels, self.split.codes]
+        return digest.of_strings(word for id_, rank in self.ids.sorted_with(rows) for word in (id_, *pairs[rank][:2]))

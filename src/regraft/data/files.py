@@ -3,13 +3,15 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from regraft.core import digest
 from regraft.core.errors import DataError, nearest
 from regraft.data import decode
-from regraft.data.examples import Array, Read, UnreadableExample
+from regraft.data.examples import Array, UnreadableExample
+from regraft.data.names import Lazy, Names, Texts
 
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
 _HEAD = 16
@@ -75,28 +77,56 @@ def entries(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         DataError: the folder cannot be listed.
     """
-    try:
-        found = [entry for entry in folder.iterdir() if not hidden(entry.name)]
-    except OSError as error:
-        raise DataError(f"cannot list folder '{folder}': {error.strerror}") from None
-    found.sort(key=lambda entry: natural(entry.name))
-    folders = [entry for entry in found if entry.is_dir()]
-    return folders, [entry for entry in found if not entry.is_dir()]
+    folders, others = _listed(folder)
+    return [folder / name for name in folders], [folder / name for name in others]
 
 
 def below(folder: Path) -> Iterator[Path]:
     """All files in a folder and its sub-folders, sorted; links are followed, each folder is visited once."""
+    return (folder / path for path in paths_below(folder))
+
+
+def paths_below(folder: Path) -> Iterator[str]:
+    """The same as texts that begin below the folder, with `/` between names: a million paths are never held at once."""
     seen: set[tuple[int, int]] = set()
-    waiting = [folder]
+    waiting = [""]
     while waiting:
         current = waiting.pop()
-        status = current.stat()
+        where = folder / current
+        status = where.stat()
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders, files = entries(current)
-        yield from files
-        waiting.extend(reversed(folders))
+        folders, others = _listed(where)
+        yield from (current + name for name in others)
+        waiting.extend(f"{current}{name}/" for name in reversed(folders))
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the sub-folders and of the other things in a folder."""
+    folders: list[str] = []
+    others: list[str] = []
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                if not hidden(entry.name):
+                    (folders if _is_folder(entry) else others).append(entry.name)
+    except OSError as error:
+        raise DataError(f"cannot list folder '{folder}': {error.strerror}") from None
+    return _sorted(folders), _sorted(others)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    # A link that leads to itself.
+    except OSError:
+        return False
+
+
+def _sorted(names: list[str]) -> list[str]:
+    # Names that are no numbers are in the order of their text: no key for each has to be made.
+    return sorted(names, key=natural if any(map(str.isdigit, names)) else None)
 
 
 def looks_like_picture(path: Path) -> bool:
@@ -125,13 +155,16 @@ def identify(path: Path, name: str) -> str:
         UnreadableExample: it is missing, empty, no file, or does not begin as a picture does.
     """
     try:
+        # Before opening: a pipe would wait for somebody to write.
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableExample(name, "is not a regular file")
         if not status.st_size:
             raise UnreadableExample(name, "is empty (0 bytes)")
-        _refuse_others(head(path), name)
-        return digest.of_file(path)
+        with path.open("rb") as file:
+            beginning = file.read(_HEAD)
+            _refuse_others(beginning, name)
+            return digest.of_opened(file, status.st_size, beginning)
     except FileNotFoundError:
         raise UnreadableExample(name, "is missing: no such file") from None
     except (OSError, ValueError) as error:
@@ -157,10 +190,41 @@ def _refuse_others(beginning: bytes, name: str) -> None:
     raise UnreadableExample(name, f"is not a picture: it begins with '{start}', as no {decode.READABLE} does")
 
 
-def reader(paths: Sequence[Path], names: Sequence[str]) -> Read:
-    """The function that decodes the picture file at an index."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """Picture files by their paths.
 
-    def read(index: int, channels: int | None) -> Array:
-        return decode.read_picture(paths[index], channels, names[index])
+    Attributes:
+        folder: where the paths begin.
+        paths: of each file, as the file system or a table has it.
+    """
 
-    return read
+    folder: Path
+    paths: Texts
+
+    def identify(self, index: int) -> str:
+        """The digest of the file at an index; see the function `identify`."""
+        return identify(self.folder / self.paths[index], shown(self.paths[index]))
+
+    def read(self, index: int, channels: int | None) -> Array:
+        """The decoded picture at an index."""
+        return decode.read_picture(self.folder / self.paths[index], channels, shown(self.paths[index]))
+
+    def names(self) -> Names:
+        """What messages call the files."""
+        return Names(Shown(self.paths))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown(Lazy):
+    """File names as text to be read."""
+
+    paths: Texts
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.paths)
+
+    def at(self, index: int) -> str:
+        """The one at an index."""
+        return shown(self.paths[index])

@@ -4,10 +4,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regraft.core.errors import DataError, RequestError
 from regraft.data import files
 from regraft.data.examples import SPLITS
-from regraft.data.found import Found, split_named
+from regraft.data.found import Found, one_by_one, split_named
+from regraft.data.labels import Labels
+from regraft.data.names import Texts
+from regraft.data.split import stated
 
 WHAT = "a folder with one sub-folder of pictures per class, optionally under train/, validation/, test/"
 
@@ -41,43 +46,46 @@ def gather(data: Path, labels: Any = None) -> Found:
     splits = _splits(folders)
     if splits and "train" not in splits.values():
         raise DataError(f"expected a folder 'train' in '{data}', found only {', '.join(path.name for path in splits)}")
-    rows: list[tuple[Path, str, str | None]] = []
+    paths = Texts()
     classes: dict[str, None] = {}
+    counted: list[tuple[str, str | None, int]] = []
     beside = _pictures(others)
     for root, split in splits.items() if splits else [(data, None)]:
         class_folders, direct = files.entries(root)
         if splits:
             beside += _pictures(direct)
         for folder in class_folders:
-            classes[files.shown(folder.name)] = None
-            rows += [(path, files.shown(folder.name), split) for path in files.below(folder)]
+            name, before = files.shown(folder.name), len(paths)
+            begin = f"{folder.relative_to(data).as_posix()}/"
+            for path in files.paths_below(folder):
+                paths.append(begin + path)
+            classes[name] = None
+            counted.append((name, split, len(paths) - before))
     left_out = [f"'{_name(path, data)}' lies in no class folder" for path in beside]
     left_out += [
         f"folder '{path.name}' is none of train, validation, test" for path in folders if splits and path not in splits
     ]
-    if not rows:
+    if not len(paths):
         raise DataError(
             f"expected pictures in sub-folders of '{data}', found none in {_some(list(classes))}; {_ARRANGE}"
         )
     _refuse_one(data, list(classes))
-    return _found(data, rows, tuple(sorted(classes, key=files.natural)), tuple(left_out))
-
-
-def _found(
-    data: Path, rows: list[tuple[Path, str, str | None]], classes: tuple[str, ...], left_out: tuple[str, ...]
-) -> Found:
-    paths = [path for path, _, _ in rows]
-    names = [_name(path, data) for path in paths]
+    listed = files.Listed(data, paths)
     return Found(
-        names=names,
-        labels=[label for _, label, _ in rows],
-        stated=[split for _, _, split in rows],
-        identify=lambda index: files.identify(paths[index], names[index]),
-        read=files.reader(paths, names),
+        names=listed.names(),
+        labels=_repeated(counted),
+        stated=np.repeat(stated(split for _, split, _ in counted), [count for _, _, count in counted]),
+        identify=one_by_one(listed.identify),
+        read=listed.read,
         origin=f"'{data}'",
-        class_names=classes,
-        left_out=left_out,
+        class_names=tuple(sorted(classes, key=files.natural)),
+        left_out=tuple(left_out),
     )
+
+
+def _repeated(counted: Sequence[tuple[str, str | None, int]]) -> Labels:
+    labels = Labels.of(name for name, _, _ in counted)
+    return Labels(labels.values, np.repeat(labels.codes, [count for _, _, count in counted]))
 
 
 def _splits(folders: Sequence[Path]) -> dict[Path, str]:

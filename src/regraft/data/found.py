@@ -1,12 +1,14 @@
 """What one kind of input gives, before digests, classes and splits are worked out the same way for all kinds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from regraft.core.errors import DataError, nearest
-from regraft.data.examples import SPLITS, Read
+from regraft.data.examples import SPLITS, Array, Read, UnreadableExample
+from regraft.data.labels import Labels
+from regraft.data.names import Names
 
-Label = str | int
+Identified = list[bytes | UnreadableExample]
 
 _SPLIT_WORDS = {
     "train": "train",
@@ -27,26 +29,44 @@ class Found:
     Attributes:
         names: of each example.
         labels: class names or integers; None where one is missing.
-        stated: the split that the input states for each example, or None.
-        identify: index -> digest of the content; raises UnreadableExample.
+        stated: the split that the input states for each example, uint8 (n,), as `split.stated` gives it.
+        identify: (start, stop) -> of each of these examples the bytes of its content's digest, or why it cannot be
+            used.
         read: as in `Examples`.
         origin: what was opened.
         class_names: all classes in their order, where the input names them; integer labels are positions in it.
         shape: as in `Examples`.
         full_intensity: as in `Examples`.
         left_out: what was left out so far.
+        block: how many examples to identify at once.
     """
 
-    names: Sequence[str]
-    labels: Sequence[Label | None]
-    stated: Sequence[str | None]
-    identify: Callable[[int], str]
+    names: Names
+    labels: Labels
+    stated: Array
+    identify: Callable[[int, int], Identified]
     read: Read
     origin: str
     class_names: tuple[str, ...] | None = None
     shape: tuple[int, ...] | None = None
     full_intensity: float = 255.0
     left_out: tuple[str, ...] = ()
+    block: int = 64
+
+
+def one_by_one(identify: Callable[[int], str]) -> Callable[[int, int], Identified]:
+    """What identifies a range of examples, from what identifies one or raises UnreadableExample."""
+
+    def identified(start: int, stop: int) -> Identified:
+        made: Identified = []
+        for index in range(start, stop):
+            try:
+                made.append(bytes.fromhex(identify(index)))
+            except UnreadableExample as error:
+                made.append(error)
+        return made
+
+    return identified
 
 
 def split_named(word: str) -> str | None:

@@ -1,6 +1,8 @@
 """A Hugging Face `datasets.Dataset`, or a dictionary of them by split, with pictures or arrays and a label column."""
 
+import bisect
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,8 +13,12 @@ from regraft.core.errors import DataError, RequestError, nearest
 from regraft.data import decode, files, in_memory
 from regraft.data import labels as labels_
 from regraft.data.examples import Array, UnreadableExample
-from regraft.data.found import Found, Label, split_named
+from regraft.data.found import Found, one_by_one, split_named
 from regraft.data.in_memory import Part
+from regraft.data.labels import Labels
+from regraft.data.names import Names, Numbered
+from regraft.data.rows import Rows
+from regraft.data.split import stated
 
 WHAT = "a Hugging Face datasets.Dataset or DatasetDict with pictures or arrays, and labels"
 
@@ -85,10 +91,14 @@ def _column(features: Mapping[str, Any], named: str | None, known: Sequence[str]
     raise DataError(f"expected a column of {what} in the Hugging Face data set, found {', '.join(features)}{hint}")
 
 
-def _labels(dataset: Any, y: str) -> list[Label | None]:
-    values = dataset.with_format(None).select_columns([y])[:][y]
+def _labels(dataset: Any, y: str) -> Labels:
+    column = dataset.with_format(None).select_columns([y])
+    found = Labels.joined(
+        labels_.flat(column[start : start + _BLOCK][y], f"column '{y}'", start)
+        for start in range(0, len(column), _BLOCK)
+    )
     # By convention -1 stands for a label that is kept back.
-    return [None if label == -1 else label for label in labels_.flat(values, f"column '{y}'")]
+    return Labels(tuple(None if value == -1 else value for value in found.values), found.codes)
 
 
 def _pictures(sets: _Sets, x: str, y: str, names: tuple[str, ...] | None, left_out: tuple[str, ...]) -> Found:
@@ -98,12 +108,13 @@ def _pictures(sets: _Sets, x: str, y: str, names: tuple[str, ...] | None, left_o
         dataset.with_format(None).select_columns([x]).cast_column(x, datasets.Image(decode=False))
         for _, dataset in sets
     ]
-    rows = [(part, row) for part, dataset in enumerate(raw) for row in range(len(dataset))]
-    shown = [_name(sets[part][0], row) for part, row in rows]
+    counts = [len(dataset) for dataset in raw]
+    starts = list(itertools.accumulate(counts, initial=0))
+    shown = Numbered.of((f"{split} " if split else "", count) for (split, _), count in zip(sets, counts, strict=True))
 
     def content(index: int) -> bytes | Path:
-        part, row = rows[index]
-        stored: dict[str, Any] | None = raw[part][row][x]
+        part = bisect.bisect_right(starts, index) - 1
+        stored: dict[str, Any] | None = raw[part][index - starts[part]][x]
         if stored and stored.get("bytes"):
             return stored["bytes"]
         if stored and stored.get("path"):
@@ -120,10 +131,10 @@ def _pictures(sets: _Sets, x: str, y: str, names: tuple[str, ...] | None, left_o
         return decode.read_picture(content(index), channels, shown[index])
 
     return Found(
-        names=shown,
-        labels=[label for _, dataset in sets for label in _labels(dataset, y)],
-        stated=[split for split, dataset in sets for _ in range(len(dataset))],
-        identify=identify,
+        names=Names(shown),
+        labels=Labels.joined(_labels(dataset, y) for _, dataset in sets),
+        stated=np.repeat(stated(split for split, _ in sets), counts),
+        identify=one_by_one(identify),
         read=read,
         origin=_ORIGIN,
         class_names=names,
@@ -142,17 +153,13 @@ def _arrays(sets: _Sets, x: str, y: str, names: tuple[str, ...] | None, left_out
 def _values(dataset: Any, x: str) -> Array | list[Array]:
     # Without a stated dtype this format widens all integers to 64 bits.
     values = dataset.select_columns([x]).with_format("numpy", dtype=np.dtype(_dtype(dataset.features[x])))
-    blocks = [values[start : start + _BLOCK][x] for start in range(0, len(values), _BLOCK)]
-    if len({(block.dtype, block.shape[1:]) for block in blocks}) == 1 and blocks[0].dtype != np.object_:
-        return np.concatenate(blocks)
-    return [np.asarray(item) for block in blocks for item in block]
+    rows = Rows(len(values))
+    for start in range(0, len(values), _BLOCK):
+        rows.add(values[start : start + _BLOCK][x])
+    return rows.joined()
 
 
 def _dtype(feature: Any) -> str:
     while not isinstance(getattr(feature, "dtype", None), str) and hasattr(feature, "feature"):
         feature = feature.feature
     return feature.dtype if isinstance(getattr(feature, "dtype", None), str) else "object"
-
-
-def _name(split: str | None, row: int) -> str:
-    return f"{split} index {row}" if split else f"index {row}"

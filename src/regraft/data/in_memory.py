@@ -12,10 +12,14 @@ from regraft.core import digest, progress
 from regraft.core.errors import DataError
 from regraft.data import channels as picture_channels
 from regraft.data import labels as labels_
+from regraft.data import split
 from regraft.data.examples import Array
-from regraft.data.found import Found
+from regraft.data.found import Found, Identified
+from regraft.data.names import Names, Numbered
 
-_BLOCK_BYTES = 1 << 24
+# What is looked at, or digested, at once.
+_BLOCK = 1024
+_BLOCK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +57,13 @@ class _Stack:
         part = bisect.bisect_right(self.starts, index) - 1
         return np.asarray(self.parts[part].x[index - self.starts[part]])
 
-    def identify(self, index: int) -> str:
-        return digest.of_array(self.at(index))
+    def identify(self, start: int, stop: int) -> Identified:
+        made: Identified = []
+        for part, begin in zip(self.parts, self.starts, strict=True):
+            chosen = part.x[max(start - begin, 0) : max(stop - begin, 0)]
+            blocks = [chosen] if isinstance(chosen, np.ndarray) else [np.asarray(item)[np.newaxis] for item in chosen]
+            made += [row.tobytes() for block in blocks for row in digest.of_rows(block)]
+        return made
 
     def read(self, index: int, channels: int | None) -> Array:
         raw = self.at(index)
@@ -99,17 +108,25 @@ def found(parts: Sequence[Part], class_names: tuple[str, ...] | None, origin: st
     # 16-bit storage whose values nowhere exceed 255 holds 8-bit pictures; truly 16-bit ones would all be black.
     stack = _Stack(tuple(parts), starts, narrow=high <= 255, white=white)
     several = len({part.split for part in parts}) > 1
+    counts = [len(part.x) for part in parts]
     return Found(
-        names=[f"{part.split} index {i}" if several else f"index {i}" for part in parts for i in range(len(part.x))],
-        labels=list(itertools.chain.from_iterable(labels)),
-        stated=[part.split for part in parts for _ in range(len(part.x))],
+        names=Names(
+            Numbered.of((f"{part.split} " if several else "", count) for part, count in zip(parts, counts, strict=True))
+        ),
+        labels=labels_.Labels.joined(labels),
+        stated=np.repeat(split.stated(part.split for part in parts), counts),
         identify=stack.identify,
         read=stack.read,
         origin=origin,
         class_names=class_names,
         shape=shape,
         full_intensity=white,
+        block=max(1, min(_BLOCK, _BLOCK_BYTES // max(1, _first(parts[0]).nbytes))),
     )
+
+
+def _first(part: Part) -> Array:
+    return np.asarray(part.x[0])
 
 
 def _check(part: Part, labels: int) -> None:
@@ -119,6 +136,8 @@ def _check(part: Part, labels: int) -> None:
         raise DataError(f"{name}: expected an array of numbers, found {first.dtype}; decode or convert it first")
     if isinstance(part.x, np.ndarray) and part.x.ndim < 2:
         raise DataError(f"{name}: expected examples along the first axis, (n, ...), found shape {part.x.shape}")
+    if not first.size:
+        raise DataError(f"{name}: expected examples that hold values, found shape {first.shape}")
     if len(part.x) != labels:
         raise DataError(f"{name} has {len(part.x)} examples, {label_name} has {labels} labels; give one label for each")
     shape = first.shape[1:] if isinstance(part.x, np.ndarray) else first.shape
@@ -167,16 +186,20 @@ def _blocks(part: Part) -> Iterator[tuple[int, Array]]:
 
 def _values(part: Part) -> _Values:
     low, high, floating = np.inf, -np.inf, False
+    if isinstance(part.x, np.ndarray) and part.x.dtype in (np.bool_, np.uint8):
+        return _Values(0.0, 255.0, False)
     for start, block in _blocks(part):
         floating = block.dtype.kind == "f"
-        if floating and not np.isfinite(block).all():
+        # Neither of them is finite where one of all is not.
+        with np.errstate(invalid="ignore"):
+            lowest, highest = float(block.min()), float(block.max())
+        if floating and not (np.isfinite(lowest) and np.isfinite(highest)):
             row = int(np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(axis=1))[0])
             what = "NaN" if np.isnan(block[row]).any() else "an infinite value"
             raise DataError(
                 f"{part.where[0]}[{start + row}] holds {what}; expected finite numbers; repair or remove it"
             )
-        low = min(low, float(block.min(initial=255 if block.dtype == np.uint8 else block.flat[0])))
-        high = max(high, float(block.max(initial=0 if block.dtype == np.uint8 else block.flat[0])))
+        low, high = min(low, lowest), max(high, highest)
     return _Values(low, high, floating)
 
 

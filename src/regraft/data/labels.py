@@ -1,60 +1,143 @@
 """Labels as users have them -> class names and indices."""
 
-from collections.abc import Sequence
+from array import array as compact
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from regraft.core.errors import DataError, nearest
-from regraft.data.examples import Array
 from regraft.data.files import natural
-from regraft.data.found import Label
+
+Array = np.ndarray[Any, Any]
+Label = str | int
+
+_BLOCK = 1 << 14
 
 
-def flat(values: Any, where: str) -> list[Label | None]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """A label for each example, each different one kept once.
+
+    Attributes:
+        values: the different ones; None stands for a missing label.
+        codes: int32 (n,), places in `values`.
+    """
+
+    values: tuple[Label | None, ...]
+    codes: Array
+
+    @classmethod
+    def of(cls, labels: Iterable[Label | None]) -> "Labels":
+        """From the label of each example, one after the other."""
+        collected = Collected()
+        for label in labels:
+            collected.add(label)
+        return collected.labels()
+
+    @classmethod
+    def joined(cls, parts: Iterable["Labels"]) -> "Labels":
+        """Those of all parts, one part after the other."""
+        places: dict[Label | None, int] = {}
+        codes = [
+            np.array([places.setdefault(value, len(places)) for value in part.values], np.int32)[part.codes]
+            for part in parts
+        ]
+        return cls(tuple(places), codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.int32), *codes]))
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+        return len(self.codes)
+
+    def missing(self) -> Array:
+        """Bool (n,): which examples have none."""
+        return np.array([value is None for value in self.values], bool)[self.codes]
+
+    def take(self, indices: Array) -> "Labels":
+        """Those at these indices."""
+        return Labels(self.values, self.codes[indices])
+
+
+class Collected:
+    """Labels that come one after the other."""
+
+    def __init__(self) -> None:
+        self._places: dict[Label | None, int] = {}
+        self._codes = compact("i")
+
+    def add(self, label: Label | None) -> None:
+        """The label of the next example."""
+        self._codes.append(self._places.setdefault(label, len(self._places)))
+
+    def labels(self) -> Labels:
+        """All so far."""
+        return Labels(tuple(self._places), np.array(self._codes, np.int32))
+
+
+def flat(values: Any, where: str, first: int = 0) -> Labels:
     """One label per example from an array of labels.
 
     Args:
-        values: (n,) or (n, 1) integers, whole floats, booleans, strings or bytes; or (n, k) one-hot rows.
+        values: (n,) or (n, 1) integers, whole floats, booleans, strings or bytes; or (n, k) one-hot rows; or `Labels`,
+            which are returned as they are.
         where: what messages call it.
+        first: the index of the first one, for messages.
 
     Raises:
         DataError: it is something else, or a label is not a number.
     """
+    if isinstance(values, Labels):
+        return values
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim == 2 and array.dtype.kind in "biuf":
-        array = _from_one_hot(array, where)
-    if array.ndim != 1:
+    numbers = array.dtype.kind in "biuf"
+    if array.ndim != 1 and not (array.ndim == 2 and numbers):
         raise DataError(
             f"{where}: expected one label per example or one-hot rows, found an array of shape {array.shape}"
         )
-    if array.dtype.kind == "f":
-        array = _from_floats(array, where)
-    if array.dtype.kind in "biu":
-        return array.astype(np.int64).tolist()
+    if numbers:
+        return _numbered(array, where, first)
     if array.dtype.kind not in "USO":
         raise DataError(f"{where}: expected labels that are integers or strings, found {array.dtype}")
-    return [_word(value, index, where) for index, value in enumerate(array.tolist())]
+    blocks = (array[start : start + _BLOCK].tolist() for start in range(0, len(array), _BLOCK))
+    words = (value for block in blocks for value in block)
+    return Labels.of(_word(value, index, where) for index, value in enumerate(words, first))
 
 
-def _from_one_hot(array: Array, where: str) -> Array:
-    good = (((array == 0) | (array == 1)).all(axis=1)) & (array.sum(axis=1) == 1)
+def _numbered(array: Array, where: str, first: int) -> Labels:
+    whole = np.empty(len(array), np.int64)
+    values = np.empty(0, np.int64)
+    for start in range(0, len(array), _BLOCK):
+        block = _whole(array[start : start + _BLOCK], first + start, where)
+        whole[start : start + _BLOCK] = block
+        values = np.union1d(values, block)
+    codes = np.empty(len(array), np.int32)
+    for start in range(0, len(array), _BLOCK):
+        codes[start : start + _BLOCK] = np.searchsorted(values, whole[start : start + _BLOCK])
+    return Labels(tuple(values.tolist()), codes)
+
+
+def _whole(block: Array, start: int, where: str) -> Array:
+    if block.ndim == 2:
+        return _from_one_hot(block, start, where)
+    if block.dtype.kind == "f":
+        bad = ~np.isfinite(block) | (block != np.rint(block))
+        if bad.any():
+            index = int(np.flatnonzero(bad)[0])
+            raise DataError(f"{where}: expected whole numbers as labels, found {block[index]} at index {start + index}")
+    return block.astype(np.int64)
+
+
+def _from_one_hot(block: Array, start: int, where: str) -> Array:
+    good = (((block == 0) | (block == 1)).all(axis=1)) & (block.sum(axis=1) == 1)
     if not good.all():
         index = int(np.flatnonzero(~good)[0])
         raise DataError(
-            f"{where}: expected one-hot rows (a single 1, else 0), found row {index}: {array[index].tolist()}"
+            f"{where}: expected one-hot rows (a single 1, else 0), found row {start + index}: {block[index].tolist()}"
         )
-    return array.argmax(axis=1)
-
-
-def _from_floats(array: Array, where: str) -> Array:
-    bad = ~np.isfinite(array) | (array != np.rint(array))
-    if bad.any():
-        index = int(np.flatnonzero(bad)[0])
-        raise DataError(f"{where}: expected whole numbers as labels, found {array[index]} at index {index}")
-    return array.astype(np.int64)
+    return block.argmax(axis=1)
 
 
 def _word(value: Any, index: int, where: str) -> Label | None:
@@ -69,11 +152,11 @@ def _word(value: Any, index: int, where: str) -> Label | None:
     raise DataError(f"{where}: expected labels that are integers or strings, found {value!r} at index {index}")
 
 
-def indexed(labels: Sequence[Label], names: tuple[str, ...] | None, origin: str) -> tuple[tuple[str, ...], Array]:
+def indexed(labels: Labels, names: tuple[str, ...] | None, origin: str) -> tuple[tuple[str, ...], Array]:
     """The classes, and the int64 (n,) index of each label.
 
     Args:
-        labels: of each example.
+        labels: of each example; none is missing.
         names: the classes where they are known: integers are positions in it. None: the labels themselves, sorted,
             whole numbers in numeric order.
         origin: for messages.
@@ -81,16 +164,22 @@ def indexed(labels: Sequence[Label], names: tuple[str, ...] | None, origin: str)
     Raises:
         DataError: a label has no place in `names`.
     """
+    used = np.flatnonzero(np.bincount(labels.codes, minlength=len(labels.values)))
+    found = {int(code): value for code in used if (value := labels.values[code]) is not None}
     if names is None:
-        texts = [str(label) for label in labels]
-        names = tuple(sorted(set(texts), key=_order))
-        places = {name: index for index, name in enumerate(names)}
-        return names, np.array([places[text] for text in texts], dtype=np.int64)
+        names = tuple(sorted({str(value) for value in found.values()}, key=_order))
+        found = {code: str(value) for code, value in found.items()}
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"class name '{twice}' is there twice in {origin}; name every class differently")
     known = {name: index for index, name in enumerate(names)}
-    return names, np.array([_position(label, known, origin) for label in labels], dtype=np.int64)
+    places = np.full(len(labels.values), -1, np.int64)
+    for code, value in found.items():
+        places[code] = known.get(value, -1) if isinstance(value, str) else value if 0 <= value < len(known) else -1
+    indices = places[labels.codes]
+    if len(bad := np.flatnonzero(indices < 0)):
+        raise _refusal(found[int(labels.codes[bad[0]])], known, origin)
+    return names, indices
 
 
 def _order(text: str) -> tuple[int, int, str]:
@@ -98,13 +187,7 @@ def _order(text: str) -> tuple[int, int, str]:
     return (0, int(text), text) if negative else natural(text)
 
 
-def _position(label: Label, known: dict[str, int], origin: str) -> int:
+def _refusal(label: Label, known: dict[str, int], origin: str) -> DataError:
     if isinstance(label, str):
-        if label not in known:
-            raise DataError(f"label '{label}' in {origin} is none of the class names{nearest(label, known)}")
-        return known[label]
-    if not 0 <= label < len(known):
-        raise DataError(
-            f"label {label} in {origin} has no class name: {len(known)} are given, for 0 to {len(known) - 1}"
-        )
-    return label
+        return DataError(f"label '{label}' in {origin} is none of the class names{nearest(label, known)}")
+    return DataError(f"label {label} in {origin} has no class name: {len(known)} are given, for 0 to {len(known) - 1}")

@@ -1,20 +1,27 @@
 """A table of pictures: `.csv`, `.tsv` or `.parquet` with columns `path`, `label` and optionally `split`."""
 
 import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regraft.core.errors import DataError, RequestError, nearest
 from regraft.data import files
-from regraft.data.found import Found, Label, split_stated
+from regraft.data.found import Found, one_by_one, split_stated
+from regraft.data.labels import Collected, Label
+from regraft.data.names import Texts
+from regraft.data.split import stated
 
 WHAT = "a .csv, .tsv or .parquet table with columns path, label and optionally split"
 
 _ENDINGS = (".csv", ".tsv", ".parquet")
 _NEEDED = ("path", "label")
 
-# Of each row: where it stands, for messages, and its values by column.
-_Row = tuple[str, dict[str, Any]]
+# Of each row: where it stands, for messages, and what it says as path, label and split.
+_Row = tuple[str, Any, Any, Any]
+_BLOCK = 4096
 
 
 def accepts(data: Any) -> bool:
@@ -35,45 +42,56 @@ def gather(data: Path, labels: Any = None) -> Found:
     """
     if labels is not None:
         raise RequestError(f"labels= is for arrays; the column 'label' of '{data}' says the labels")
-    columns, rows = _parquet(data) if data.suffix.lower() == ".parquet" else _text(data)
-    for column in _NEEDED:
-        if column not in columns:
-            raise DataError(
-                f"expected columns path and label in '{data}', found no '{column}' but {', '.join(columns) or 'none'}"
-                f"{nearest(column, columns)}"
-            )
-    if not rows:
+    paths, collected, splits = Texts(), Collected(), bytearray()
+    left_out: list[str] = []
+    for where, path, label, split in _parquet(data) if data.suffix.lower() == ".parquet" else _text(data):
+        if not _filled(path):
+            left_out.append(f"{where} of '{data.name}' has no path")
+            continue
+        paths.append(str(path).strip())
+        collected.add(_label(label))
+        splits += stated([_split(split, f"{where} of '{data}'")]).tobytes()
+    if not len(paths) and not left_out:
         raise DataError(f"expected one row per picture in '{data}', found none")
-    left_out = tuple(f"{where} of '{data.name}' has no path" for where, row in rows if not _filled(row["path"]))
-    rows = [(where, row) for where, row in rows if _filled(row["path"])]
-    names = [files.shown(str(row["path"]).strip()) for _, row in rows]
-    paths = [data.parent / str(row["path"]).strip() for _, row in rows]
+    listed = files.Listed(data.parent, paths)
     return Found(
-        names=names,
-        labels=[_label(row["label"]) for _, row in rows],
-        stated=[_split(row.get("split"), f"{where} of '{data}'") for where, row in rows],
-        identify=lambda index: files.identify(paths[index], names[index]),
-        read=files.reader(paths, names),
+        names=listed.names(),
+        labels=collected.labels(),
+        stated=np.frombuffer(splits, np.uint8),
+        identify=one_by_one(listed.identify),
+        read=listed.read,
         origin=f"'{data}'",
-        left_out=left_out,
+        left_out=tuple(left_out),
     )
 
 
-def _text(path: Path) -> tuple[list[str], list[_Row]]:
+def _places(columns: Sequence[str], path: Path) -> list[int | None]:
+    """Where path, label and split are among the columns; of columns with the same name the last one counts."""
+    places = {name.strip().lower(): place for place, name in enumerate(columns)}
+    for column in _NEEDED:
+        if column not in places:
+            raise DataError(
+                f"expected columns path and label in '{path}', found no '{column}' but {', '.join(places) or 'none'}"
+                f"{nearest(column, places)}"
+            )
+    return [places.get(column) for column in (*_NEEDED, "split")]
+
+
+def _text(path: Path) -> Iterator[_Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
             reader = csv.reader(file, delimiter=_delimiter(path, first))
-            columns = [column.strip().lower() for column in next(reader, [])]
-            rows = [
-                (f"line {reader.line_num}", dict(zip(columns, cells + [""] * len(columns), strict=False)))
-                for cells in reader
-                if any(cell.strip() for cell in cells)
-            ]
+            places = _places(next(reader, []), path)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    path_, label, split = (
+                        cells[place] if place is not None and place < len(cells) else "" for place in places
+                    )
+                    yield f"line {reader.line_num}", path_, label, split
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read table '{path}': {error}; expected UTF-8 text") from None
-    return columns, rows
 
 
 def _delimiter(path: Path, first: str) -> str:
@@ -82,24 +100,25 @@ def _delimiter(path: Path, first: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def _parquet(path: Path) -> tuple[list[str], list[_Row]]:
+def _parquet(path: Path) -> Iterator[_Row]:
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         raise RequestError(f"reading '{path}' needs pyarrow; install it with: pip install 'regraft[parquet]'") from None
     try:
-        names: list[str] = parquet.read_schema(path).names
-        wanted = [name for name in names if name.strip().lower() in (*_NEEDED, "split")]
-        table = parquet.read_table(path, columns=wanted)
+        with parquet.ParquetFile(path) as file:
+            names: list[str] = file.schema_arrow.names
+            places = _places(names, path)
+            row = 0
+            wanted = [names[place] for place in places if place is not None]
+            for batch in file.iter_batches(_BLOCK, columns=wanted):
+                values = [[None] * len(batch) if place is None else batch[names[place]].to_pylist() for place in places]
+                for cells in zip(*values, strict=True):
+                    yield f"row {row}", *cells
+                    row += 1
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"cannot read table '{path}': {str(error).splitlines()[0]}") from None
-    rows: list[dict[str, Any]] = table.to_pylist()
-    named = [
-        (f"row {index}", {column.strip().lower(): value for column, value in row.items()})
-        for index, row in enumerate(rows)
-    ]
-    return [name.strip().lower() for name in names], named
 
 
 def _filled(value: Any) -> bool:

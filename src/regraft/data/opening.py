@@ -1,9 +1,9 @@
 """The door of the room: whatever the user has becomes `Examples`, with everything doubtful said once."""
 
 import dataclasses
-import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,14 +16,15 @@ from regraft.core.plan import SplitSpec
 from regraft.data import arrays, doubts, files, folder, hf_dataset, manifest, tf_dataset
 from regraft.data import labels as labels_
 from regraft.data import split as split_
-from regraft.data.examples import Examples, UnreadableExample
-from regraft.data.found import Found, Label
+from regraft.data.examples import Array, Chosen, Examples, UnreadableExample
+from regraft.data.found import Found, Identified
+from regraft.data.ids import SIZE, Ids
+from regraft.data.names import rows_of
 
 KINDS: tuple[ModuleType, ...] = (folder, manifest, tf_dataset, hf_dataset, arrays)
 
 _DEFAULT_SPLIT = SplitSpec()
 _THREADS = 4
-_BLOCK = 64
 
 
 def open_examples(
@@ -89,15 +90,17 @@ def _examples(found: Found, spec: SplitSpec, strict: bool) -> Examples:
 
 def _divided(found: Found, spec: SplitSpec) -> Examples:
     ids, kept, left_out = _usable(found)
-    chosen: list[Label] = [label for index in kept if (label := found.labels[index]) is not None]
-    classes, labels = labels_.indexed(chosen, found.class_names, found.origin)
+    given, stated, names, read = found.labels, found.stated, found.names, found.read
+    if len(kept) < len(found.names):
+        given, stated, names, read = given.take(kept), stated[kept], names.take(kept), Chosen(read, kept)
+    classes, labels = labels_.indexed(given, found.class_names, found.origin)
     return Examples(
-        ids=tuple(ids),
+        ids=ids,
         labels=labels,
         classes=classes,
-        split=split_.divide(ids, labels, [found.stated[index] for index in kept], spec),
-        names=tuple(found.names[index] for index in kept),
-        read=lambda index, channels: found.read(kept[index], channels),
+        split=split_.divide(ids, labels, stated, spec),
+        names=names,
+        read=read,
         shape=found.shape,
         full_intensity=found.full_intensity,
         left_out=tuple(left_out),
@@ -105,43 +108,42 @@ def _divided(found: Found, spec: SplitSpec) -> Examples:
     )
 
 
-def _usable(found: Found) -> tuple[list[str], list[int], list[str]]:
-    ids: list[str] = []
-    kept: list[int] = []
+def _usable(found: Found) -> tuple[Ids, Array, list[str]]:
+    """The ids of those that can be used, which these are, and a line for each of the others."""
+    usable = ~found.labels.missing()
     left_out = list(found.left_out)
-    identified = progress.track(_identified(found), f"Reading {found.origin}", total=len(found.names))
-    for index, id_ in enumerate(identified):
+    made = bytearray()
+    for index, id_ in enumerate(progress.track(_identified(found), f"Reading {found.origin}", total=len(usable))):
         if isinstance(id_, UnreadableExample):
             left_out.append(str(id_))
-        elif found.labels[index] is None:
-            left_out.append(f"'{found.names[index]}' has no label")
+            usable[index] = False
+        elif usable[index]:
+            made += id_
         else:
-            ids.append(id_)
-            kept.append(index)
-    if not ids:
+            left_out.append(f"'{found.names[index]}' has no label")
+    if not made:
         raise DataError(f"no usable example in {found.origin}{doubts.because(left_out)}")
-    return ids, kept, left_out
+    return Ids(np.frombuffer(made, np.uint8).reshape(-1, SIZE)), rows_of(np.flatnonzero(usable), len(usable)), left_out
 
 
-def _identified(found: Found) -> Iterator[str | UnreadableExample]:
-    def block(start: int) -> list[str | UnreadableExample]:
-        return [_identify(found, index) for index in range(start, min(start + _BLOCK, len(found.names)))]
-
+def _identified(found: Found) -> Iterator[bytes | UnreadableExample]:
+    starts = range(0, len(found.names), found.block)
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from itertools.chain.from_iterable(pool.map(block, range(0, len(found.names), _BLOCK)))
-
-
-def _identify(found: Found, index: int) -> str | UnreadableExample:
-    try:
-        return found.identify(index)
-    except UnreadableExample as error:
-        return error
+        # A few blocks ahead only: what is finished, and not yet asked for, is small however many examples there are.
+        ahead: deque[Future[Identified]] = deque()
+        for start in starts:
+            ahead.append(pool.submit(found.identify, start, min(start + found.block, len(found.names))))
+            if len(ahead) > 2 * _THREADS:
+                yield from ahead.popleft().result()
+        for future in ahead:
+            yield from future.result()
 
 
 def _only_trained_classes(examples: Examples) -> Examples:
     # Only stated splits can leave a class without training examples; a head cannot learn to answer with it.
-    trained = examples.labels[examples.indices("train")]
-    untrained = np.flatnonzero(~np.isin(examples.labels, trained)).tolist()
+    trained = np.zeros(len(examples.classes), bool)
+    trained[examples.labels[examples.split == "train"]] = True
+    untrained = np.flatnonzero(~trained[examples.labels]).tolist()
     if not untrained:
         return examples
     names = [examples.classes[examples.labels[index]] for index in untrained]
@@ -155,6 +157,6 @@ def _only_used_classes(examples: Examples) -> Examples:
     return dataclasses.replace(
         examples,
         classes=tuple(examples.classes[index] for index in used),
-        labels=np.searchsorted(used, examples.labels).astype(np.int64),
+        labels=examples.labels if len(used) == len(counts) else np.searchsorted(used, examples.labels),
         left_out=(*examples.left_out, *empty),
     )

@@ -5,14 +5,87 @@ An example's place is a number in [0, 1) made from its content's digest: below `
 on one side, whatever the files are called.
 """
 
+import binascii
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
+from regraft.core import digest
 from regraft.core.plan import SplitSpec
-from regraft.data.examples import Array
+from regraft.data.ids import SIZE, Ids, among
+
+Array = np.ndarray[Any, Any]
+
+SPLITS = ("train", "validation", "test")
+NOT_STATED = 255
+
+_TRAIN, _VALIDATION, _TEST = range(3)
+_BEGUN = hashlib.blake2b(b"split ", digest_size=8)
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Splits(Sequence[str]):
+    """The split of each example, in a byte each; compared with a name as an array of strings would be.
+
+    Attributes:
+        codes: uint8 (n,), places in `SPLITS`.
+
+    >>> splits = Splits.of(["train", "test", "train"])
+    >>> splits == "train", splits[1], splits[[1, 2]].tolist()
+    (array([ True, False,  True]), 'test', ['test', 'train'])
+    """
+
+    codes: Array
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "Splits":
+        """From their names."""
+        return cls(stated(names))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, index: slice | Array | Sequence[int]) -> "Splits": ...
+    def __getitem__(self, index: Any) -> "str | Splits":
+        """One as its name; or some, by a slice, indices, or a mask (n,)."""
+        chosen = self.codes[index]
+        return SPLITS[chosen] if np.ndim(chosen) == 0 else Splits(chosen)
+
+    def __iter__(self) -> Iterator[str]:
+        """All, as names."""
+        return (SPLITS[code] for code in self.codes)
+
+    def __eq__(self, other: object) -> Any:
+        """Bool (n,): which are the split of a name, or the same as others, one by one."""
+        if isinstance(other, str):
+            return self.codes == (SPLITS.index(other) if other in SPLITS else NOT_STATED)
+        return self.codes == other.codes if isinstance(other, Splits) else np.asarray(self) == other
+
+    def __ne__(self, other: object) -> Any:
+        """The opposite of `==`."""
+        return ~(self == other)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """An array of strings, 40 bytes each."""
+        return np.array(SPLITS, dtype)[self.codes]
+
+    def tolist(self) -> list[str]:
+        """The names."""
+        return list(self)
+
+
+def stated(words: Iterable[str | None]) -> Array:
+    """What an input states, uint8 (n,): places in `SPLITS`, or `NOT_STATED` for None."""
+    codes = {None: NOT_STATED, **{name: code for code, name in enumerate(SPLITS)}}
+    return np.fromiter((codes[word] for word in words), np.uint8)
 
 
 def place(id_: str) -> float:
@@ -21,10 +94,22 @@ def place(id_: str) -> float:
     >>> place("a") == place("a") and 0 <= place("a") < 1
     True
     """
-    return int(hashlib.blake2b(f"split {id_}".encode(), digest_size=8).hexdigest()[:13], 16) / 2**52
+    state = _BEGUN.copy()
+    state.update(id_.encode())
+    return int(state.hexdigest()[:13], 16) / 2**52
 
 
-def divide(ids: Sequence[str], labels: Sequence[int] | Array, stated: Sequence[str | None], spec: SplitSpec) -> Array:
+def places(ids: Ids) -> Array:
+    """The place of each, float64 (n,)."""
+    made = np.empty(len(ids), np.float64)
+    for start in range(0, len(ids), _BLOCK):
+        text = binascii.hexlify(ids.digests[start : start + _BLOCK].tobytes())
+        hashed = digest.of_each(_BEGUN, np.frombuffer(text, np.uint8).reshape(-1, 2 * SIZE))
+        made[start : start + _BLOCK] = (hashed.view(">u8")[:, 0] >> 12) / 2**52
+    return made
+
+
+def divide(ids: Ids, labels: Array, stated: Array, spec: SplitSpec) -> Splits:
     """The split of every example.
 
     Where nothing is stated, content decides, except that a class left without a training example gets those of its
@@ -38,40 +123,38 @@ def divide(ids: Sequence[str], labels: Sequence[int] | Array, stated: Sequence[s
     Args:
         ids: digests of contents.
         labels: (n,) classes.
-        stated: `train`, `validation`, `test`, or None, for each.
+        stated: for each, as `stated` gives it.
         spec: the parts.
-
-    Returns:
-        str (n,).
     """
-    places = np.array([place(id_) for id_ in ids], dtype=np.float64)
-    if not any(stated):
-        split = np.full(len(ids), "train", dtype="<U10")
-        split[places < spec.test + spec.validation] = "validation"
-        split[places < spec.test] = "test"
-        movable = np.ones(len(ids), dtype=bool)
+    free = stated == NOT_STATED
+    if not free.all() and (stated == _VALIDATION).any():
+        return Splits(np.where(free, np.uint8(_TRAIN), stated))
+    where = places(ids)
+    if free.all():
+        codes = np.full(len(ids), _TRAIN, np.uint8)
+        codes[where < spec.test + spec.validation] = _VALIDATION
+        codes[where < spec.test] = _TEST
+        movable = free
     else:
-        split = np.array([value or "train" for value in stated], dtype="<U10")
-        movable = split == "train"
-        if "validation" in stated:
-            return split
-        split[movable & (places < spec.validation / (1 - spec.test))] = "validation"
-    return _with_training(split, np.asarray(ids, dtype=object), np.asarray(labels), places, movable)
+        codes = np.where(free, np.uint8(_TRAIN), stated)
+        movable = codes == _TRAIN
+        codes[movable & (where < spec.validation / (1 - spec.test))] = _VALIDATION
+    return Splits(_with_training(codes, ids, labels, where, movable))
 
 
-def _with_training(split: Array, ids: Array, labels: Array, places: Array, movable: Array) -> Array:
-    trained = set(labels[split == "train"].tolist())
-    back: set[str] = set()
-    for label in sorted(set(labels[movable].tolist()) - trained):
-        own = np.flatnonzero(movable & (labels == label))
-        back.add(str(ids[int(own[places[own].argmax()])]))
-    returned = np.array([id_ in back for id_ in ids], dtype=bool) & movable
-    return np.where(returned, "train", split).astype("<U10")
-
-
-def identical(ids: Sequence[str]) -> list[list[int]]:
-    """Groups of two or more indices with the same content."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, id_ in enumerate(ids):
-        groups[id_].append(index)
-    return [group for group in groups.values() if len(group) > 1]
+def _with_training(codes: Array, ids: Ids, labels: Array, where: Array, movable: Array) -> Array:
+    trains = np.zeros(labels.max(initial=-1) + 1, bool)
+    trains[labels[codes == _TRAIN]] = True
+    if trains[labels[movable]].all():
+        return codes
+    lacking = np.flatnonzero(movable & ~trains[labels])
+    # Class by class, the highest place first, and of equal ones the first.
+    lacking = lacking[np.lexsort((-where[lacking], labels[lacking]))]
+    highest = lacking[np.unique(labels[lacking], return_index=True)[1]]
+    back = set(ids.take(highest))
+    # The same content has the same place.
+    twins = among(where, np.sort(where[highest]))
+    twins = twins[movable[twins]]
+    codes = codes.copy()
+    codes[[index for index in twins.tolist() if ids[index] in back]] = _TRAIN
+    return codes

@@ -9,14 +9,18 @@ import numpy as np
 from regraft.core import progress
 from regraft.core.errors import DataError, RequestError
 from regraft.data import in_memory
+from regraft.data import labels as labels_
 from regraft.data.examples import Array
 from regraft.data.found import Found, split_stated
 from regraft.data.in_memory import Part
+from regraft.data.labels import Labels
+from regraft.data.rows import Rows
 
 WHAT = "a tf.data.Dataset of (x, y), batched or not, or a dictionary of them by split"
 
 _X_NAMES = ("x", "image", "features")
 _Y_NAMES = ("y", "label", "labels")
+_BLOCK = 1024
 
 
 def accepts(data: Any) -> bool:
@@ -56,31 +60,43 @@ def _sets(data: Any) -> list[tuple[str | None, Any]]:
 
 def _part(split: str | None, dataset: Any) -> Part:
     where = f"the {split} tf.data.Dataset" if split else "the tf.data.Dataset"
+    elements = int(dataset.cardinality())
     # tf.data.INFINITE_CARDINALITY; other negative numbers mean that the length is not known.
-    if int(dataset.cardinality()) == -1:
+    if elements == -1:
         raise DataError(f"{where} never ends; leave out repeat(), or end it with take(n)")
-    examples: list[Array] = []
-    labels: list[Any] = []
+    examples: Rows | None = None
+    labels: list[Labels] = []
+    count = 0
+    for blocks in _blocks(dataset, where):
+        if examples is None:
+            examples = Rows(max(elements, 0) * len(blocks[0][0]))
+        for x, _ in blocks:
+            examples.add(x)
+        labels.append(labels_.flat(np.concatenate([y for _, y in blocks]), f"y of {where}", count))
+        count += len(labels[-1])
+    if examples is None:
+        raise DataError(f"expected examples, found none in {where}")
+    return Part(split, examples.joined(), Labels.joined(labels), (f"x of {where}", f"y of {where}"))
+
+
+def _blocks(dataset: Any, where: str) -> Iterator[list[tuple[Array, Array]]]:
+    """Batches (x, y) of one or more examples, some of them together so that labels are looked at by the thousand."""
+    together: list[tuple[Array, Array]] = []
     batched: bool | None = None
     for element in progress.track(_elements(dataset), "Reading the data set", total=None):
         x, y = _pair(element, where)
         if batched is None:
             batched = _batched(dataset.element_spec, x, y, where)
-        examples.append(x if batched else x[np.newaxis])
-        labels.append(y if batched else y[np.newaxis])
-    if not examples:
-        raise DataError(f"expected examples, found none in {where}")
-    return Part(split, _joined(examples), np.concatenate(labels), (f"x of {where}", f"y of {where}"))
+        together.append((x, y) if batched else (x[np.newaxis], y[np.newaxis]))
+        if len(together) * len(together[0][0]) >= _BLOCK:
+            yield together
+            together = []
+    if together:
+        yield together
 
 
 def _elements(dataset: Any) -> Iterator[Any]:
     yield from dataset.as_numpy_iterator()
-
-
-def _joined(examples: list[Array]) -> Array | list[Array]:
-    if len({item.shape[1:] for item in examples}) == 1:
-        return np.concatenate(examples)
-    return [example for batch in examples for example in batch]
 
 
 def _pair(element: Any, where: str) -> tuple[Array, Array]:

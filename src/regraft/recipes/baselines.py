@@ -24,6 +24,7 @@ from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import graft, scaled
 from regraft.training import loop
 from regraft.training.neighbours import nearest_neighbours
+from regraft.training.probes import stratified
 
 Array = np.ndarray[Any, Any]
 
@@ -33,6 +34,8 @@ _LEAST_STEPS = 200
 _TIMED = 64
 _MOMENTUM = 0.9
 _IN_MEMORY_BYTES = 2e9
+# Neighbours are looked for among so many examples, and for so many: an interval of half a point either way.
+_COMPARED = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +58,7 @@ def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged) -
     made = {"majority": majority(found, judged.indices)}
     if plan.baselines == "no":
         return Compared(made, None)
-    made["nearest_neighbour"] = neighbour(found, plan.cut_point, judged.indices)
+    made["nearest_neighbour"] = neighbour(found, plan.cut_point, judged.indices, plan.seed)
     fresh = scratch(pretrained, found, plan, judged.indices)
     if fresh is None:
         return Compared(made, None)
@@ -73,15 +76,24 @@ def majority(found: Survey, on: Array) -> Baseline:
     )
 
 
-def neighbour(found: Survey, cut_point: str, on: Array) -> Baseline:
-    """Answering what the nearest training examples are, by the pooled activations at the cut point."""
-    training = found.examples.indices("train")
+def neighbour(found: Survey, cut_point: str, on: Array, seed: int) -> Baseline:
+    """Answering what the nearest training examples are, by the pooled activations at the cut point.
+
+    Where examples are very many, some of them are asked, and answer: each is compared with each.
+    """
+    everyone = found.examples.indices("train")
+    training, on = _some(found, everyone, seed), _some(found, on, seed)
     labels, classes = found.examples.labels, len(found.examples.classes)
     answers = nearest_neighbours(
         found.pooled([cut_point], training), labels[training], found.pooled([cut_point], on), classes
     )
     correct = answers.predictions == labels[on]
-    return Baseline("nearest neighbour", metrics.accuracy(correct), f"on the activations at '{cut_point}'")
+    among = f" of {len(training):,} training examples" if len(training) < len(everyone) else ""
+    return Baseline("nearest neighbour", metrics.accuracy(correct), f"on the activations at '{cut_point}'{among}")
+
+
+def _some(found: Survey, indices: Array, seed: int) -> Array:
+    return indices[stratified(found.examples.labels[indices], _COMPARED, seed)]
 
 
 def scratch(pretrained: Pretrained, found: Survey, plan: Plan, on: Array) -> tuple[Baseline, Array] | None:

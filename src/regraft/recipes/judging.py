@@ -18,6 +18,7 @@ from regraft.training.heads import LinearHead
 Array = np.ndarray[Any, Any]
 
 _MISTAKES = 24
+_BLOCK = 16_384
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,9 +66,16 @@ def judge(found: Survey, selected: Branch, final: Branch, plan: Plan) -> Judged:
 def probabilities(found: Survey, branch: Branch, plan: Plan, indices: Array) -> Array:
     """What a branch answers for examples of the survey (n, classes)."""
     if branch.head is not None:
-        return branch.head.probabilities(found.pooled(plan.reads, indices))
+        return of_head(found, branch.head, plan, indices)
     rows = found.activations.rows[Wanted(branch.from_cut, pooled=False)]
     return loop.predict(branch.model, feed(found, [rows], indices))
+
+
+def of_head(found: Survey, head: LinearHead, plan: Plan, indices: Array) -> Array:
+    """What the head alone answers (n, classes), its activations read block by block."""
+    starts = range(0, max(len(indices), 1), _BLOCK)
+    blocks = (found.pooled(plan.reads, indices[start : start + _BLOCK]) for start in starts)
+    return np.concatenate([head.probabilities(block) for block in blocks])
 
 
 def epoch_of_head(found: Survey, plan: Plan, head: LinearHead) -> Epoch:
@@ -75,7 +83,7 @@ def epoch_of_head(found: Survey, plan: Plan, head: LinearHead) -> Epoch:
     indices = found.examples.indices("validation")
     if not len(indices):
         return Epoch("head", 1, None, 0.0, float("nan"), float("nan"), head.seconds)
-    made, labels = head.probabilities(found.pooled(plan.reads, indices)), found.examples.labels[indices]
+    made, labels = of_head(found, head, plan, indices), found.examples.labels[indices]
     right = np.maximum(made[np.arange(len(labels)), labels], 1e-12)
     accuracy = float(np.mean(np.argmax(made, axis=1) == labels))
     return Epoch("head", 1, None, 0.0, accuracy, float(-np.log(right).mean()), head.seconds)

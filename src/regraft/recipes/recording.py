@@ -83,20 +83,19 @@ def record(
     )
 
 
-def finish(folder: Path, made: RunRecord, found: Survey, judged: Judged, clock: Clock) -> RunRecord:
+def finish(folder: Path, made: RunRecord, found: Survey, clock: Clock) -> RunRecord:
     """Draw the report and write everything down; returns the record with the time of that in it."""
-    pictures = thumbnails(made, found, judged)
+    pictures = thumbnails(made, found)
     made = replace(made, seconds=clock.seconds())
     run_folder.finish(folder, made, report.page(made, pictures), report.card(made), report.history_csv(made))
     return made
 
 
-def thumbnails(made: RunRecord, found: Survey, judged: Judged) -> dict[str, bytes]:
+def thumbnails(made: RunRecord, found: Survey) -> dict[str, bytes]:
     """Small pictures of the mistakes; none where the examples are no pictures."""
-    places = {found.examples.ids[index]: int(index) for index in judged.indices}
     small: dict[str, bytes] = {}
     for mistake in made.mistakes:
-        (raw,) = found.examples.load([places[mistake.id]], None)
+        (raw,) = found.examples.load([found.examples.ids.index(mistake.id)], None)
         if raw.ndim != 3 or raw.shape[-1] not in (1, 3, 4):
             return {}
         scale = 255.0 / found.examples.full_intensity

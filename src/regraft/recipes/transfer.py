@@ -88,7 +88,7 @@ def transfer(
                 pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, (*warned, *warnings)
             )
             run_folder.save_model(folder, model, record)
-            record = recording.finish(folder, record, found, judged, clock)
+            record = recording.finish(folder, record, found, clock)
     return model, record
 
 

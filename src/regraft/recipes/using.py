@@ -1,6 +1,7 @@
 """What one does with a finished run: predict and evaluate."""
 
 import os
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -17,7 +18,10 @@ from regraft.core.errors import DataError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track, warn
 from regraft.core.records import Metrics
-from regraft.data import Examples, Read, UnreadableExample, pictures_in, read_picture
+from regraft.data import SPLITS, Examples, Read, UnreadableExample, pictures_in, read_picture
+from regraft.data.ids import SIZE, Ids
+from regraft.data.names import Names
+from regraft.data.split import Splits
 from regraft.recipes.running import Run
 
 Array = np.ndarray[Any, Any]
@@ -110,14 +114,14 @@ def probabilities(
     Raises:
         DataError: none can be read.
     """
-    wanted = [int(index) for index in indices]
+    wanted = np.fromiter(indices, np.int64)
     # Values are brought to the scale of those that the model was made for; it was told their white, not these one's.
     factor = np.float32(white(run) / examples.full_intensity)
-    kept: list[int] = []
+    kept = array("q")
     reasons: list[str] = []
     waiting: list[Array] = []
     made: list[Array] = []
-    prepared = load_prepared(examples, wanted, input_spec(run))
+    prepared = load_prepared(examples, map(int, wanted), input_spec(run))
     for index, raw in track(prepared, description, total=len(wanted)):
         if isinstance(raw, UnreadableExample):
             if strict:
@@ -158,11 +162,12 @@ def unlabelled(
     """Examples without labels, as what predictions are made for."""
     count = len(names)
     return Examples(
-        ids=tuple(names),
+        # Nothing is kept of these examples: their ids are as good as any.
+        ids=Ids(np.zeros((count, SIZE), np.uint8)),
         labels=np.zeros(count, np.int64),
         classes=(),
-        split=np.full(count, "test"),
-        names=tuple(names),
+        split=Splits(np.full(count, SPLITS.index("test"), np.uint8)),
+        names=Names.of(names),
         read=read,
         shape=shape,
         full_intensity=full_intensity,

@@ -1,0 +1,162 @@
+"""Ids of examples: digests of their content, held as bytes, and written in hexadecimal when somebody asks."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+
+from regraft.core.errors import DataError
+
+Array = np.ndarray[Any, Any]
+
+SIZE = 16
+# Written as text at once: some megabytes whatever there is.
+_BLOCK = 4096
+_COMPARED = 1 << 14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ids(Sequence[str]):
+    """A sequence of digests: text of 32 hexadecimal digits to look at, 16 bytes to keep.
+
+    A list of such strings takes 90 bytes of memory for each.
+
+    Attributes:
+        digests: uint8 (n, 16).
+
+    >>> ids = Ids.of(["00" * 16, "ff" * 16])
+    >>> ids[1], ids.take([1, 1]) == ["ff" * 16] * 2
+    ('ffffffffffffffffffffffffffffffff', True)
+    """
+
+    digests: Array
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Ids":
+        """Ids from their texts; ids are taken as they are.
+
+        Raises:
+            DataError: a text is no digest.
+        """
+        if isinstance(texts, Ids):
+            return texts
+        made = bytearray()
+        for text in texts:
+            try:
+                digest = bytes.fromhex(text)
+            except ValueError:
+                digest = b""
+            if len(digest) != SIZE:
+                raise DataError(f"expected a digest of {2 * SIZE} hexadecimal digits as an id, found '{text[:80]}'")
+            made += digest
+        return cls(np.frombuffer(made, np.uint8).reshape(-1, SIZE))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.digests)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Ids": ...
+    def __getitem__(self, index: SupportsIndex | slice) -> "str | Ids":
+        """One as text, or some."""
+        chosen = self.digests[index]
+        return Ids(chosen) if isinstance(index, slice) else chosen.tobytes().hex()
+
+    def __iter__(self) -> Iterator[str]:
+        """All as text."""
+        width = 2 * SIZE
+        for start in range(0, len(self), _BLOCK):
+            text = self.digests[start : start + _BLOCK].tobytes().hex()
+            yield from (text[at : at + width] for at in range(0, len(text), width))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a sequence of the same ids."""
+        if isinstance(other, Ids):
+            return np.array_equal(self.digests, other.digests)
+        if not isinstance(other, (tuple, list)):
+            return NotImplemented
+        return len(self) == len(other) and all(one == text for one, text in zip(self, other, strict=True))
+
+    def __contains__(self, text: object) -> bool:
+        """Whether one of them is this."""
+        return isinstance(text, str) and len(self.places(text)) > 0
+
+    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
+        """Where the first one is that is this.
+
+        Raises:
+            ValueError: none is.
+        """
+        places = self[slice(start, stop)].places(value)
+        if not len(places):
+            raise ValueError(f"'{value}' is none of {len(self)} ids")
+        return int(places[0]) + range(len(self))[slice(start, stop)].start
+
+    def places(self, text: str) -> Array:
+        """The int64 indices of all that are this."""
+        try:
+            wanted = Ids.of([text]).digests
+        except DataError:
+            return np.empty(0, np.int64)
+        # The first byte leaves one in 256 to be compared whole.
+        some = np.flatnonzero(self.digests[:, 0] == wanted[0, 0])
+        return some[(self.digests[some] == wanted).all(axis=1)]
+
+    def take(self, indices: Any) -> "Ids":
+        """Those at these indices, in that order."""
+        return Ids(self.digests[np.asarray(indices, np.int64)])
+
+    def keys(self) -> Array:
+        """The first eight bytes of each as a number, uint64 (n,), in the order of the texts where they differ."""
+        return np.ascontiguousarray(self.digests).view(">u8")[:, 0].astype(np.uint64)
+
+    def sorted_with(self, numbers: Array) -> Iterator[tuple[str, int]]:
+        """Each as text with its number, in the order of the ids, those of one id by number.
+
+        Args:
+            numbers: integers (n,).
+        """
+        rest = np.ascontiguousarray(self.digests[:, 8:]).view(">u8")[:, 0].astype(np.uint64)
+        order = np.lexsort((numbers, rest, self.keys()))
+        del rest
+        for start in range(0, len(order), _BLOCK):
+            rows = order[start : start + _BLOCK]
+            yield from zip(self.take(rows), numbers[rows].tolist(), strict=True)
+
+    def repeats(self) -> tuple[Array, Array]:
+        """Of each that was there before: its index, and that of the first one; ordered by the first.
+
+        >>> a, b = "00" * 16, "ff" * 16
+        >>> Ids.of([a, b, a, b, a]).repeats()
+        (array([2, 4, 3]), array([0, 0, 1]))
+        """
+        keys = self.keys()
+        ordered = np.sort(keys)
+        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        del ordered
+        if not len(twice):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        some = among(keys, twice)
+        rest = np.ascontiguousarray(self.digests[some, 8:]).view(">u8")[:, 0]
+        # Stable: of equal ones the first comes first.
+        order = np.lexsort((rest, keys[some]))
+        some, keys, rest = some[order], keys[some][order], rest[order]
+        begins = np.ones(len(some), bool)
+        begins[1:] = (keys[1:] != keys[:-1]) | (rest[1:] != rest[:-1])
+        first = some[np.flatnonzero(begins)][np.cumsum(begins) - 1]
+        index, first = some[~begins], first[~begins]
+        order = np.lexsort((index, first))
+        return index[order], first[order]
+
+
+def among(values: Array, wanted: Array) -> Array:
+    """The int64 indices of the values that are among the wanted ones, which are sorted and at least one."""
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(values), _COMPARED):
+        block = values[start : start + _COMPARED]
+        places = np.minimum(np.searchsorted(wanted, block), len(wanted) - 1)
+        found.append(start + np.flatnonzero(wanted[places] == block))
+    return np.concatenate(found)
