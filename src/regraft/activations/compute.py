@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations import engine
-from regraft.activations.engine import BATCH, Wanted
+from regraft.activations import engines
+from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
 from regraft.activations.writing import Writing
@@ -150,7 +150,7 @@ def _compiled(
         alike = tuple(replace(item, view=0) for item in group.items)
         if alike:
             if alike not in made:
-                made[alike] = engine.compile_trunk(model, inputs, full_intensity, alike)
+                made[alike] = engines.compile_trunk(model, inputs, full_intensity, alike)
             runs[view] = made[alike]
     return runs
 
