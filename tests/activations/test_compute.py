@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
 from regraft.core.errors import StorageError

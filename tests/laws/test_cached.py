@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import BATCH, Wanted, compile_trunk
+from regraft.activations.engines import BATCH, Wanted, compile_trunk
 from regraft.activations.store import Store
 from regraft.core.input_spec import InputSpec
 from regraft.core.plan import FineTuneSpec, Rate
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 _EXAMPLES = 40
 _CLASSES = 3
-# Networks with layers whose kernels treat the rows of a batch differently, in the last bit; see `activations.engine`.
+# Networks with layers whose kernels treat the rows of a batch differently, in the last bit; see `activations.engines`.
 _BY_POSITION = {"torch": ("perceptron",)}
 # Networks whose upper half learns, with random layers, statistics, nesting and recurrence in it, and where it starts.
 _BRANCHES = {

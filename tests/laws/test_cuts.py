@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from regraft.activations.engine import Wanted, compile_trunk
+from regraft.activations.engines import Wanted, compile_trunk
 from regraft.core.input_spec import InputSpec
 from regraft.graph import flow, names
 from regraft.graph.cut_points import cut_points, find

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import collecting_warnings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from regraft.activations.compute import Activations, compute
-from regraft.activations.engine import BATCH, Wanted, compile_trunk
+from regraft.activations.engines import BATCH, Wanted, compile_trunk
 from regraft.activations.seams import seams
 from regraft.activations.store import Store
 from regraft.core.input_spec import InputSpec

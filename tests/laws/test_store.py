@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from regraft.activations import shard
 from regraft.activations.compute import Activations, compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core import digest, storage
 from regraft.core.errors import CorruptFileError, StorageError

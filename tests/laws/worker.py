@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core import digest, plain
 from regraft.core.input_spec import InputSpec

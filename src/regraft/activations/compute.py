@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations import engine
-from regraft.activations.engine import BATCH, Wanted
+from regraft.activations import engines
+from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.keys import Keys
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
@@ -241,7 +241,7 @@ def _compiled(
     for task in tasks:
         alike = tuple(replace(item, view=0) for item in task.items)
         if (alike, task.start) not in made:
-            made[alike, task.start] = engine.compile_trunk(model, inputs, full_intensity, alike, start=task.start)
+            made[alike, task.start] = engines.compile_trunk(model, inputs, full_intensity, alike, start=task.start)
         runs.append(made[alike, task.start])
     return runs
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from regraft.activations.engine import BATCH, Wanted
+from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.seams import seams
 from regraft.core import digest, plain
 from regraft.core.input_spec import InputSpec

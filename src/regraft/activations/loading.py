@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from regraft.activations import engine
-from regraft.activations.engine import BATCH
+from regraft.activations.engines import BATCH
+from regraft.activations.resizing import compile_resizing
 from regraft.activations.views import view_of
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples, UnreadableExample
@@ -57,7 +57,7 @@ def batches(
 def _load(
     examples: Examples, wanted: Iterable[tuple[int, Sequence[int]]], inputs: InputSpec
 ) -> Iterator[tuple[int, list[Array] | UnreadableExample]]:
-    resize = engine.compile_resizing(inputs) if inputs.is_picture else None
+    resize = compile_resizing(inputs) if inputs.is_picture else None
 
     def load(index: int, views: Sequence[int]) -> list[Array] | UnreadableExample:
         try:

@@ -5,7 +5,7 @@ whatever Keras version, stands between a layer and the `training=False` that it 
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,17 +164,45 @@ def evaluate(flow: Flow, calls: Sequence[Call], given: dict[Value, Any], keep: C
     for value, tensor in given.items():
         keep(value, tensor)
     for index, call in enumerate(calls):
-        tensors = {id(symbol): values[value] for symbol, value in zip(call.node.input_tensors, call.reads, strict=True)}
-        arguments, named = call.node.arguments.fill_in(tensors)
-        if takes_training(call.operation):
-            named = {**named, "training": False}
-        results = keras.tree.flatten(call.operation(*arguments, **named))
-        for value, result in zip(call.makes, results, strict=True):
+        for value, result in zip(call.makes, evaluate_call(call, values), strict=True):
             values[value] = result
             keep(value, result)
         for value in call.reads:
             if last_read[value] == index:
                 values.pop(value, None)
+
+
+def evaluate_call(call: Call, values: Mapping[Value, Any]) -> list[Any]:
+    """The results of one call in inference mode, one for each of `call.makes`; `values` holds what it reads."""
+    tensors = {id(symbol): values[value] for symbol, value in zip(call.node.input_tensors, call.reads, strict=True)}
+    arguments, named = call.node.arguments.fill_in(tensors)
+    operation = call.operation
+    if takes_training(operation):
+        return keras.tree.flatten(operation(*arguments, **{**named, "training": False}))
+    if isinstance(operation, keras.Layer) and getattr(operation, "_layers", None):
+        return keras.tree.flatten(_inferring(lambda: operation(*arguments, **named)))
+    return keras.tree.flatten(operation(*arguments, **named))
+
+
+class _Inference(keras.Layer):
+    """What is called inside it runs in inference mode, as inside a model that predicts."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        super().__init__(name="inference", autocast=False)
+        self.supports_masking = True
+        self._function = function
+
+    def call(self, nothing: Any, training: bool = False) -> Any:
+        return self._function()
+
+
+def _inferring(function: Callable[[], Any]) -> Any:
+    """What a function returns that calls layers which hold others, and cannot be told to infer themselves.
+
+    Keras hands `training` down to the layers inside; without it each would go by its own default, which for those that
+    augment pictures is to do so.
+    """
+    return _Inference(function)(keras.ops.zeros(()), training=False)
 
 
 def takes_training(operation: Any) -> bool:

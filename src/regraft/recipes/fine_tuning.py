@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from regraft.activations.compute import compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.activations.store import Rows, Store
 from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say

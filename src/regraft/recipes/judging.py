@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.core import metrics
 from regraft.core.plan import Plan
 from regraft.core.records import Baseline, Epoch, Metric, Metrics, Mistake

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from regraft.activations.compute import Activations, compute
-from regraft.activations.engine import Wanted
+from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core.errors import DataError, SourceError
 from regraft.core.plan import AUTO, Plan

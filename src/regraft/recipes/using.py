@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from regraft import data as data_room
-from regraft.activations.engine import BATCH
+from regraft.activations.engines import BATCH
 from regraft.activations.loading import load_prepared
 from regraft.core import metrics
 from regraft.core.errors import DataError

@@ -1,0 +1,91 @@
+"""The frozen trunk as a compiled function from prepared examples to activations, on the engine that is asked for.
+
+It always runs in batches of one fixed size, the last one padded, so that an example's activations depend on nothing but
+itself; and in inference mode, layer by layer (see `graph.flow`). Layers whose results are random all the same are
+refused: here where the network shows it, with the first batch where only running it does.
+"""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+import keras as framework
+import numpy as np
+
+from regraft.activations.engines import keras, onnxruntime, openvino
+from regraft.activations.engines.trunk import BATCH, Array, Compiled, Trunk, Wanted, trunk_of
+from regraft.core.errors import RequestError, nearest
+from regraft.core.input_spec import InputSpec
+from regraft.graph import random_layers
+
+__all__ = ["BATCH", "ENGINES", "Wanted", "compile_trunk", "find"]
+
+# The first is what the others are compared with.
+ENGINES: dict[str, ModuleType] = {engine.NAME: engine for engine in (keras, openvino, onnxruntime)}
+
+
+def compile_trunk(
+    model: framework.Model,
+    inputs: InputSpec,
+    full_intensity: float,
+    wanted: Sequence[Wanted],
+    *,
+    start: str | None = None,
+    engine: str = keras.NAME,
+) -> Callable[[Array], list[Array]]:
+    """A function that computes what is wanted in one pass.
+
+    Args:
+        model: the network; only what the wanted cut points need is run. The function may hold its weights as they are
+            now: once they have changed, make another.
+        inputs: its input convention.
+        full_intensity: the raw value that means white.
+        wanted: cut points, with or without pooling.
+        start: the cut point whose activations are given instead of raw examples; nothing is scaled then.
+        engine: a name from `ENGINES`. Whether it computes what Keras does is for `choosing` to say.
+
+    Returns:
+        A function from raw examples at the network's size, float32 (n, ...) with n <= BATCH, to one float32 array
+        (n, ...) for each item of `wanted`, in its order. With its first batch it raises a SourceError where a layer
+        turns out to be random, a WorkError where the engine cannot run the network.
+
+    Raises:
+        SourceError: the network has several inputs, a layer that is random in inference too, or no such cut point.
+        RequestError: there is no such engine, it is not installed, or it does not go with Keras' backend.
+    """
+    trunk = trunk_of(model, inputs, full_intensity, wanted, start)
+    random_layers.refuse(trunk.calls)
+    return in_batches(find(engine).compile(trunk), trunk)
+
+
+def find(engine: str) -> ModuleType:
+    """The engine of this name.
+
+    Raises:
+        RequestError: there is none.
+    """
+    if engine not in ENGINES:
+        raise RequestError(f"expected an engine named {', '.join(ENGINES)}, found '{engine}'{nearest(engine, ENGINES)}")
+    return ENGINES[engine]
+
+
+def in_batches(compiled: Compiled, trunk: Trunk) -> Callable[[Array], list[Array]]:
+    """A compiled trunk that takes up to a batch, and looks at the first one for layers that are random."""
+    looked = not any(random_layers.may_be(call.operation) for call in trunk.calls)
+
+    def run(raw: Array) -> list[Array]:
+        nonlocal looked
+        if not looked:
+            random_layers.refuse_by_running(trunk.opened, trunk.calls, trunk.entry, trunk.prepare(raw))
+            looked = True
+        return [result[: len(raw)] for result in compiled(padded(raw))]
+
+    return run
+
+
+def padded(raw: Array) -> Array:
+    """Examples as a whole batch, float32, in memory as an engine takes them."""
+    if len(raw) == BATCH:
+        return np.ascontiguousarray(raw, np.float32)
+    whole = np.zeros((BATCH, *raw.shape[1:]), np.float32)
+    whole[: len(raw)] = raw
+    return whole
