@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import examples, fit, frame, guide, pictures, start, transfer
+from benchmarks import activations, drawing, examples, fit, frame, guide, pictures, start, transfer
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
     "examples": examples,
+    "activations": activations,
     "transfer": transfer,
     "guide": guide,
     "fit": fit,
 }
 
 # The last two are the sides of `transfer`, each alone.
-_BY_DEFAULT = ("start", "examples", "transfer")
+_BY_DEFAULT = ("start", "examples", "activations", "transfer")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.list:
         for name, benchmark in BENCHMARKS.items():
-            print(f"{name:10}{(benchmark.__doc__ or '').partition(chr(10))[0]}")
+            print(f"{name:13}{(benchmark.__doc__ or '').partition(chr(10))[0]}")
         return 0
     settings = Settings(
         splits=asked.splits,
@@ -53,6 +54,8 @@ def _run(name: str, settings: Settings, folder: Path) -> int:
     try:
         for result in BENCHMARKS[name].run(settings):
             frame.write(result, folder, facts)
+        if result is not None and name == activations.NAME:
+            _draw(result)
     except UnavailableError as reason:
         print(f"{name}: not measured: {reason}", file=sys.stderr)
         return 2
@@ -69,6 +72,12 @@ def _run(name: str, settings: Settings, folder: Path) -> int:
         return 0
     print(frame.to_markdown(result, facts))
     return 0 if all(bar.holds for bar in result.bars) else 1
+
+
+def _draw(result: Result) -> None:
+    """Draw the pictures that the README shows, unless the figures mean nothing."""
+    if not result.settings.reduced:
+        drawing.draw(result.measurements, frame.PICTURES)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "benchmarks"
+PICTURES = ROOT / "benchmarks" / "results"
 
 _PACKAGES = ("regraft", "keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn", "pillow")
 _SAME_MACHINE = ("cores", "processor", "system", "python", "keras", "tensorflow", "tensorflow-cpu")

@@ -1,0 +1,367 @@
+"""What `activations` measures, each in a process of its own: `python -m benchmarks.passes NAME [--examples N]`."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import guide, pictures
+from benchmarks.frame import UnavailableError
+from benchmarks.pictures import SIZE
+
+Array = np.ndarray[Any, Any]
+Found = dict[str, Any]
+
+EPOCHS = 20
+_DATA = "flowers5_227px"
+_BATCH = 32
+_TOP = "conv_pw_12_relu"
+# One example of the synthetic network, and what its trunk makes of it: 2 KB, as from a small network's last map.
+_FEATURES, _WIDTH = 64, 512
+_UNAVAILABLE = 2
+
+
+def through() -> Found:
+    """Seconds from undecoded files to the end of each epoch: the frozen trunk inside the training loop."""
+    import keras
+
+    given = pictures.pictures(_DATA)
+    keras.utils.set_random_seed(0)
+    started = time.perf_counter()
+    known = guide.decode(list(given.paths))
+    model = guide.with_head(guide.trunk(pictures.trunk()), len(given.classes))
+    ends = _fitted(model, known, np.asarray(given.labels))
+    return {"ends": [end - started for end in ends], "examples": len(known)}
+
+
+def cached() -> Found:
+    """The same head, optimizer and epochs, on activations that are computed once, with nothing in the cache."""
+    import keras
+
+    given = pictures.pictures(_DATA)
+    keras.utils.set_random_seed(0)
+    with _folder() as folder:
+        examples = _flowers(folder)
+        started = time.perf_counter()
+        opened = _pretrained()
+        rows = _computed(opened, examples, [_top(opened)], folder / "cache")[0]
+        x = rows.gather(examples.ids)
+        inputs = keras.Input(x.shape[1:])
+        outputs = keras.layers.Dense(len(given.classes))(keras.layers.Dropout(0.2)(inputs))
+        ends = _fitted(keras.Model(inputs, outputs), x, examples.labels)
+        return {"ends": [end - started for end in ends], "examples": len(x)}
+
+
+def probing() -> Found:
+    """Seconds of one plain pass, and of a pass that keeps every cut point, with a probe of each."""
+    from regraft.recipes.survey import is_informative
+    from regraft.training.probes import probe_many
+
+    with _folder() as folder:
+        examples, opened = _flowers(folder), _pretrained()
+        names = _informative(opened, is_informative)
+        # TensorFlow's threads and the files are warm for both.
+        _computed(opened, examples.take(range(64)), [names[-1]], folder / "warm")
+        started = time.perf_counter()
+        _computed(opened, examples, names[-1:], folder / "one")
+        plain = time.perf_counter() - started
+        started = time.perf_counter()
+        kept = _computed(opened, examples, names, folder / "all")
+        every = time.perf_counter() - started
+        probe_many(
+            {name: rows.gather(examples.ids) for name, rows in zip(names, kept, strict=True)},
+            examples.labels,
+            len(examples.classes),
+        )
+        probed = time.perf_counter() - started
+    return {"plain": plain, "every": every, "probed": probed, "cut_points": len(names), "examples": len(examples)}
+
+
+def engine() -> Found:
+    """Pictures per second on preloaded arrays: `predict`, and the engines that are installed, ours and alone."""
+    import keras
+
+    from regraft.activations.engine import BATCH, Wanted, compile_trunk
+
+    opened = _pretrained()
+    raw = guide.decode(list(pictures.pictures(_DATA).paths)).astype(np.float32)
+    raw = raw[: len(raw) // BATCH * BATCH]
+    base = guide.trunk(pictures.trunk())
+    inputs = keras.Input((SIZE, SIZE, 3))
+    maps = base(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs), training=False)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    ways: dict[str, Callable[[], object]] = {
+        "predict": lambda: model.predict(raw, batch_size=_BATCH, verbose=0),
+    }
+    ours = compile_trunk(opened.model, opened.inputs, 255.0, [Wanted(_TOP, True)])
+    ways["keras"] = lambda: [ours(raw[start : start + BATCH]) for start in range(0, len(raw), BATCH)]
+    seconds = _in_turn(ways, 5)
+    return {"rates": {name: [len(raw) / value for value in values] for name, values in seconds.items()}}
+
+
+def reading() -> Found:
+    """Rows per second in shuffled batches: the store, and a plain memory-mapped copy of the same bytes."""
+    from regraft.activations.store import Store
+
+    found: Found = {}
+    for width, rows in ((64, 200_000), (1024, 50_000), (25_600, 4_000)):
+        with _folder() as folder:
+            values = np.random.default_rng(0).random((rows, width), np.float32)
+            ids = _ids(rows)
+            store = Store(folder)
+            for start in range(0, rows, rows // 8):
+                store.append("key", {"key": "key", "dtype": "float32"}, ids[start : start + rows // 8],
+                             values[start : start + rows // 8])  # fmt: skip
+            np.save(folder / "plain.npy", values)
+            plain = np.load(folder / "plain.npy", mmap_mode="r")
+            kept = store.open("key")
+            order = np.random.default_rng(1).permutation(rows)
+            batches = [order[start : start + _BATCH] for start in range(0, rows - _BATCH, _BATCH)]
+
+            def ours(kept: Any = kept, batches: Any = batches, ids: Any = ids) -> None:
+                for batch in batches:
+                    kept.gather([ids[index] for index in batch])
+
+            def mapped(plain: Any = plain, batches: Any = batches) -> None:
+                for batch in batches:
+                    plain[batch]
+
+            seconds = _in_turn({"store": ours, "mapped": mapped}, 5)
+            found[f"{4 * width} bytes"] = {
+                name: [len(batches) * _BATCH / value for value in taken] for name, taken in seconds.items()
+            }
+    return found
+
+
+def writing() -> Found:
+    """Seconds of a pass whose rows are written, and of one whose rows are dropped."""
+    from regraft.activations.store import Store
+
+    class Dropping(Store):
+        def append(self, *given: Any, **named: Any) -> Any:
+            return super().append(*given, **named) if False else given[-1]
+
+    with _folder() as folder:
+        examples, opened = _flowers(folder), _pretrained()
+        _computed(opened, examples.take(range(64)), [_TOP], folder / "warm")
+        seconds: dict[str, list[float]] = {"written": [], "dropped": []}
+        for turn in range(5):
+            for way, kind in (("dropped", Dropping), ("written", Store)):
+                started = time.perf_counter()
+                _computed(opened, examples, [_TOP], folder / f"{way}-{turn}", kind=kind, whole=True)
+                seconds[way].append(time.perf_counter() - started)
+    return {"seconds": seconds}
+
+
+def scale(examples: int) -> Found:
+    """Seconds and memory of a pass over so many examples that a memory-mapped file holds, and of shuffled reading."""
+    with _folder() as folder:
+        data = _synthetic(folder, examples)
+        before = _resident()
+        with _watched() as memory:
+            started = time.perf_counter()
+            opened, found = _opened(data)
+            computed = time.perf_counter()
+            rows = _computed(opened, found, ["hidden"], folder / "cache")[0]
+            read = time.perf_counter()
+            order = np.random.default_rng(1).permutation(examples)
+            for start in range(0, min(examples, 100_000) - _BATCH, _BATCH):
+                rows.gather([found.ids[index] for index in order[start : start + _BATCH]])
+            done = time.perf_counter()
+    return {
+        "examples": examples,
+        "seconds": {"open": computed - started, "compute": read - computed, "read": done - read},
+        "before": before,
+        "peak": memory[0],
+        "anonymous": memory[1],
+    }
+
+
+def ten_more(examples: int) -> Found:
+    """Seconds of a pass over so many examples, and of one over ten more."""
+    with _folder() as folder:
+        data = _synthetic(folder, examples + 10)
+        opened, found = _opened(data)
+        started = time.perf_counter()
+        _computed(opened, found.take(range(examples)), ["hidden"], folder / "cache")
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        _computed(opened, found, ["hidden"], folder / "cache", computes=10)
+        return {"examples": examples, "first": first, "ten more": time.perf_counter() - started}
+
+
+MEASUREMENTS: dict[str, Callable[..., Found]] = {
+    measure.__name__: measure for measure in (through, cached, probing, engine, reading, writing, scale, ten_more)
+}
+
+
+def _fitted(model: Any, x: Array, labels: Array) -> list[float]:
+    """Train as the guide does, and tell when each epoch ended."""
+    import keras
+
+    ends: list[float] = []
+    model.compile(keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    ended = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    model.fit(x, labels, batch_size=_BATCH, epochs=EPOCHS, verbose=0, callbacks=[ended])
+    return ends
+
+
+def _computed(
+    opened: Any,
+    examples: Any,
+    names: Sequence[str],
+    folder: Path,
+    *,
+    kind: Any = None,
+    whole: bool = False,
+    computes: int | None = None,
+) -> list[Any]:
+    from regraft.activations.compute import compute
+    from regraft.activations.engine import Wanted
+    from regraft.activations.store import Store
+
+    wanted = [Wanted(name, not whole) for name in names]
+    made = compute(opened.model, opened.inputs, examples, range(len(examples)), wanted, (kind or Store)(folder))
+    different = len(set(examples.ids)) if computes is None else computes
+    expected = different * len(wanted)
+    if made.computed != expected:
+        raise RuntimeError(f"expected {expected} activations to be computed, found {made.computed}")
+    return [made.rows[item] for item in wanted]
+
+
+def _pretrained() -> Any:
+    import regraft
+
+    return regraft.open(pictures.trunk(), input_size=SIZE)
+
+
+def _top(opened: Any) -> str:
+    import regraft
+
+    return regraft.cut_points(opened.model)[-1].name
+
+
+def _informative(opened: Any, is_informative: Callable[[Any], bool]) -> list[str]:
+    from regraft.graph import flow
+
+    return [call.name for call in flow.read(opened.model).separating() if is_informative(call.operation)]
+
+
+def _flowers(folder: Path) -> Any:
+    from benchmarks.fit import ready
+    from regraft import data
+
+    ready()
+    return data.open(str(pictures.shared() / "data" / _DATA))
+
+
+def _synthetic(folder: Path, examples: int) -> Path:
+    """Random features in a file, written in pieces."""
+    path = folder / "x.npy"
+    written = np.lib.format.open_memmap(path, "w+", np.float32, (examples, _FEATURES))
+    random = np.random.default_rng(0)
+    for start in range(0, examples, 10_000):
+        written[start : start + 10_000] = random.random((len(written[start : start + 10_000]), _FEATURES), np.float32)
+    written.flush()
+    return path
+
+
+def _opened(path: Path) -> tuple[Any, Any]:
+    """A small network, and the examples in the file."""
+    import keras
+
+    import regraft
+    from regraft import data
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((_FEATURES,))
+    hidden = keras.layers.Dense(_WIDTH, "relu", name="hidden")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="top")(hidden))
+    x = np.load(path, mmap_mode="r")
+    return regraft.open(model), data.open(x, labels=np.arange(len(x)) % 2)
+
+
+def _ids(count: int) -> list[str]:
+    from regraft.core import digest
+
+    return [digest.of_strings([str(index)]) for index in range(count)]
+
+
+def _in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in every round; one round before them is not timed."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def _resident() -> int:
+    return _status()["VmRSS"]
+
+
+def _status() -> dict[str, int]:
+    """Bytes by the names of /proc."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        raise UnavailableError("needs /proc/self/status, which only Linux has, to see what memory is taken") from None
+    pairs = (line.split(":") for line in lines if line.endswith(" kB"))
+    return {name: 1024 * int(value.split()[0]) for name, value in pairs}
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[list[int]]:
+    """While the block runs, the largest resident memory, and the largest of it that is not pages of files."""
+    found, over = [0, 0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            status = _status()
+            found[0] = max(found[0], status["VmRSS"])
+            found[1] = max(found[1], status["RssAnon"])
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
+        yield Path(name)
+
+
+def main() -> None:
+    """Be the process of one measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=MEASUREMENTS)
+    parser.add_argument("--examples", type=int)
+    asked = parser.parse_args()
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        found = MEASUREMENTS[asked.name](*([asked.examples] if asked.examples else []))
+    except UnavailableError as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(_UNAVAILABLE)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
