@@ -1,7 +1,8 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -10,20 +11,19 @@ import numpy as np
 
 from regraft.activations import engine
 from regraft.activations.engine import BATCH, Wanted
+from regraft.activations.keys import Keys
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
 from regraft.activations.writing import Writing
-from regraft.core import digest, plain, storage
+from regraft.core import storage
 from regraft.core.errors import StorageError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track
 from regraft.data import Examples
-from regraft.graph import digest as model_digest
 from regraft.graph.cut_points import cut_points
 
 Array = np.ndarray[Any, Any]
 
-_FORMAT = 1
 # Rows waiting to be written, of all cut points together: memory stays flat as data grows.
 _WAITING_BYTES = 128_000_000
 # Few files of each key, and yet writing begins long before the pass ends.
@@ -40,6 +40,7 @@ class Activations:
         hits: activations that were in the store.
         computed: activations that were computed.
         bytes: of the rows of these examples.
+        from_lower: how many of those computed were made of the activations of a lower cut point, without the picture.
     """
 
     rows: Mapping[Wanted, Rows]
@@ -47,14 +48,26 @@ class Activations:
     hits: int
     computed: int
     bytes: int
+    from_lower: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Missing:
-    """Of one view: what some examples lack, and which these are."""
+class _Task:
+    """What is to be computed alike.
 
-    items: list[Wanted]
+    Attributes:
+        items: what is wanted, all of one view.
+        start: the seam whose rows are in the store; None: from pixels.
+        examples: index by id.
+    """
+
+    items: tuple[Wanted, ...]
+    start: str | None
     examples: dict[str, int]
+
+    @property
+    def view(self) -> int:
+        return self.items[0].view
 
 
 def compute(
@@ -65,11 +78,13 @@ def compute(
     wanted: Sequence[Wanted],
     store: Store,
     *,
+    dtype: str = "float32",
     description: str = "activations",
 ) -> Activations:
     """The activations of examples at cut points of a model: those in the store, and the rest from one pass.
 
-    An example is decoded once, whatever is wanted of it.
+    An example is decoded once, whatever is wanted of it; and not at all where the store has its whole activations at a
+    seam (see `activations.seams`) not above what is wanted: then only the layers from there on are run.
 
     Args:
         model: the network, run in inference mode up to the highest cut point.
@@ -78,43 +93,47 @@ def compute(
         indices: which of them; by view, where each is wanted of other examples.
         wanted: cut points, with or without pooling, of which view.
         store: where activations are kept.
+        dtype: how whole activations are kept.
         description: for the progress bar.
 
     Raises:
         StorageError: the disk has no room for what would be written; nothing was computed then.
     """
     asked = _by_view(indices, wanted)
-    keys = _keys(model, inputs, examples, wanted)
+    words = Keys(model, inputs, examples, (item.cut_point for item in wanted), dtype=dtype)
+    keys = {item: words.about(item) for item in wanted}
     known = {item: store.open(key["key"]) for item, key in keys.items()}
     unique = {view: {examples.ids[index]: index for index in chosen} for view, chosen in asked.items()}
-    missing = {
-        view: _missing([item for item in wanted if item.view == view], known, names) for view, names in unique.items()
-    }
+    lacking = [task for view, names in unique.items() for task in _lacking(wanted, view, known, names)]
+    lower = _Lower(words, store)
+    tasks = [part for task in lacking for part in lower.divided(task)]
     unreadable: list[tuple[int, str]] = []
-    if any(group.examples for group in missing.values()):
-        sizes = _sizes(model, missing.values())
+    if tasks:
+        sizes = _sizes(model, tasks)
         _require_room(store, sum(sizes.values()))
-        runs = _compiled(model, inputs, examples.full_intensity, missing)
-        total = sum(-(-len(group.examples) // BATCH) for group in missing.values())
+        runs = _compiled(model, inputs, examples.full_intensity, tasks)
+        total = sum(-(-len(task.examples) // BATCH) for task in tasks)
         with Writing(store) as writing:
             limit = _WAITING_BYTES // len(sizes)
             collected = {
                 item: writing.key(keys[item], known[item], min(limit, max(_SMALLEST_FILE, size // _FILES)))
                 for item, size in sizes.items()
             }
-            loaded = batches(examples, _views_of_each(missing), inputs, unreadable)
-            for view, names, raw in track(loaded, description, total=total):
-                for item, rows in zip(missing[view].items, runs[view](raw), strict=True):
+            given = chain(_decoded(tasks, examples, inputs, unreadable), lower.gathered(tasks))
+            for place, names, raw in track(given, description, total=total):
+                for item, rows in zip(tasks[place].items, runs[place](raw), strict=True):
                     collected[item].add(names, rows)
     bad = {examples.ids[index]: reason for index, reason in unreadable}
     everyone = dict.fromkeys(index for chosen in asked.values() for index in chosen)
-    lacking = sum(len(group.items) * len(group.examples) for group in missing.values())
+    made = {task: len(task.items) * len(task.examples.keys() - bad.keys()) for task in tasks}
     return Activations(
         known,
         unreadable=tuple((index, bad[examples.ids[index]]) for index in everyone if examples.ids[index] in bad),
-        hits=sum(len(unique[item.view]) for item in wanted) - lacking,
-        computed=sum(len(group.items) * len(group.examples.keys() - bad.keys()) for group in missing.values()),
-        bytes=sum(_bytes(known[item]) * len(unique[item.view]) for item in wanted),
+        hits=sum(len(unique[item.view]) for item in wanted)
+        - sum(len(task.items) * len(task.examples) for task in tasks),
+        computed=sum(made.values()),
+        bytes=sum(known[item].row_bytes * len(unique[item.view]) for item in wanted),
+        from_lower=sum(count for task, count in made.items() if task.start is not None),
     )
 
 
@@ -126,74 +145,120 @@ def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Seque
     return dict.fromkeys(views, everyone)
 
 
-def _views_of_each(missing: Mapping[int, _Missing]) -> dict[int, list[int]]:
-    """By index of an example, the views that are missing."""
-    todo: dict[int, list[int]] = {}
-    for view, group in missing.items():
-        for index in group.examples.values():
-            todo.setdefault(index, []).append(view)
-    return todo
+def _lacking(
+    wanted: Sequence[Wanted], view: int, known: Mapping[Wanted, Rows], unique: Mapping[str, int]
+) -> list[_Task]:
+    """What is not in the store of one view: examples that lack the same together."""
+    items = [item for item in dict.fromkeys(wanted) if item.view == view]
+    names = list(unique)
+    lacks = np.stack([~known[item].holds(names) for item in items], axis=1)
+    patterns, members = np.unique(lacks, axis=0, return_inverse=True)
+    tasks: list[_Task] = []
+    for place, pattern in enumerate(patterns):
+        if pattern.any():
+            chosen = tuple(item for item, lacking in zip(items, pattern, strict=True) if lacking)
+            rows = np.flatnonzero(members.reshape(-1) == place)
+            tasks.append(_Task(chosen, None, {names[row]: unique[names[row]] for row in rows}))
+    return tasks
 
 
-def _missing(wanted: list[Wanted], known: Mapping[Wanted, Rows], unique: Mapping[str, int]) -> _Missing:
-    lacking = {name: index for name, index in unique.items() if any(name not in known[item].places for item in wanted)}
-    return _Missing([item for item in wanted if any(name not in known[item].places for name in lacking)], lacking)
+class _Lower:
+    """The whole activations that the store has at seams, from which what is above them can be computed."""
+
+    def __init__(self, keys: Keys, store: Store) -> None:
+        self._keys, self._store = keys, store
+        self._rows: dict[Wanted, Rows] = {}
+
+    def divided(self, task: _Task) -> list[_Task]:
+        """A task, each example from the highest seam that the store has it at, not above anything that is wanted."""
+        lowest = min(self._keys.depths[item.cut_point] for item in task.items)
+        left, parts = list(task.examples), list[_Task]()
+        for name in reversed([name for name in self._keys.seams if self._keys.depths[name] <= lowest]):
+            if not left:
+                break
+            there = self._open(Wanted(name, False, task.view)).holds(left)
+            if there.any():
+                chosen = {id_: task.examples[id_] for id_, held in zip(left, there, strict=True) if held}
+                parts.append(_Task(task.items, name, chosen))
+                left = [id_ for id_ in left if id_ not in chosen]
+        rest = {id_: task.examples[id_] for id_ in left}
+        return [*parts, _Task(task.items, None, rest)] if rest else parts
+
+    def _open(self, start: Wanted) -> Rows:
+        if start not in self._rows:
+            # Rounded rows are no start: what is above them would depend on what the store happened to have.
+            self._rows[start] = self._store.open(self._keys.about(start, "float32")["key"])
+        return self._rows[start]
+
+    def gathered(self, tasks: Sequence[_Task]) -> Iterator[tuple[int, list[str], Array]]:
+        """For the tasks that start at a seam: which, ids, and the rows there (n, ...) with n <= BATCH."""
+        for place, task in enumerate(tasks):
+            if task.start is not None:
+                rows = self._rows[Wanted(task.start, False, task.view)]
+                names = list(task.examples)
+                for begin in range(0, len(names), BATCH):
+                    some = names[begin : begin + BATCH]
+                    yield place, some, rows.gather(some)
+
+
+def _decoded(
+    tasks: Sequence[_Task], examples: Examples, inputs: InputSpec, unreadable: list[tuple[int, str]]
+) -> Iterator[tuple[int, list[str], Array]]:
+    """For the tasks that start from pixels: which, ids, and pictures (n, ...); each is decoded once for all."""
+    places: dict[int, list[int]] = {}
+    for place, task in enumerate(tasks):
+        if task.start is None:
+            for index in task.examples.values():
+                places.setdefault(index, []).append(place)
+    views = {place: task.view for place, task in enumerate(tasks) if task.start is None}
+    by_id = {examples.ids[index]: where for index, where in places.items()}
+    wanted = {index: [views[place] for place in where] for index, where in places.items()}
+    alone = {view: place for place, view in views.items() if list(views.values()).count(view) == 1}
+    waiting: dict[int, tuple[list[str], list[Array]]] = {}
+    for view, names, raw in batches(examples, wanted, inputs, unreadable):
+        if view in alone:
+            yield alone[view], names, raw
+            continue
+        for name, picture in zip(names, raw, strict=True):
+            # An example stands in one task of each view.
+            place = next(place for place in by_id[name] if views[place] == view)
+            ids, rows = waiting.setdefault(place, ([], []))
+            ids.append(name)
+            rows.append(picture)
+            if len(rows) == BATCH:
+                del waiting[place]
+                yield place, ids, np.stack(rows)
+    for place, (ids, rows) in waiting.items():
+        yield place, ids, np.stack(rows)
 
 
 def _compiled(
-    model: keras.Model, inputs: InputSpec, full_intensity: float, missing: Mapping[int, _Missing]
-) -> dict[int, Callable[[Array], list[Array]]]:
-    """What computes the activations of each view; views of which the same is wanted share it."""
-    made: dict[tuple[Wanted, ...], Callable[[Array], list[Array]]] = {}
-    runs: dict[int, Callable[[Array], list[Array]]] = {}
-    for view, group in missing.items():
-        alike = tuple(replace(item, view=0) for item in group.items)
-        if alike:
-            if alike not in made:
-                made[alike] = engine.compile_trunk(model, inputs, full_intensity, alike)
-            runs[view] = made[alike]
+    model: keras.Model, inputs: InputSpec, full_intensity: float, tasks: Sequence[_Task]
+) -> list[Callable[[Array], list[Array]]]:
+    """What computes each task; those of different views that are otherwise alike share it."""
+    made: dict[tuple[tuple[Wanted, ...], str | None], Callable[[Array], list[Array]]] = {}
+    runs: list[Callable[[Array], list[Array]]] = []
+    for task in tasks:
+        alike = tuple(replace(item, view=0) for item in task.items)
+        if (alike, task.start) not in made:
+            made[alike, task.start] = engine.compile_trunk(model, inputs, full_intensity, alike, start=task.start)
+        runs.append(made[alike, task.start])
     return runs
 
 
-def _sizes(model: keras.Model, missing: Iterable[_Missing]) -> dict[Wanted, int]:
+def _sizes(model: keras.Model, tasks: Iterable[_Task]) -> dict[Wanted, int]:
     """How many bytes will be written of each thing that is to be computed."""
     shapes = {point.name: point.shape for point in cut_points(model)}
-    return {
-        item: _row_bytes(shapes[item.cut_point], item) * len(group.examples)
-        for group in missing
-        for item in group.items
-    }
-
-
-def _keys(
-    model: keras.Model, inputs: InputSpec, examples: Examples, wanted: Sequence[Wanted]
-) -> dict[Wanted, dict[str, Any]]:
-    """What the activations depend on, in words, with the digest of it as `key`."""
-    trunks = model_digest.of_trunks(model, dict.fromkeys(item.cut_point for item in wanted))
-    convention = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
-    keys: dict[Wanted, dict[str, Any]] = {}
-    for item in wanted:
-        about = {
-            "format": _FORMAT,
-            "trunk": trunks[item.cut_point],
-            "pooled": item.pooled,
-            "input": {**convention, "full_intensity": examples.full_intensity},
-            "view": item.view,
-            "dtype": "float32",
-            "batch": BATCH,
-            "backend": keras.backend.backend(),
-        }
-        keys[item] = {"key": digest.of_json(about), "network": model.name, "cut_point": item.cut_point, **about}
-    return keys
+    sizes: dict[Wanted, int] = {}
+    for task in tasks:
+        for item in task.items:
+            sizes[item] = sizes.get(item, 0) + _row_bytes(shapes[item.cut_point], item) * len(task.examples)
+    return sizes
 
 
 def _row_bytes(shape: tuple[int | None, ...], item: Wanted) -> int:
     sizes = shape[-1:] if item.pooled else shape
     return 4 * prod(size or 1 for size in sizes)
-
-
-def _bytes(rows: Rows) -> int:
-    return rows.files[0][0].nbytes if rows.files else 0
 
 
 def _require_room(store: Store, needed: int) -> None:

@@ -53,6 +53,15 @@ class Rows:
         for index, name in enumerate(ids):
             self.places.setdefault(name, (len(self.files) - 1, index))
 
+    def holds(self, ids: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Of which of these examples there is a row: bool (n,)."""
+        return np.fromiter((name in self.places for name in ids), bool, len(ids))
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row on disk; 0 where there is none."""
+        return self.files[0][0].nbytes if self.files else 0
+
     def gather(self, ids: Sequence[str]) -> np.ndarray[Any, Any]:
         """The rows (n, ...) of these examples, in this order, as a new array."""
         first = self.files[self.places[ids[0]][0]] if len(ids) else self.files[0]

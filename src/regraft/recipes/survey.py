@@ -19,19 +19,11 @@ from regraft.core.storage import free_bytes
 from regraft.data import Examples
 from regraft.graph import flow
 from regraft.graph.cut_points import cut_points, find
+from regraft.graph.linearity import is_linear
 from regraft.importers import Pretrained
 from regraft.surgery.graft import HEAD
 
 Array = np.ndarray[Any, Any]
-
-# Averaged over positions, what these make is a linear function of what they are given, up to borders: a linear head
-# on it can do no better than one below.
-_LINEAR = (
-    "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D",
-    "DepthwiseConv2D", "Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Normalization",
-    "Permute", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SpatialDropout1D",
-    "SpatialDropout2D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
-)  # fmt: skip
 
 # What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where
 # that is nothing: networks as small as that may learn as a whole.
@@ -106,22 +98,18 @@ def views_for(plan: Plan, training: int) -> int:
     return 3 if training <= 2_000 else 2 if training <= 20_000 else 1
 
 
-def is_informative(operation: Any) -> bool:
-    """Whether a linear head on the averaged result of an operation could know more than one on what it was given."""
-    if type(operation).__name__ not in _LINEAR:
-        return True
-    activation = getattr(operation, "activation", None)
-    return activation is not None and getattr(activation, "__name__", "") != "linear"
-
-
 def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:
-    """The cut points worth probing, and the last one that can be pooled whatever it is."""
+    """The cut points worth probing, and the last one that can be pooled whatever it is.
+
+    Averaged over positions, what a linear layer makes is a linear function of what it is given, up to borders: a linear
+    head on it can do no better than one below.
+    """
     calls = {call.name: call for call in flow.read(model).separating()}
     taken = _above_a_head(model)
     usable = [
         name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1] and name not in taken
     ]
-    informative = [name for name in usable if is_informative(calls[name].operation)]
+    informative = [name for name in usable if not is_linear(calls[name].operation)]
     return tuple(informative + [name for name in usable[-1:] if name not in informative])
 
 

@@ -1,0 +1,55 @@
+"""The key of activations: a digest of all that they depend on, and the same in words."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from regraft.activations.engine import BATCH, Wanted
+from regraft.activations.seams import seams
+from regraft.core import digest, plain
+from regraft.core.input_spec import InputSpec
+from regraft.data import Examples
+from regraft.graph import digest as model_digest
+from regraft.graph import flow
+
+# 2: the trunk is compiled in segments.
+_FORMAT = 2
+
+
+class Keys:
+    """What activations of a model's examples depend on, in words, with the digest of it as `key`.
+
+    The digest of a trunk is of its structure and weights. Nothing of an example is in a key: its rows are kept under
+    the digest of its content.
+    """
+
+    def __init__(
+        self, model: keras.Model, inputs: InputSpec, examples: Examples, cut_points: Iterable[str], *, dtype: str
+    ) -> None:
+        opened = flow.read(model)
+        self.depths = {call.name: depth for depth, call in enumerate(opened.separating())}
+        self.seams = [call.name for call in seams(opened)]
+        self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *cut_points]))
+        convention = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
+        self._input = {**convention, "full_intensity": examples.full_intensity}
+        self._network, self._dtype = model.name, dtype
+
+    def about(self, item: Wanted, dtype: str | None = None) -> dict[str, Any]:
+        """All that the rows of an item depend on; averaged ones are small, and always float32."""
+        depth = self.depths[item.cut_point]
+        below = [self._trunks[name] for name in self.seams if self.depths[name] < depth]
+        about = {
+            "format": _FORMAT,
+            "trunk": self._trunks[item.cut_point],
+            # Where it is compiled apart follows from the trunk, but for layers that are called again above it.
+            "segments": digest.of_strings(below),
+            "pooled": item.pooled,
+            "input": self._input,
+            "view": item.view,
+            "dtype": "float32" if item.pooled else dtype or self._dtype,
+            "batch": BATCH,
+            "engine": "keras",
+            "backend": keras.backend.backend(),
+        }
+        return {"key": digest.of_json(about), "network": self._network, "cut_point": item.cut_point, **about}
