@@ -134,11 +134,11 @@ class Ids(Sequence[str]):
         (array([2, 4, 3]), array([0, 0, 1]))
         """
         keys = self.keys()
-        ordered = np.sort(keys)
-        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        del ordered
+        keys.sort()
+        twice = np.unique(keys[1:][keys[1:] == keys[:-1]])
         if not len(twice):
             return np.empty(0, np.int64), np.empty(0, np.int64)
+        keys = self.keys()
         some = among(keys, twice)
         rest = np.ascontiguousarray(self.digests[some, 8:]).view(">u8")[:, 0]
         # Stable: of equal ones the first comes first.
