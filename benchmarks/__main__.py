@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import fit, frame, guide, pictures, start, transfer
+from benchmarks import fit, frame, guide, pictures, start, transfer, views
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 
-BENCHMARKS: dict[str, ModuleType] = {"start": start, "transfer": transfer, "guide": guide, "fit": fit}
+BENCHMARKS: dict[str, ModuleType] = {
+    "start": start,
+    "transfer": transfer,
+    "guide": guide,
+    "fit": fit,
+    "views": views,
+}
 
-# The other two are the sides of `transfer`, each alone.
+# `guide` and `fit` are the sides of `transfer`, each alone; `views` has no bar.
 _BY_DEFAULT = ("start", "transfer")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations import engine
+from regraft.activations import engine, views
 from regraft.activations.engine import BATCH, Wanted
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
@@ -179,6 +179,7 @@ def _keys(
             "pooled": item.pooled,
             "input": {**convention, "full_intensity": examples.full_intensity},
             "view": item.view,
+            "changes": views.versions(item.view),
             "dtype": "float32",
             "batch": BATCH,
             "backend": keras.backend.backend(),
