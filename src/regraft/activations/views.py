@@ -26,6 +26,8 @@ _SMALLEST_AREA = 0.5
 _ASPECT = 4 / 3
 # Brightness, contrast and saturation are changed by up to this part, as ImageNet networks are usually trained.
 _COLOUR = 0.4
+# Values that are coloured at once.
+_BAND = 1 << 16
 # ITU-R 601.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -93,7 +95,7 @@ def view_of(picture: Array, number: int, example: str, white: float) -> Array:
         return picture
     if changes == _MIRROR:
         return _mirrored(picture)
-    # Each kind of change has its own draws, so that what one does is the same with and without the others.
+    # Colours have draws of their own, so that a crop is the same with and without them.
     seed = [number % MOST_VIEWS, int(example[:16], 16)]
     random = np.random.default_rng(seed)
     seen = _cropped(picture, random) if "crop" in changes else picture
@@ -151,19 +153,23 @@ def _recoloured(picture: Array, white: float, random: np.random.Generator) -> Ar
     """
     brightness, contrast, saturation = random.uniform(1 - _COLOUR, 1 + _COLOUR, 3)
     colours = 3 if picture.shape[-1] in (3, 4) else picture.shape[-1]
-    given = np.asarray(picture[..., :colours], np.float32)
+    given = picture[..., :colours]
     # Sums of bytes in float64 are exact, so that no order of adding changes the mean.
-    mean = given.mean(axis=(0, 1), dtype=np.float64)
-    gain = brightness * contrast
-    if colours == 3:
-        grey: Any = sum(np.float32(part) * given[..., index] for index, part in enumerate(_LUMA))
-        shift = brightness * (1 - contrast) * float(np.dot(_LUMA, mean))
-        made = given * np.float32(gain * saturation)
-        made += (grey * np.float32(gain * (1 - saturation)) + np.float32(shift))[..., np.newaxis]
-    else:
-        made = given * np.float32(gain) + np.asarray(brightness * (1 - contrast) * mean, np.float32)
+    mean = given.sum(axis=0, dtype=np.float64).sum(axis=0) / (given.shape[0] * given.shape[1])
     low, high = (0.0, white) if picture.dtype == np.uint8 else (min(0.0, given.min()), max(white, given.max()))
-    np.clip(made, low, high, out=made)
-    whole = np.array(picture, order="C")
-    whole[..., :colours] = made if picture.dtype.kind == "f" else np.rint(made)
-    return whole
+    gain, shift = brightness * contrast, brightness * (1 - contrast)
+    made = np.array(picture, order="C")
+    # Band by band: what is computed on the way stays in the processor's cache.
+    height = max(1, _BAND // (picture.shape[1] * colours))
+    for top in range(0, len(picture), height):
+        band = np.asarray(given[top : top + height], np.float32)
+        if colours == 3:
+            grey: Any = sum(np.float32(part) * band[..., index] for index, part in enumerate(_LUMA))
+            band = band * np.float32(gain * saturation)
+            constant = np.float32(shift * sum(part * mean[index] for index, part in enumerate(_LUMA)))
+            band += (grey * np.float32(gain * (1 - saturation)) + constant)[..., np.newaxis]
+        else:
+            band = band * np.float32(gain) + np.asarray(shift * mean, np.float32)
+        np.clip(band, low, high, out=band)
+        made[top : top + height, :, :colours] = band if picture.dtype.kind == "f" else np.rint(band, out=band)
+    return made
