@@ -66,7 +66,7 @@ def _load(
             return error
         if resize is None:
             return [np.asarray(raw, np.float32).reshape(inputs.shape) for _ in views]
-        seen = [view_of(raw, view, examples.ids[index]) for view in views]
+        seen = [view_of(raw, view, examples.ids[index], examples.full_intensity) for view in views]
         return [np.ascontiguousarray(each, np.float32) if each.shape == inputs.shape else resize(each) for each in seen]
 
     with ThreadPoolExecutor(max_workers=2) as pool:
