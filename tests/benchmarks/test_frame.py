@@ -105,8 +105,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        f"start, examples, activations, transfer: not measured: needs the real networks and data: no folder '{absent}'; "
-        "name one with REGRAFT_SHARED\n"
+        "start, examples, activations, transfer: not measured: needs the real networks and data: no folder "
+        f"'{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
 
