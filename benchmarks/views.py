@@ -130,7 +130,7 @@ def _table(data: str, measured: Sequence[Outcome]) -> Table:
     alone = [outcome for outcome in measured if outcome.way == _ALONE]
     columns = ("way", "accuracy, %", "points", "log loss", "difference")
     rows = [_row(name, alone, [outcome for outcome in measured if outcome.way == name]) for name in WAYS]
-    return Table(f"{data}: {len(alone)} splits", columns, tuple(rows))
+    return Table(f"{data}: {len(alone)} split{'s' * (len(alone) != 1)}", columns, tuple(rows))
 
 
 def _row(name: str, alone: Sequence[Outcome], measured: Sequence[Outcome]) -> tuple[str, ...]:
