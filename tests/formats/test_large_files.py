@@ -14,7 +14,7 @@ from tests.formats.tensorflow_files import part, varint
 
 GIGABYTE = 1 << 30
 SIDE = 1 << 14  # 16384 x 16384 of float32 are a gigabyte
-# Python, NumPy, h5py and Regraft take some 60 MB; the file's content would take a thousand more.
+# Python, NumPy and Regraft take some 60 MB; the file's content would take a thousand more.
 MOST_MEGABYTES = 140
 
 _LISTED = """
