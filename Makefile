@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Regraft needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		torch==2.13.0 --editable ".[tensorflow-cpu,jax,torch,torch-modules,onnx,openvino,onnxruntime,parquet,datasets,dev]"
+		torch==2.13.0 --editable ".[tensorflow-cpu,jax,torch,torch-modules,onnx,openvino,onnxruntime,ray,parquet,datasets,dev]"
 	touch $(STAMP)
 
 clean:

@@ -90,7 +90,7 @@ def engine() -> Found:
     """Pictures per second on preloaded arrays: `predict`, and the engines that are installed, ours and alone."""
     import keras
 
-    from regraft.activations.engine import BATCH, Wanted, compile_trunk
+    from regraft.activations.engines import BATCH, Wanted, compile_trunk
 
     opened = _pretrained()
     raw = guide.decode(list(pictures.pictures(_DATA).paths)).astype(np.float32)
@@ -226,7 +226,7 @@ def _computed(
     computes: int | None = None,
 ) -> list[Any]:
     from regraft.activations.compute import compute
-    from regraft.activations.engine import Wanted
+    from regraft.activations.engines import Wanted
     from regraft.activations.store import Store
 
     wanted = [Wanted(name, not whole) for name in names]

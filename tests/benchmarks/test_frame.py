@@ -105,8 +105,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        f"start, examples, activations, transfer: not measured: needs the real networks and data: no folder '{absent}'; "
-        "name one with REGRAFT_SHARED\n"
+        "start, examples, activations, transfer: not measured: needs the real networks and data: no folder "
+        f"'{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
 
@@ -120,7 +120,15 @@ def test_a_named_benchmark_without_the_shared_folder_is_a_wrong_request(tmp_path
 
 def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
     lines = command(tmp_path, "--list").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["start", "examples", "activations", "transfer", "guide", "fit"]
+    assert [line.split()[0] for line in lines] == [
+        "start",
+        "examples",
+        "activations",
+        "transfer",
+        "guide",
+        "fit",
+        "views",
+    ]
     assert all(len(line) > 30 for line in lines)
 
 

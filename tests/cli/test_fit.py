@@ -77,6 +77,20 @@ def test_another_source_takes_nothing_from_the_plan_that_belongs_to_the_old_one(
     made = fit.plan_of(parser.parse_args(words))
     assert (made.source, made.input, made.views, made.strict) == ("keras:MobileNetV2", None, 3, True)
     assert made.fine_tune.enabled == "yes"
+    assert made.augment == plans.CHANGES
+    assert fit.plan_of(parser.parse_args([*words, "--augment", "crop,colour"])).augment == ("crop", "colour")
+    assert fit.plan_of(parser.parse_args([*words[:4], "--augment", "none"])).augment == ()
+
+
+def test_augmentation_that_cannot_be_is_refused(place, tmp_path, say):
+    given = (place / "pictures", "--source", place / "network.keras", "--out", tmp_path / "run")
+    status, line = refused(say, *given, "--augment", "flip,color")
+    assert status == 2
+    assert "unknown augmentation 'color': expected some of flip, crop, colour, or none" in line
+    status, line = refused(say, *given, "--augment", "none", "--views", 2)
+    assert status == 2
+    assert "expected views from 1 to 1 without augmentation; give fewer" in line
+    assert not (tmp_path / "run").exists()
 
 
 def refused(say, *words):

@@ -1,7 +1,9 @@
 """The plan as people meet it: files, defaults and messages; the identity is in tests/laws/test_documents.py."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +103,70 @@ def test_messages_name_the_file(tmp_path: Path) -> None:
 def test_a_split_leaves_something_to_learn_from(parts: tuple[float, float]) -> None:
     with pytest.raises(RequestError, match="that leave something to train on"):
         SplitSpec(*parts)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"feature_noise": -0.1}, "expected the plan's fine_tune.feature_noise as 0 (off) or above, found -0.1"),
+        ({"feature_noise": math.inf}, "expected the plan's fine_tune.feature_noise as 0 (off) or above, found inf"),
+        ({"feature_noise": math.nan}, "expected the plan's fine_tune.feature_noise as 0 (off) or above, found nan"),
+        (
+            {"feature_brightness": 1.0},
+            "expected the plan's fine_tune.feature_brightness from 0 (off) to below 1, found 1.0",
+        ),
+        (
+            {"feature_brightness": -0.5},
+            "expected the plan's fine_tune.feature_brightness from 0 (off) to below 1, found -0.5",
+        ),
+    ],
+)
+def test_activations_cannot_be_disturbed_by_less_than_nothing(given: dict[str, float], message: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        FineTuneSpec(**given)
+    assert str(caught.value) == message
+
+
+def test_augmentation_is_named_by_its_kinds() -> None:
+    assert plan.changes("flip,crop,colour") == plan.changes(("colour", "crop", "flip", "flip")) == plan.CHANGES
+    assert plan.changes("none") == plan.changes([]) == ()
+    text = plan.to_toml(Plan("x", views=2, augment=("crop",)))
+    assert 'augment = ["crop"]' in text
+    assert plan.from_toml(text).augment == ("crop",)
+    assert plan.from_toml('source = "x"').augment == plan.CHANGES
+    assert plan.from_toml('source = "x"\naugment = []').augment == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "unknown"), [("flip,color", "color"), (["mirror"], "mirror"), ("", ""), ("none,flip", "none")]
+)
+def test_a_kind_of_augmentation_that_there_is_not_is_refused(given: Any, unknown: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        plan.changes(given)
+    assert str(caught.value) == f"unknown augmentation '{unknown}': expected some of flip, crop, colour, or none"
+
+
+@pytest.mark.parametrize(
+    ("views", "augment", "message"),
+    [
+        (
+            2,
+            (),
+            "expected views from 1 to 1 without augmentation; give fewer, or let augment name crop or colour, found 2",
+        ),
+        (
+            3,
+            ("flip",),
+            "expected views from 1 to 2 by flip alone; give fewer, or let augment name crop or colour, found 3",
+        ),
+        (0, plan.CHANGES, "expected views from 1 to 1000, found 0"),
+        (1001, ("crop",), "expected views from 1 to 1000, found 1001"),
+    ],
+)
+def test_there_are_no_more_views_than_their_kinds_can_make(views: int, augment: Any, message: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        Plan("x", views=views, augment=augment)
+    assert str(caught.value) == message
 
 
 def test_a_split_may_leave_out_validation_or_test() -> None:

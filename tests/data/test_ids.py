@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from regraft.core import digest
 from regraft.core.errors import DataError
+from regraft.data import ids as ids_
 from regraft.data.ids import Ids, among
 
 TEXTS = [digest.of_strings([str(number)]) for number in range(5000)]
@@ -75,3 +76,13 @@ def test_they_are_sorted_as_their_texts_are(texts: list[str], turn: int) -> None
 def test_among(values: list[int], wanted: set[int]) -> None:
     found = among(np.array(values, np.int64), np.array(sorted(wanted)))
     assert found.tolist() == [index for index, value in enumerate(values) if value in wanted]
+
+
+def test_blocks_hide_no_equals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids_, "_COMPARED", 3)
+    texts = [TEXTS[index * index % 11] for index in range(50)]
+    numbers = np.arange(50)[::-1] % 7
+    assert list(Ids.of(texts).sorted_with(numbers)) == sorted(zip(texts, numbers.tolist(), strict=True))
+    again, first = Ids.of(texts).repeats()
+    expected = sorted((texts.index(text), index) for index, text in enumerate(texts) if texts.index(text) < index)
+    assert list(zip(first.tolist(), again.tolist(), strict=True)) == expected

@@ -76,3 +76,17 @@ def test_every_argument_of_the_estimator_is_on_its_page() -> None:
 def test_every_argument_of_fit_is_on_its_page() -> None:
     arguments = set(inspect.signature(regraft.fit).parameters) - {"data", "source", "labels"}
     assert not [name for name in sorted(arguments) if f"| `{name}=" not in _page("fit")]
+
+
+def test_every_page_of_a_format_says_what_is_kept_what_is_not_and_what_is_refused_in_one_order() -> None:
+    wanted = ["What is kept", "What is not kept", "What is refused", "As a model"]
+    for page in sorted((DOCS / "formats").glob("*.md")):
+        headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert [heading for heading in headings if heading in wanted] == wanted, page.name
+        assert headings[: len(wanted)] == wanted, page.name
+
+
+def test_every_readable_format_has_a_page() -> None:
+    rows = dict(re.findall(r"^\| (`[^|]+`) \| (.+) \|$", _page("inspect"), re.MULTILINE))
+    missing = [name for name in FORMATS if not any(f"`{name}`" in key and "formats/" in rows[key] for key in rows)]
+    assert not missing

@@ -219,6 +219,17 @@ def test_a_network_without_weights_is_refused(tmp_path):
         formats.read(tmp_path / "m.caffemodel")
 
 
+def test_a_text_of_another_network_is_refused(shared_folder, tmp_path):
+    folder = shared_folder / "nets/mtcnn_caffe/model"
+    text = (folder / "det1.prototxt").read_text()
+    (tmp_path / "m.caffemodel").write_bytes((folder / "det1.caffemodel").read_bytes())
+    (tmp_path / "m.prototxt").write_text(text)
+    assert formats.read(tmp_path / "m.caffemodel").metadata["prototxt"] == "m.prototxt"
+    (tmp_path / "m.prototxt").write_text(text.replace("num_output: 10", "num_output: 11"))
+    with pytest.raises(SourceError, match=r"m.prototxt' asks for 11 outputs of layer 'conv1', .* holds 10; expected"):
+        formats.read(tmp_path / "m.caffemodel")
+
+
 def test_layers_of_the_oldest_caffe_are_refused_by_name(tmp_path):
     layer = _message((1, _message((1, "conv1"), (2, "conv"))))
     (tmp_path / "m.caffemodel").write_bytes(_message((1, "net"), (2, layer), (2, layer)))

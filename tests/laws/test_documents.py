@@ -42,11 +42,18 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
             drawn = {"validation": st.floats(0, 0.49), "test": st.floats(0, 0.5)}
         if kind is FineTuneSpec:
             drawn["average"] = st.floats(0, 1, exclude_min=True)
+            drawn["feature_brightness"] = st.floats(0, 1, exclude_max=True)
+            drawn["feature_noise"] = st.floats(0, allow_infinity=False)
         if kind is InputSpec:
             drawn["shape"] = st.lists(st.integers(1, 512), max_size=4).map(tuple)
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)
         if kind is Plan:
             drawn["format"] = st.just(plan.FORMAT)
+            limited = st.sampled_from([None, 1]).flatmap(
+                lambda views: st.builds(kind, **{**drawn, "views": st.just(views)})
+            )
+            drawn["views"] = st.none() | st.integers(1, plan.MOST_VIEWS)
+            return limited | st.builds(kind, **{**drawn, "augment": st.sampled_from([("crop",), plan.CHANGES])})
         return st.builds(kind, **drawn)
     if origin in (typing.Union, types.UnionType):
         return st.one_of(*(of(argument) for argument in arguments))

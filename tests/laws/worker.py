@@ -33,7 +33,14 @@ Array = np.ndarray[Any, Any]
 
 EXAMPLES, CLASSES, EPOCHS, BATCH = 40, 3, 5, 8
 CUT = Wanted("second", pooled=False)
-SPEC = FineTuneSpec(rates=(Rate("head/.*", 1e-2), Rate(".*", 1e-3)), epochs=EPOCHS, batch_size=BATCH, weight_decay=0.01)
+SPEC = FineTuneSpec(
+    rates=(Rate("head/.*", 1e-2), Rate(".*", 1e-3)),
+    epochs=EPOCHS,
+    batch_size=BATCH,
+    weight_decay=0.01,
+    feature_brightness=0.2,
+    feature_noise=0.1,
+)
 
 
 def network() -> keras.Model:

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from regraft.core import plain
-from regraft.core.errors import DataError
+from regraft.core.errors import DataError, RequestError
 from regraft.recipes import running
 from regraft.recipes.estimator import TransferClassifier
 
@@ -106,6 +106,18 @@ def test_a_model_as_the_source_can_be_cloned() -> None:
     original = TransferClassifier(dense((4,)), cut_point="hidden")
     assert clone(original).get_params().keys() == original.get_params().keys()
     assert clone(original).set_params(cut_point="auto").cut_point == "auto"
+
+
+def test_augmentation_is_a_parameter_like_any_other(
+    digits: tuple[np.ndarray, np.ndarray], fast: TransferClassifier
+) -> None:
+    x, y = digits
+    # Digits: a mirrored one is none.
+    fitted = clone(fast).set_params(augment="crop, colour", views=4).fit(x[:120], y[:120])
+    assert fitted.get_params()["augment"] == "crop, colour"
+    assert (fitted.run_.record.plan.augment, fitted.run_.record.plan.views) == (("crop", "colour"), 4)
+    with pytest.raises(RequestError, match="unknown augmentation 'mirror'"):
+        clone(fast).set_params(augment=("mirror",)).fit(x[:120], y[:120])
 
 
 def test_it_works_in_cross_validation_grid_search_and_pipelines(digits: tuple[np.ndarray, np.ndarray]) -> None:

@@ -75,6 +75,15 @@ def test_holds_the_plan_and_the_commands(good_record: RunRecord) -> None:
     assert "keras.models.load_model('model.keras')" in card
 
 
+def test_says_what_fine_tuning_learnt_from(good_record: RunRecord) -> None:
+    said = "Fine-tuning drew one of 4 views of each picture per epoch (the picture, its mirror image, a crop, a crop in"
+    assert f"- {said}" in report.card(good_record)
+    assert said in report.page(good_record, {})
+    head = dataclasses.replace(good_record, history=good_record.history[:2])
+    assert "Fine-tuning learnt" not in report.card(head)
+    assert "per epoch" not in report.card(head) + report.page(head, {})
+
+
 @pytest.mark.parametrize("refit", ["yes", "no"])
 def test_says_when_the_validation_examples_were_learnt_from(
     good_record: RunRecord, refit: Literal["yes", "no"]

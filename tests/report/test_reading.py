@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,26 @@ def test_trained_layers_come_from_drift_where_the_cut_is_no_layer(records: Mappi
     record = records["huge"]
     assert record.trained_from not in record.reused_layers
     assert reading.trained_layers(record) == tuple(layer.layer for layer in record.drift if not layer.frozen)
+
+
+def test_what_fine_tuning_learnt_from_is_said(good_record: RunRecord) -> None:
+    def said(**options: Any) -> str:
+        spec = dataclasses.replace(good_record.plan.fine_tune, **options.pop("fine_tune", {}))
+        plan = dataclasses.replace(good_record.plan, fine_tune=spec, **options)
+        return reading.learnt_from(dataclasses.replace(good_record, plan=plan))
+
+    assert said(views=1) == "Fine-tuning learnt from each example as it is."
+    assert said(views=3, augment=("crop", "colour"), fine_tune={"feature_brightness": 0.2}) == (
+        "Fine-tuning drew one of 3 views of each picture per epoch (the picture, a crop, a crop in changed colours); "
+        "activations were multiplied by 0.8 to 1.2, anew in each epoch."
+    )
+    both = {"feature_brightness": 0.25, "feature_noise": 0.1}
+    assert said(views=1, fine_tune=both) == (
+        "Fine-tuning learnt from each example as it is; activations were multiplied by 0.75 to 1.25 and given noise of "
+        "0.1 of each channel's standard deviation, anew in each epoch."
+    )
+    head = dataclasses.replace(good_record, history=good_record.history[:2])
+    assert reading.learnt_from(head) == ""
 
 
 def test_confused_pairs_are_sorted_by_count(good_record: RunRecord) -> None:

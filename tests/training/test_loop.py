@@ -1,5 +1,6 @@
 """Training beyond what the laws say: what is chosen, what is fetched, what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from regraft.core.errors import WorkError
 from regraft.core.plan import FineTuneSpec, Rate
 from regraft.graph import names
 from regraft.surgery.graft import graft, set_head
-from regraft.training.loop import Feed, predict, train
+from regraft.training.loop import Feed, drawn, predict, train
 
 _RANDOM = np.random.default_rng(0)
 _LABELS = np.arange(60) % 3
@@ -84,6 +85,49 @@ def test_views_of_a_batch_are_put_back_in_their_places() -> None:
     same = Feed(lambda chosen, view: given.append(view) or _X[chosen], _LABELS, views=4)
     assert train(model, spec, same, _NONE, seed=3).history[1].loss == pytest.approx(plain, rel=1e-6)
     assert len(given) == 4
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_the_views_that_are_drawn_are_those_that_were_foretold(noise: float) -> None:
+    asked = np.zeros((60, 5), bool)
+
+    def fetch(chosen: Any, view: int) -> Any:
+        asked[chosen, view] = True
+        return _X[chosen]
+
+    train(_branch(), _spec(epochs=3, feature_noise=noise), Feed(fetch, _LABELS, views=5), _NONE, seed=11)
+    foretold = drawn(11, 3, 60, 5)
+    assert np.array_equal(asked[:, 1:], foretold[:, 1:])
+    # Noise is measured on all examples as they are, which are there in any case.
+    assert np.array_equal(asked[:, 0], foretold[:, 0] | bool(noise))
+    assert 0 < foretold.mean() < 1
+
+
+@pytest.mark.parametrize("disturbing", [{"feature_brightness": 0.5}, {"feature_noise": 0.5}])
+def test_what_is_learnt_from_is_disturbed_and_what_is_judged_is_not(disturbing: dict[str, float]) -> None:
+    still = _spec(rates=(Rate(".*", 1e-12),), epochs=3)
+    branch = _branch()
+    set_head(branch, np.eye(4, 3, dtype="float32"), np.zeros(3, "float32"))
+    plain = train(branch, still, _FEED, _FEED, seed=0).history
+    made = train(branch, replace(still, **disturbing), _FEED, _FEED, seed=0).history
+    # A rate of nothing: the weights stay, but for what is far below float32's rounding.
+    assert [row.validation_loss for row in made] == pytest.approx([plain[0].validation_loss] * 4, rel=1e-6)
+    losses = {row.loss for row in made[1:]}
+    assert len(losses) == 3
+    assert all(loss is not None and abs(loss / plain[1].loss - 1) > 1e-3 for loss in losses)
+
+
+def test_disturbance_leaves_the_order_and_the_views_as_they_are() -> None:
+    seen: dict[float, list[tuple[int, int]]] = {0.0: [], 0.3: []}
+    for brightness, fetched in seen.items():
+
+        def fetch(chosen: Any, view: int, fetched: list[tuple[int, int]] = fetched) -> Any:
+            fetched.extend((int(index), view) for index in chosen)
+            return _X[chosen]
+
+        spec = _spec(epochs=2, feature_brightness=brightness)
+        train(_branch(), spec, Feed(fetch, _LABELS, views=3), _NONE, seed=0)
+    assert seen[0.0] == seen[0.3]
 
 
 def test_label_smoothing_raises_the_smallest_loss_there_is() -> None:

@@ -7,6 +7,7 @@ import keras
 
 from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.seams import seams
+from regraft.activations.views import versions
 from regraft.core import digest, plain
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples
@@ -47,6 +48,7 @@ class Keys:
             "pooled": item.pooled,
             "input": self._input,
             "view": item.view,
+            "changes": versions(item.view),
             "dtype": "float32" if item.pooled else dtype or self._dtype,
             "batch": BATCH,
             "engine": "keras",

@@ -91,7 +91,7 @@ def _load(
             return error
         if resize is None:
             return [np.asarray(raw, np.float32).reshape(inputs.shape) for _ in views]
-        seen = [view_of(raw, view, examples.ids[index]) for view in views]
+        seen = [view_of(raw, view, examples.ids[index], examples.full_intensity) for view in views]
         return [np.ascontiguousarray(each, np.float32) if each.shape == inputs.shape else resize(each) for each in seen]
 
     def load_some(some: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, _Seen]]:

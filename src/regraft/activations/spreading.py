@@ -63,8 +63,8 @@ def spread(job: Job[B, R], blocks: Sequence[B]) -> Iterator[R]:
     """
     require()
     with _cluster(len(blocks)):
+        import cloudpickle
         import ray
-        from ray import cloudpickle
         from ray.data import ActorPoolStrategy, from_items
 
         packed = ray.put(cloudpickle.dumps(job))
@@ -124,6 +124,7 @@ def _cluster(blocks: int) -> Generator[None]:
     """Be connected to a cluster inside the block, and let Ray speak of nothing but mistakes."""
     import ray
     from ray.data import DataContext
+    from ray.exceptions import RayError
 
     with _quiet():
         started = not ray.is_initialized()
@@ -136,7 +137,7 @@ def _cluster(blocks: int) -> Generator[None]:
                 yield
             except RegraftError:
                 raise
-            except ray.exceptions.RayError as error:
+            except RayError as error:
                 reason = " ".join(str(error).split())[:300]
                 raise WorkError(f"the Ray cluster failed: {reason}; see Ray's logs") from error
             finally:

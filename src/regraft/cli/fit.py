@@ -23,7 +23,7 @@ regraft fit --plan flowers-run/plan.toml --out again
 
 _CHOICES = ("auto", "yes", "no")
 # Options that are fields of the plan.
-_FIELDS = ("architecture", "preprocessing", "input_size", "cut_point", "views", "refit", "baselines", "seed")
+_FIELDS = ("architecture", "preprocessing", "input_size", "cut_point", "views", "augment", "refit", "baselines", "seed")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +57,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cut-point", metavar="NAME", help="put the head here; else where it does best")
     parser.add_argument("--fine-tune", choices=_CHOICES, help="let upper reused layers learn; auto: if that is better")
     parser.add_argument("--views", metavar="K", type=_positive, help="how many views of each picture to learn from")
+    parser.add_argument(
+        "--augment",
+        metavar="KINDS",
+        type=_changes,
+        help="what views may differ by: some of flip,crop,colour, or none; leave out flip where left and right mean "
+        "something, as in digits, letters and signs",
+    )
     parser.add_argument(
         "--refit",
         choices=_CHOICES,
@@ -118,6 +125,13 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     if not plan.data:
         raise RequestError("expected labelled pictures: say DATA, a folder with one sub-folder per class")
     return plan
+
+
+def _changes(text: str) -> tuple[plans.Change, ...]:
+    try:
+        return plans.changes(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -1,9 +1,11 @@
 """The plan: the one document that says what a transfer does. The command line writes it, training obeys it."""
 
+import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast, get_args
 
 from regraft.core import plain, storage
 from regraft.core.errors import RequestError
@@ -12,6 +14,12 @@ from regraft.core.input_spec import InputSpec
 FORMAT = 1
 
 AUTO = "auto"
+
+# What views of a picture may differ from it by.
+Change = Literal["flip", "crop", "colour"]
+CHANGES: tuple[Change, ...] = get_args(Change)
+# Each view is a pass of the trunk; nobody can want so many.
+MOST_VIEWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,10 @@ class FineTuneSpec:
         batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves;
             `adapt`: they learn and follow the data like any layer.
         label_smoothing: as in Keras.
+        feature_brightness: activations are multiplied by a random factor for each example and epoch while training,
+            from 1 - this to 1 + this.
+        feature_noise: normal noise is added to activations, drawn anew in each epoch of training; its standard
+            deviation is this part of the channel's own over the training examples.
         average: where on the straight line from the head alone (0) to the end of training (1) the weights are taken,
             WiSE-FT (Wortsman et al. 2022).
     """
@@ -84,10 +96,21 @@ class FineTuneSpec:
     weight_decay: float = 0.0
     batch_norm: Literal["frozen", "adapt"] = "frozen"
     label_smoothing: float = 0.0
+    feature_brightness: float = 0.0
+    feature_noise: float = 0.0
     average: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse an average that would be the head alone, or beyond what was learnt."""
+        """Refuse an average that would be the head alone, or beyond what was learnt, and impossible augmentation."""
+        if not 0 <= self.feature_brightness < 1:
+            raise RequestError(
+                f"expected the plan's fine_tune.feature_brightness from 0 (off) to below 1, found "
+                f"{self.feature_brightness}"
+            )
+        if not 0 <= self.feature_noise < math.inf:
+            raise RequestError(
+                f"expected the plan's fine_tune.feature_noise as 0 (off) or above, found {self.feature_noise}"
+            )
         if not 0 < self.average <= 1:
             raise RequestError(
                 f"expected the plan's fine_tune.average above 0 (the head alone) and up to 1, found {self.average}"
@@ -130,7 +153,10 @@ class Plan:
         cut_point: the head stands on this tensor; `auto`: chosen by probing.
         head: the new top.
         fine_tune: the phase after it.
-        views: true views per training example (1: the picture itself only; 2: and mirrored; more: crops).
+        views: true views per training example, one drawn per epoch (1: the picture itself only; 2: and mirrored; 3: and
+            a crop; more: crops in changed colours).
+        augment: what views may differ from the picture by; views of a kind that is not named are left out, and the
+            others move up. Leave out `flip` where left and right mean something, as in digits, letters and signs.
         split: how examples without a split are divided.
         refit: whether the model learns from the validation examples too, once all is chosen by them; `auto`: where
             training examples are few. The validation figures are those from before.
@@ -150,6 +176,7 @@ class Plan:
     preprocessing: str | None = None
     cut_point: str = AUTO
     views: int | None = None
+    augment: tuple[Change, ...] = CHANGES
     refit: Literal["auto", "yes", "no"] = AUTO
     baselines: Literal["auto", "yes", "no"] = AUTO
     strict: bool = False
@@ -160,10 +187,45 @@ class Plan:
     fine_tune: FineTuneSpec = field(default_factory=FineTuneSpec)
     split: SplitSpec = field(default_factory=SplitSpec)
 
+    def __post_init__(self) -> None:
+        """Refuse kinds of change that there are not, and more views than these can make."""
+        object.__setattr__(self, "augment", changes(self.augment))
+        if self.views is None or 1 <= self.views <= most_views(self.augment):
+            return
+        kinds = "without augmentation" if not self.augment else f"by {', '.join(self.augment)} alone"
+        means = f" {kinds}; give fewer, or let augment name crop or colour" if most_views(self.augment) <= 2 else ""
+        raise RequestError(f"expected views from 1 to {most_views(self.augment)}{means}, found {self.views}")
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The cut points that the head of a resolved plan reads, from the lowest upwards."""
         return (*(self.head.taps or ()), self.cut_point)
+
+
+def changes(given: str | Sequence[str]) -> tuple[Change, ...]:
+    """Kinds of change as a plan has them, in their own order.
+
+    >>> changes("crop,flip"), changes("none"), changes(["colour"])
+    (('flip', 'crop'), (), ('colour',))
+
+    Args:
+        given: a sequence of them, or a text with commas between them; `none` for the empty sequence.
+
+    Raises:
+        RequestError: one of them is not known.
+    """
+    words = [word.strip() for word in given.split(",")] if isinstance(given, str) else list(given)
+    if words == ["none"]:
+        return ()
+    for word in cast(list[Any], words):
+        if word not in CHANGES:
+            raise RequestError(f"unknown augmentation {word!r}: expected some of {', '.join(CHANGES)}, or none")
+    return tuple(change for change in CHANGES if change in words)
+
+
+def most_views(augment: Sequence[Change]) -> int:
+    """How many different views these kinds of change can make."""
+    return MOST_VIEWS if {"crop", "colour"} & set(augment) else 1 + ("flip" in augment)
 
 
 def to_toml(plan: Plan) -> str:

@@ -119,9 +119,13 @@ class Ids(Sequence[str]):
         Args:
             numbers: integers (n,).
         """
-        rest = np.ascontiguousarray(self.digests[:, 8:]).view(">u8")[:, 0].astype(np.uint64)
-        order = np.lexsort((numbers, rest, self.keys()))
-        del rest
+        keys = self.keys()
+        order = np.argsort(keys, kind="stable")
+        # Beyond that the same ids are to be told apart, and ids whose first halves are the same by chance.
+        if len(unclear := _beside_equals(keys, order)):
+            rows = order[unclear]
+            order[unclear] = rows[np.lexsort((numbers[rows], self._rest(rows), keys[rows]))]
+        del keys
         for start in range(0, len(order), _BLOCK):
             rows = order[start : start + _BLOCK]
             yield from zip(self.take(rows), numbers[rows].tolist(), strict=True)
@@ -134,13 +138,13 @@ class Ids(Sequence[str]):
         (array([2, 4, 3]), array([0, 0, 1]))
         """
         keys = self.keys()
-        ordered = np.sort(keys)
-        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        del ordered
+        keys.sort()
+        twice = np.unique(keys[1:][keys[1:] == keys[:-1]])
         if not len(twice):
             return np.empty(0, np.int64), np.empty(0, np.int64)
+        keys = self.keys()
         some = among(keys, twice)
-        rest = np.ascontiguousarray(self.digests[some, 8:]).view(">u8")[:, 0]
+        rest = self._rest(some)
         # Stable: of equal ones the first comes first.
         order = np.lexsort((rest, keys[some]))
         some, keys, rest = some[order], keys[some][order], rest[order]
@@ -150,6 +154,20 @@ class Ids(Sequence[str]):
         index, first = some[~begins], first[~begins]
         order = np.lexsort((index, first))
         return index[order], first[order]
+
+    def _rest(self, rows: Array) -> Array:
+        """The last eight bytes of some, as numbers."""
+        return np.ascontiguousarray(self.digests[rows, 8:]).view(">u8")[:, 0]
+
+
+def _beside_equals(keys: Array, order: Array) -> Array:
+    """The places in a sorting order at which the key is the same as at the place before or behind."""
+    beside = np.zeros(len(order), bool)
+    for start in range(0, len(order), _COMPARED):
+        block = keys[order[start : start + _COMPARED + 1]]
+        equal = start + np.flatnonzero(block[1:] == block[:-1])
+        beside[equal] = beside[equal + 1] = True
+    return np.flatnonzero(beside)
 
 
 def among(values: Array, wanted: Array) -> Array:

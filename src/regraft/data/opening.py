@@ -89,9 +89,10 @@ def _examples(found: Found, spec: SplitSpec, strict: bool) -> Examples:
 
 
 def _divided(found: Found, spec: SplitSpec) -> Examples:
-    ids, kept, left_out = _usable(found)
+    ids, usable, left_out = _usable(found)
     given, stated, names, read = found.labels, found.stated, found.names, found.read
-    if len(kept) < len(found.names):
+    if not usable.all():
+        kept = rows_of(np.flatnonzero(usable), len(usable))
         given, stated, names, read = given.take(kept), stated[kept], names.take(kept), Chosen(read, kept)
     classes, labels = labels_.indexed(given, found.class_names, found.origin)
     return Examples(
@@ -109,7 +110,7 @@ def _divided(found: Found, spec: SplitSpec) -> Examples:
 
 
 def _usable(found: Found) -> tuple[Ids, Array, list[str]]:
-    """The ids of those that can be used, which these are, and a line for each of the others."""
+    """The ids of those that can be used, which these are, bool (n,), and a line for each of the others."""
     usable = ~found.labels.missing()
     left_out = list(found.left_out)
     made = bytearray()
@@ -123,7 +124,7 @@ def _usable(found: Found) -> tuple[Ids, Array, list[str]]:
             left_out.append(f"'{found.names[index]}' has no label")
     if not made:
         raise DataError(f"no usable example in {found.origin}{doubts.because(left_out)}")
-    return Ids(np.frombuffer(made, np.uint8).reshape(-1, SIZE)), rows_of(np.flatnonzero(usable), len(usable)), left_out
+    return Ids(np.frombuffer(made, np.uint8).reshape(-1, SIZE)), usable, left_out
 
 
 def _identified(found: Found) -> Iterator[bytes | UnreadableExample]:
@@ -141,8 +142,7 @@ def _identified(found: Found) -> Iterator[bytes | UnreadableExample]:
 
 def _only_trained_classes(examples: Examples) -> Examples:
     # Only stated splits can leave a class without training examples; a head cannot learn to answer with it.
-    trained = np.zeros(len(examples.classes), bool)
-    trained[examples.labels[examples.split == "train"]] = True
+    trained = split_.classes_of(examples.labels, examples.split == "train", len(examples.classes))
     untrained = np.flatnonzero(~trained[examples.labels]).tolist()
     if not untrained:
         return examples

@@ -142,12 +142,25 @@ def divide(ids: Ids, labels: Array, stated: Array, spec: SplitSpec) -> Splits:
     return Splits(_with_training(codes, ids, labels, where, movable))
 
 
+def classes_of(labels: Array, chosen: Array, count: int) -> Array:
+    """Which of so many classes some of the chosen examples are of, bool (count,).
+
+    Args:
+        labels: (n,) classes.
+        chosen: bool (n,).
+        count: of classes.
+    """
+    found = np.zeros(count, bool)
+    for start in range(0, len(labels), _BLOCK):
+        found[labels[start : start + _BLOCK][chosen[start : start + _BLOCK]]] = True
+    return found
+
+
 def _with_training(codes: Array, ids: Ids, labels: Array, where: Array, movable: Array) -> Array:
-    trains = np.zeros(labels.max(initial=-1) + 1, bool)
-    trains[labels[codes == _TRAIN]] = True
-    if trains[labels[movable]].all():
-        return codes
+    trains = classes_of(labels, codes == _TRAIN, int(labels.max(initial=-1)) + 1)
     lacking = np.flatnonzero(movable & ~trains[labels])
+    if not len(lacking):
+        return codes
     # Class by class, the highest place first, and of equal ones the first.
     lacking = lacking[np.lexsort((-where[lacking], labels[lacking]))]
     highest = lacking[np.unique(labels[lacking], return_index=True)[1]]

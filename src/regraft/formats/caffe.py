@@ -16,9 +16,10 @@ from regraft.formats.wire import Message
 NAME = "caffe"
 TITLE = "Caffe model (.caffemodel)"
 
+_WITH_OUTPUTS = ("Convolution", "Deconvolution", "InnerProduct", "Embed")
 # What the weights of a layer are, in Caffe's order.
 _ROLES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "Embed"), ("weights", "bias")),
+    **dict.fromkeys(_WITH_OUTPUTS, ("weights", "bias")),
     "BatchNorm": ("mean", "variance", "factor"),
     "Scale": ("scale", "bias"),
     "Bias": ("bias",),
@@ -41,7 +42,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
 
     Raises:
         CorruptFileError: the file is truncated or was altered, or lacks weights of the `.prototxt` of the same name.
-        SourceError: it is of a Caffe before 2014.
+        SourceError: it is of a Caffe before 2014, or the text is that of another network.
     """
     with hdf5.refusing_damage(path):
         whole, view = extents.whole(path), wire.mapped(path)
@@ -54,6 +55,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
             )
         text, stated = _beside(path, set(by_layer))
         _check_whole(path, text, stated, by_layer)
+        _check_sizes(path, text, stated, tensors)
         graph, notes = drawn(stated or trained, by_layer)
     metadata = {
         "path": str(path),
@@ -157,6 +159,17 @@ def _check_whole(path: Path, text: Path | None, stated: Network | None, weights:
         raise CorruptFileError(
             f"'{path}' lacks the weights of layer '{missing[0]}', which '{text.name}' names; get both files again"
         )
+
+
+def _check_sizes(path: Path, text: Path | None, stated: Network | None, tensors: Mapping[str, TensorEntry]) -> None:
+    """Refuse a text that asks for other sizes than the weights have: it is that of another network."""
+    for layer in stated.layers if stated is not None and text is not None else ():
+        wanted, bias = layer.attributes.get("num_output"), tensors.get(f"{layer.name}/bias")
+        if isinstance(wanted, int) and bias is not None and bias.size != wanted and layer.type in _WITH_OUTPUTS:
+            raise SourceError(
+                f"'{text}' asks for {wanted} outputs of layer '{layer.name}', '{path}' holds {bias.size}; expected the "
+                ".prototxt that the network was trained with beside it"
+            )
 
 
 def _by_input(network: Network, name: str) -> bool:

@@ -117,10 +117,10 @@ def _is_hdf5(path: Path, size: int) -> bool:
 
 def _hdf5(path: Path) -> str | None:
     with hdf5.refusing_damage(path), hdf5.source(path).opened() as file:
-        attributes = set(file.attrs)
-        if attributes & {"model_config", "layer_names", "layer_names0"} or "model_weights" in file:
+        attributes, members = set(file.attrs), {member.name for member in file.members()}
+        if attributes & {"model_config", "layer_names", "layer_names0"} or "model_weights" in members:
             return "keras-h5"
-        if "layers" in file or "_layer_checkpoint_dependencies" in file:
+        if members & {"layers", "_layer_checkpoint_dependencies"}:
             return "keras-weights"
         groups, datasets = hdf5.held(file, path)
         if any(name.endswith("vars") for name in (*groups, *datasets)):

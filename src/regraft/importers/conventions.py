@@ -100,7 +100,6 @@ def input_spec(
     model: keras.Model,
     preprocessing: str | None = None,
     size: int | None = None,
-    stated: Convention | None = None,
 ) -> InputSpec:
     """What the model expects at its input; warns where that had to be assumed.
 
@@ -108,21 +107,16 @@ def input_spec(
         model: any model; where its input is not one tensor of known rank, the result has an empty shape.
         preprocessing: the convention that the user asked for, if any.
         size: height and width in pixels, used where the model leaves them open.
-        stated: what the source says beside the model.
 
     Raises:
         RequestError: `preprocessing` is not a convention, or not one for this number of channels.
     """
     family = family_of(model)
-    spec = InputSpec(_shape(model, size or (family.size if family else DEFAULT_SIZE)))
+    spec = _unsaid(model, family, size)
     if preprocessing is not None:
         return spec.with_convention(preprocessing)
     if not spec.is_picture:
         return spec
-    if stated is not None and all(len(part) in (1, spec.channels) for part in (stated.scale, stated.offset)):
-        return replace(
-            spec, scale=stated.scale, offset=stated.offset, order=stated.order, name="stated", origin="stated"
-        )
     if scales_itself(model):
         return spec.with_convention("raw", "stated")
     # The conventions with one mean for each of three channels say nothing about a network for another number.
@@ -133,6 +127,24 @@ def input_spec(
         f"say which with --preprocessing ({', '.join(CONVENTIONS)} or a formula such as 'x/127.5-1')"
     )
     return spec.with_convention("unit", "assumed")
+
+
+def stated(model: keras.Model, said: Convention, size: int | None = None) -> InputSpec | None:
+    """The input convention that a source states beside the model; None where it is not one for this model's input.
+
+    Args:
+        model: what the source was opened as.
+        said: by the source.
+        size: height and width in pixels, used where the model leaves them open.
+    """
+    spec = _unsaid(model, family_of(model), size)
+    if not spec.is_picture or any(len(part) not in (1, spec.channels) for part in (said.scale, said.offset)):
+        return None
+    return replace(spec, scale=said.scale, offset=said.offset, order=said.order, name="stated", origin="stated")
+
+
+def _unsaid(model: keras.Model, family: Family | None, size: int | None) -> InputSpec:
+    return InputSpec(_shape(model, size or (family.size if family else DEFAULT_SIZE)))
 
 
 def family_of(model: keras.Model) -> Family | None:

@@ -1,7 +1,8 @@
 """Files of Keras: whole models of any version since 1, and weights for a stated architecture.
 
 What Keras before 3 saved is built by `keras_legacy`; what Keras 3 saved, by Keras itself, once its configuration was
-looked through. Nothing in a file is run: Keras' safe mode stays on, unless the user trusts the file.
+looked through and its weights were read and written anew. Nothing in a file is run: Keras' safe mode stays on, unless
+the user trusts the file.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from regraft.core.errors import ProofError, SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names
-from regraft.importers import architecture, families, keras_legacy, screening, state_dict, weights_file
+from regraft.importers import architecture, clean_copy, families, keras_legacy, screening, state_dict, weights_file
 from regraft.importers.pretrained import Opened, Request, all_loaded
 
 SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
@@ -67,7 +68,7 @@ def load(request: Request) -> Opened:
     if not request.trust:
         screening.refuse_what_is_not_keras(archive.config, str(path))
         screening.refuse_sizes(archive.config, sum(entry.size for entry in archive.tensors.values()), str(path))
-    model = _load_whole(path, SUFFIX[archive.format], not request.trust)
+    model = _load_whole(path, archive.format, not request.trust)
     return Opened(model, _report(model, archive, path))
 
 
@@ -111,9 +112,9 @@ def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadRepor
     return all_loaded(model)
 
 
-def _load_whole(path: Path, suffix: str, safe: bool) -> keras.Model:
-    with _refusals(path), under_suffix(path, suffix) as named:
-        model = keras.saving.load_model(named, compile=False, safe_mode=safe)
+def _load_whole(path: Path, kind: str, safe: bool) -> keras.Model:
+    with clean_copy.copied(path, kind) as copy, _refusals(path):
+        model = keras.saving.load_model(copy, compile=False, safe_mode=safe)
     return _required(model, path)
 
 

@@ -97,7 +97,7 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     if opened.inputs is not None and preprocessing is None:
         spec = opened.inputs
     else:
-        spec = conventions.input_spec(opened.model, preprocessing, input_size or opened.size, opened.convention)
+        spec = conventions.input_spec(opened.model, preprocessing, input_size or opened.size)
     classes, report = _with_classes(opened, Path(text))
     return Pretrained(opened.model, spec, report, text, classes)
 

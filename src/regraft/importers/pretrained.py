@@ -112,7 +112,6 @@ class Opened:
         size: height and width in pixels that it was published for, where the kind knows it.
         classes: names of its outputs, where the source says them.
         inputs: the input convention, where the source says it and the model's layers do not.
-        convention: how its pictures are prepared, where the source says it.
     """
 
     model: keras.Model
@@ -120,7 +119,6 @@ class Opened:
     size: int | None = None
     classes: tuple[str, ...] | None = None
     inputs: InputSpec | None = None
-    convention: Convention | None = None
 
 
 def require_picture(pretrained: Pretrained) -> None:

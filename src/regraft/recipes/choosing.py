@@ -51,7 +51,10 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
         {name: found.pooled([name], training[some]) for name in found.candidates}, labels[some], classes, seed=plan.seed
     )
     cut_point = best_cut(results) if plan.cut_point == AUTO else plan.cut_point
-    plan, head = with_taps(found, resolved(plan, found, cut_point), training, results[cut_point].error)
+    plan = resolved(plan, found, cut_point)
+    if not pretrained.inputs.is_picture:
+        plan = replace(plan, views=1)
+    plan, head = with_taps(found, plan, training, results[cut_point].error)
     plan = replace(plan, head=replace(plan.head, inverse_penalty=head.inverse_penalty))
     probes = tuple(
         Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()

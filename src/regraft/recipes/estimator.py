@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regraft import data as data_room
-from regraft.core.plan import AUTO, FineTuneSpec, Plan, SplitSpec
+from regraft.core.plan import AUTO, CHANGES, FineTuneSpec, Plan, SplitSpec, changes
 from regraft.data import Examples, Read, read_picture
 from regraft.data.channels import to_channels
 from regraft.importers import Pretrained
@@ -47,6 +47,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
         views: true views per training example while fine-tuning.
+        augment: what views may differ from the picture by: some of `flip`, `crop`, `colour`, or `none`.
         baselines: as in `regraft.fit`; left out here, where scores are compared from outside.
         validation: part of the training examples that choices are made by; where they are few, the model learns from
             that part too once all is chosen. With `fine_tune="no"` nothing is chosen by it, and 0 is as good.
@@ -80,6 +81,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         cut_point: str = AUTO,
         fine_tune: Choice = AUTO,
         views: int | None = None,
+        augment: str | Sequence[str] = CHANGES,
         baselines: Choice = "no",
         validation: float = 0.15,
         random_state: int | np.random.RandomState | None = 0,
@@ -94,6 +96,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.cut_point = cut_point
         self.fine_tune: Choice = fine_tune
         self.views = views
+        self.augment: str | Sequence[str] = augment
         self.baselines: Choice = baselines
         self.validation = validation
         self.random_state = random_state
@@ -188,6 +191,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             input_size=self.input_size,
             cut_point=self.cut_point,
             views=self.views,
+            augment=changes(self.augment),
             baselines=self.baselines,
             strict=self.strict,
             trust=self.trust,

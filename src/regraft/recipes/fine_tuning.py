@@ -11,6 +11,7 @@ import numpy as np
 from regraft.activations.compute import compute
 from regraft.activations.engines import Wanted
 from regraft.activations.store import Rows, Store
+from regraft.activations.views import numbers
 from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say
 from regraft.core.records import Epoch
@@ -242,11 +243,11 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSp
     Those that the refit will draw are among them, so that one pass serves both.
     """
     original = Wanted(plan.fine_tune.from_cut, pooled=False)
-    others = [replace(original, view=view) for view in range(1, plan.views or 1) if pretrained.inputs.is_picture]
+    others = [replace(original, view=number) for number in numbers(plan.augment, plan.views or 1)[1:]]
     rows = found.activations.rows[original]
     if not others:
         return Views([rows], 0, 0, 0)
-    asked = {item.view: _asked(found, plan, spec, item.view) for item in others}
+    asked = {item.view: _asked(found, plan, spec, place) for place, item in enumerate(others, start=1)}
     seen = compute(
         pretrained.model,
         pretrained.inputs,
@@ -259,15 +260,15 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSp
     return Views([rows, *(seen.rows[item] for item in others)], seen.computed, seen.hits, seen.bytes)
 
 
-def _asked(found: Survey, plan: Plan, spec: FineTuneSpec, view: int) -> Array:
-    """The indices of the examples of which the two lessons will draw this view."""
+def _asked(found: Survey, plan: Plan, spec: FineTuneSpec, place: int) -> Array:
+    """The indices of the examples of which the two lessons will draw the view at this place of the plan's list."""
     views = plan.views or 1
     training, everyone = found.examples.indices("train"), labelled(found)
-    asked = training[loop.drawn(plan.seed, spec.epochs or 1, len(training), views)[:, view]]
+    asked = training[loop.drawn(plan.seed, spec.epochs or 1, len(training), views)[:, place]]
     if plan.refit != "yes":
         return asked
     epochs = lesson_for_all(spec).epochs or 1
-    return np.union1d(asked, everyone[loop.drawn(_refit_seed(plan), epochs, len(everyone), views)[:, view]])
+    return np.union1d(asked, everyone[loop.drawn(_refit_seed(plan), epochs, len(everyone), views)[:, place]])
 
 
 def _refit_seed(plan: Plan) -> int:

@@ -1,6 +1,7 @@
 """`fit`, `resume`, and what one does with a finished run."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,7 @@ def fit(
     cut_point: str = plans.AUTO,
     fine_tune: Choice = "auto",
     views: int | None = None,
+    augment: str | Sequence[str] = plans.CHANGES,
     refit: Choice = "auto",
     baselines: Choice = "auto",
     strict: bool = False,
@@ -79,6 +81,8 @@ def fit(
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn; `auto` keeps the result only if it is better on validation.
         views: true views per training example while fine-tuning; by default from how many examples there are.
+        augment: what views may differ from the picture by: some of `flip`, `crop`, `colour`, or `none`. Leave out
+            `flip` where left and right mean something, as in digits, letters and signs.
         refit: whether the model learns from the validation examples too, once they have chosen all there was to choose;
             `auto`: where training examples are few.
         baselines: `auto` leaves out the network from scratch where that takes long.
@@ -107,6 +111,7 @@ def fit(
         input_size=input_size,
         cut_point=cut_point,
         views=views,
+        augment=plans.changes(augment),
         refit=refit,
         baselines=baselines,
         strict=strict,

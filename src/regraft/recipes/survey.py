@@ -12,7 +12,7 @@ from regraft.activations.compute import Activations, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core.errors import DataError, SourceError
-from regraft.core.plan import AUTO, Plan
+from regraft.core.plan import AUTO, Plan, most_views
 from regraft.core.progress import warn
 from regraft.core.records import CutPoint
 from regraft.core.storage import free_bytes
@@ -95,7 +95,7 @@ def views_for(plan: Plan, training: int) -> int:
     """How many views of each training example where the plan leaves it open: fewer of many examples."""
     if plan.views is not None:
         return plan.views
-    return 3 if training <= 2_000 else 2 if training <= 20_000 else 1
+    return min(3 if training <= 2_000 else 2 if training <= 20_000 else 1, most_views(plan.augment))
 
 
 def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:

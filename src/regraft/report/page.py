@@ -63,6 +63,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
         headline=reading.OUTCOMES[reading.outcome(record)],
         accuracy=reading.accuracy(record),
         better=reading.better_baseline(record),
+        learnt_from=reading.learnt_from(record),
         pairs=reading.confused_pairs(record, _FEW_PAIRS if len(record.classes) <= MOST_CLASSES else _MANY_PAIRS),
         class_rows=reading.class_rows(record),
         most_classes=MOST_CLASSES,

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from regraft.activations.views import in_words
 from regraft.core.records import Baseline, CalibrationBin, Metric, RunRecord
 
 Outcome = Literal["helped", "hurt", "unclear", "unmeasured"]
@@ -88,6 +89,24 @@ def trained_layers(record: RunRecord) -> tuple[str, ...]:
     if record.trained_from in record.reused_layers:
         return record.reused_layers[record.reused_layers.index(record.trained_from) + 1 :]
     return tuple(drift.layer for drift in record.drift if not drift.frozen)
+
+
+def learnt_from(record: RunRecord) -> str:
+    """What fine-tuning was given in place of the examples themselves, in words; empty where nothing was fine-tuned."""
+    if all(row.phase == "head" for row in record.history):
+        return ""
+    plan, spec = record.plan, record.plan.fine_tune
+    views = plan.views or 1
+    said = "Fine-tuning learnt from each example as it is"
+    if views > 1:
+        said = f"Fine-tuning drew one of {views} views of each picture per epoch ({in_words(plan.augment, views)})"
+    disturbed: list[str] = []
+    if spec.feature_brightness:
+        low, high = 1 - spec.feature_brightness, 1 + spec.feature_brightness
+        disturbed.append(f"multiplied by {low:.4g} to {high:.4g}")
+    if spec.feature_noise:
+        disturbed.append(f"given noise of {spec.feature_noise:.4g} of each channel's standard deviation")
+    return said + (f"; activations were {' and '.join(disturbed)}, anew in each epoch." if disturbed else ".")
 
 
 def parts(record: RunRecord) -> tuple[Part, ...]:

@@ -4,7 +4,7 @@ import json
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from regraft.core.records import Epoch
 from regraft.graph import names
 from regraft.graph.digest import of_variables
 from regraft.surgery.copy import copy_model
+from regraft.training.disturbance import Change, disturbance
 from regraft.training.optimizers import Group, groups
 from regraft.training.step import Stepper, stepper
 
@@ -83,7 +84,7 @@ def train(
         spec: the rates, optimizer, schedule, epochs and batch size.
         training: what it learns from.
         validation: what chooses the epoch; may be empty.
-        seed: of the order of examples, the choice of views, dropout.
+        seed: of the order of examples, the choice of views, what activations are disturbed by, dropout.
         phase: for the history.
         checkpoint: a file that is written after every epoch, and continued from where it exists.
         stop_after: stop once this many epochs are done in all; for interrupting on purpose.
@@ -106,9 +107,11 @@ def train(
     if not state.history:
         state.add(_evaluate(machine, validation, phase, 0, None, 0.0, 0.0))
     epochs = range(len(state.history), min(last, stop_after or last) + 1)
+    disturbing = disturbance(spec, lambda: _originals(training))
     for epoch in track(epochs, phase, total=len(epochs)):
         started = time.perf_counter()
-        loss = _epoch(machine, training, spec, *lesson(seed, epoch, len(training), training.views))
+        taken = lesson(seed, epoch, len(training), training.views)
+        loss = _epoch(machine, training, spec, *taken, disturbing.in_epoch(seed, epoch))
         machine.synchronise()
         if not np.isfinite(loss):
             raise WorkError(
@@ -132,7 +135,10 @@ def lesson(seed: int, epoch: int, examples: int, views: int) -> tuple[Array, Arr
 
 
 def drawn(seed: int, epochs: int, examples: int, views: int) -> Array:
-    """Which views of which examples `train` will ask for with this seed: bool (examples, views)."""
+    """Which views of which examples `train` will ask for with this seed: bool (examples, views).
+
+    Where noise is added, it asks once for view 0 of all examples besides, to know how much.
+    """
     asked = np.zeros((examples, views), bool)
     for epoch in range(1, epochs + 1):
         asked[np.arange(examples), lesson(seed, epoch, examples, views)[1]] = True
@@ -161,12 +167,12 @@ def judge(model: keras.Model, validation: Feed, phase: str) -> Epoch:
     return replace(row, seconds=time.perf_counter() - started)
 
 
-def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, order: Array, chosen: Array) -> float:
+def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, order: Array, chosen: Array, disturbed: Change) -> float:
     classes = machine.classes
     total = 0.0
     for start in range(0, len(order), spec.batch_size):
         batch = order[start : start + spec.batch_size]
-        x = _fetch_views(feed, batch, chosen[batch])
+        x = disturbed(_fetch_views(feed, batch, chosen[batch]))
         targets = np.eye(classes, dtype=np.float32)[feed.labels[batch]]
         targets = targets * (1 - spec.label_smoothing) + spec.label_smoothing / classes
         total += machine.step(x, targets.astype(np.float32)) * len(batch)
@@ -185,11 +191,14 @@ def _fetch_views(feed: Feed, batch: Array, chosen: Array) -> Array:
     return x
 
 
+def _originals(feed: Feed) -> Iterator[Array]:
+    """The examples as they are (view 0), in order, in batches."""
+    for start in range(0, len(feed), _PREDICTION_BATCH):
+        yield feed.fetch(np.arange(start, min(start + _PREDICTION_BATCH, len(feed))), 0)
+
+
 def _probabilities(machine: Stepper, feed: Feed) -> Array:
-    logits = [
-        machine.logits(feed.fetch(np.arange(start, min(start + _PREDICTION_BATCH, len(feed))), 0))
-        for start in range(0, len(feed), _PREDICTION_BATCH)
-    ]
+    logits = [machine.logits(rows) for rows in _originals(feed)]
     return softmax(np.concatenate(logits).astype(np.float64), axis=1)
 
 

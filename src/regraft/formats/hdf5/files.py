@@ -14,6 +14,7 @@ from regraft.formats.hdf5 import datasets, groups, headers, superblock
 from regraft.formats.hdf5.attributes import Attributes
 from regraft.formats.hdf5.content import Content
 from regraft.formats.hdf5.datasets import Values
+from regraft.formats.hdf5.groups import Link
 from regraft.formats.hdf5.headers import Message
 
 # Networks inside of networks have some dozens.
@@ -93,8 +94,9 @@ class Group:
     held: list[Message]
     address: int
 
-    def __contains__(self, name: str) -> bool:
-        return any(link.name == name for link in groups.links(self.content, self.held, self.name))
+    def members(self) -> list[Link]:
+        """What it holds, by name; links to elsewhere too."""
+        return groups.links(self.content, self.held, self.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +165,7 @@ def held(root: Group, path: Path) -> tuple[dict[str, Group], dict[str, Dataset]]
 def _members(group: Group, prefix: str, path: Path) -> list[tuple[str, int]]:
     """The members of a group, the last first."""
     members: list[tuple[str, int]] = []
-    for link in groups.links(group.content, group.held, group.name):
+    for link in group.members():
         if link.address is None:
             raise SourceError(
                 f"'{prefix}{link.name}' of '{path}' is a link to {link.elsewhere}; "

@@ -66,12 +66,12 @@ def opened(path: Path, file: BinaryIO, size: int) -> tuple[Content, int]:
     # Of old files it says where free space is noted, of new ones where more about the file is.
     extension = rest.address()
     end = rest.required() - stated
+    if version < 2 and rest.address() is not None:
+        raise content.unread("a driver, which spreads it over several files,")
     if not 0 <= end <= content.size:
         raise ValueError(f"it should have {end} bytes, and has {content.size}")
     content.size = end
     if version < 2:
-        if rest.address() is not None:
-            raise content.unread("a driver, which spreads it over several files,")
         rest.length()
         return content, rest.required()
     root = rest.required()

@@ -9,6 +9,7 @@ from regraft import formats
 from regraft.core.errors import SourceError
 from regraft.core.records import LoadReport
 from regraft.core.tensors import TensorArchive, flat
+from regraft.importers import conventions
 from regraft.importers.graphs import build, caffe, onnx, report, selecting, tensorflow, tflite
 from regraft.importers.graphs.build import Built
 from regraft.importers.graphs.neutral import Graph
@@ -101,4 +102,6 @@ def handles(request: Request) -> bool:
 def load(request: Request) -> Opened:
     """Open the file as a model."""
     converted = convert(Path(request.text), request.input_size, request.ends)
-    return Opened(converted.built.model, converted.report, convention=converted.convention)
+    model, stated = converted.built.model, converted.convention
+    inputs = conventions.stated(model, stated, request.input_size) if stated else None
+    return Opened(model, converted.report, inputs=inputs)
