@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import fit, frame, guide, pictures, start, transfer
+from benchmarks import fit, frame, guide, pictures, reading, start, transfer
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 
-BENCHMARKS: dict[str, ModuleType] = {"start": start, "transfer": transfer, "guide": guide, "fit": fit}
+BENCHMARKS: dict[str, ModuleType] = {
+    "start": start,
+    "transfer": transfer,
+    "guide": guide,
+    "fit": fit,
+    "reading": reading,
+}
 
-# The other two are the sides of `transfer`, each alone.
+# Of the others two are the sides of `transfer`, each alone; `reading` needs no networks and is asked for by name.
 _BY_DEFAULT = ("start", "transfer")
 
 

@@ -1,5 +1,6 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -12,9 +13,9 @@ from regraft.activations import engine
 from regraft.activations.engine import BATCH, Wanted
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
+from regraft.activations.usage import Usage
 from regraft.activations.writing import Writing
-from regraft.core import digest, plain, storage
-from regraft.core.errors import StorageError
+from regraft.core import digest, plain
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track
 from regraft.data import Examples
@@ -23,7 +24,7 @@ from regraft.graph.cut_points import cut_points
 
 Array = np.ndarray[Any, Any]
 
-_FORMAT = 1
+_FORMAT = 2
 # Rows waiting to be written, of all cut points together: memory stays flat as data grows.
 _WAITING_BYTES = 128_000_000
 # Few files of each key, and yet writing begins long before the pass ends.
@@ -81,41 +82,78 @@ def compute(
         description: for the progress bar.
 
     Raises:
-        StorageError: the disk has no room for what would be written; nothing was computed then.
+        StorageError: the disk or the cache has no room for what would be written; nothing was computed then.
     """
     asked = _by_view(indices, wanted)
     keys = _keys(model, inputs, examples, wanted)
-    known = {item: store.open(key["key"]) for item, key in keys.items()}
     unique = {view: {examples.ids[index]: index for index in chosen} for view, chosen in asked.items()}
-    missing = {
-        view: _missing([item for item in wanted if item.view == view], known, names) for view, names in unique.items()
-    }
+    known, missing = _look(store, keys, unique)
     unreadable: list[tuple[int, str]] = []
-    if any(group.examples for group in missing.values()):
-        sizes = _sizes(model, missing.values())
-        _require_room(store, sum(sizes.values()))
-        runs = _compiled(model, inputs, examples.full_intensity, missing)
-        total = sum(-(-len(group.examples) // BATCH) for group in missing.values())
-        with Writing(store) as writing:
-            limit = _WAITING_BYTES // len(sizes)
-            collected = {
-                item: writing.key(keys[item], known[item], min(limit, max(_SMALLEST_FILE, size // _FILES)))
-                for item, size in sizes.items()
-            }
-            loaded = batches(examples, _views_of_each(missing), inputs, unreadable)
-            for view, names, raw in track(loaded, description, total=total):
-                for item, rows in zip(missing[view].items, runs[view](raw), strict=True):
-                    collected[item].add(names, rows)
+    started = time.perf_counter()
+    if _some(missing):
+        lacking = {keys[item]["key"]: len(group.examples) for group in missing.values() for item in group.items}
+        with store.computing(lacking) as waited:
+            if waited:
+                known, missing = _look(store, keys, unique)
+            if _some(missing):
+                _run(model, inputs, examples, store, keys, known, missing, unreadable, description)
     bad = {examples.ids[index]: reason for index, reason in unreadable}
     everyone = dict.fromkeys(index for chosen in asked.values() for index in chosen)
     lacking = sum(len(group.items) * len(group.examples) for group in missing.values())
+    seconds = (time.perf_counter() - started) / max(1, lacking)
+    for item, key in keys.items():
+        group = missing[item.view]
+        count = len(group.examples) if item in group.items else 0
+        used = Usage(count, seconds * count, len(unique[item.view]) - count, (examples.origin,))
+        store.note(key["key"], used)
     return Activations(
         known,
         unreadable=tuple((index, bad[examples.ids[index]]) for index in everyone if examples.ids[index] in bad),
         hits=sum(len(unique[item.view]) for item in wanted) - lacking,
         computed=sum(len(group.items) * len(group.examples.keys() - bad.keys()) for group in missing.values()),
-        bytes=sum(_bytes(known[item]) * len(unique[item.view]) for item in wanted),
+        bytes=sum(known[item].row_bytes * len(unique[item.view]) for item in wanted),
     )
+
+
+def _look(
+    store: Store, keys: Mapping[Wanted, Mapping[str, Any]], unique: Mapping[int, Mapping[str, int]]
+) -> tuple[dict[Wanted, Rows], dict[int, _Missing]]:
+    """What is known, and by view what is missing."""
+    known = {item: store.open(key["key"]) for item, key in keys.items()}
+    missing = {view: _missing([item for item in keys if item.view == view], known, unique[view]) for view in unique}
+    return known, missing
+
+
+def _some(missing: Mapping[int, _Missing]) -> bool:
+    return any(group.examples for group in missing.values())
+
+
+def _run(
+    model: keras.Model,
+    inputs: InputSpec,
+    examples: Examples,
+    store: Store,
+    keys: Mapping[Wanted, Mapping[str, Any]],
+    known: Mapping[Wanted, Rows],
+    missing: Mapping[int, _Missing],
+    unreadable: list[tuple[int, str]],
+    description: str,
+) -> None:
+    """One pass: `known` has what was missing then, but for the `unreadable`."""
+    sizes = _sizes(model, missing.values())
+    store.require_room(sum(sizes.values()))
+    runs = _compiled(model, inputs, examples.full_intensity, missing)
+    total = sum(-(-len(group.examples) // BATCH) for group in missing.values())
+    with Writing(store) as writing:
+        limit = _WAITING_BYTES // len(sizes)
+        collected = {
+            item: writing.key(keys[item], known[item], min(limit, max(_SMALLEST_FILE, size // _FILES)))
+            for item, size in sizes.items()
+        }
+        loaded = batches(examples, _views_of_each(missing), inputs, unreadable)
+        for view, names, raw in track(loaded, description, total=total):
+            for item, rows in zip(missing[view].items, runs[view](raw), strict=True):
+                collected[item].add(names, rows)
 
 
 def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted]) -> dict[int, list[int]]:
@@ -136,8 +174,12 @@ def _views_of_each(missing: Mapping[int, _Missing]) -> dict[int, list[int]]:
 
 
 def _missing(wanted: list[Wanted], known: Mapping[Wanted, Rows], unique: Mapping[str, int]) -> _Missing:
-    lacking = {name: index for name, index in unique.items() if any(name not in known[item].places for item in wanted)}
-    return _Missing([item for item in wanted if any(name not in known[item].places for name in lacking)], lacking)
+    names = list(unique)
+    held = {item: known[item].holds(names) for item in wanted}
+    lacking = np.flatnonzero(~np.logical_and.reduce([*held.values()])).tolist()
+    return _Missing(
+        [item for item in wanted if not held[item].all()], {names[place]: unique[names[place]] for place in lacking}
+    )
 
 
 def _compiled(
@@ -190,16 +232,3 @@ def _keys(
 def _row_bytes(shape: tuple[int | None, ...], item: Wanted) -> int:
     sizes = shape[-1:] if item.pooled else shape
     return 4 * prod(size or 1 for size in sizes)
-
-
-def _bytes(rows: Rows) -> int:
-    return rows.files[0][0].nbytes if rows.files else 0
-
-
-def _require_room(store: Store, needed: int) -> None:
-    free = storage.free_bytes(store.folder)
-    if needed > 0.95 * free:
-        raise StorageError(
-            f"the activations need {needed / 1e6:.0f} MB, '{store.folder}' has {free / 1e6:.0f} MB free; "
-            "free some space, name another folder with REGRAFT_CACHE, or use smaller pictures with --input-size"
-        )

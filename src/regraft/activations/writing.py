@@ -46,9 +46,9 @@ class Writing:
         self._last = self._pool.submit(self._append, collected, names, parts)
 
     def _append(self, collected: "_Collected", names: list[str], parts: list[Array]) -> None:
-        rows = np.concatenate(parts)
         about = collected.about
-        collected.known.add(names, self._store.append(about["key"], about, names, rows))
+        rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        collected.known.add(self._store.append(about["key"], about, names, rows))
 
     def _wait(self) -> None:
         last, self._last = self._last, None
