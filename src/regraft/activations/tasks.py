@@ -61,9 +61,9 @@ class Block:
     parts: tuple[tuple[int, Array], ...]
 
 
-def first_of_each(ids: Ids, indices: Iterable[int]) -> Array:
+def first_of_each(ids: Ids, indices: Array) -> Array:
     """The indices, ascending, without those whose content another one has: int64."""
-    chosen = np.unique(np.fromiter(indices, np.int64) if not isinstance(indices, np.ndarray) else indices)
+    chosen = np.unique(indices)
     digests = np.ascontiguousarray(ids.digests[chosen]).view("V16").reshape(-1)
     _, first = np.unique(digests, return_index=True)
     return chosen[np.sort(first)].astype(np.int64)

@@ -86,9 +86,7 @@ class Worker:
         """
         work = self._work
         with Writing(self._store) as writing:
-            collected = {
-                item: writing.key(about, known[item], work.limits[item]) for item, about in work.about.items()
-            }
+            collected = {item: writing.key(about, known[item], work.limits[item]) for item, about in work.about.items()}
             for given in self._given(blocks, unreadable):
                 if given is None:
                     writing.flush()
