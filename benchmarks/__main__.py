@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import activations, drawing, examples, fit, frame, guide, pictures, start, transfer, views
+from benchmarks import activations, drawing, examples, fit, frame, guide, pictures, reading, start, transfer, views
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
     "examples": examples,
     "activations": activations,
+    "reading": reading,
     "transfer": transfer,
     "guide": guide,
     "fit": fit,
     "views": views,
 }
 
-# `guide` and `fit` are the sides of `transfer`, each alone; `views` takes half an hour and has no bar.
+# `guide` and `fit` are the sides of `transfer`, `reading` is a part of `activations`; `views` takes half an hour and has
+# no bar.
 _BY_DEFAULT = ("start", "examples", "activations", "transfer")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks import frame, pictures
+from benchmarks import frame, pictures, reading
 from benchmarks.frame import Bar, FailedError, Result, Settings, Table, UnavailableError, seconds, times
 
 NAME = "activations"
@@ -36,7 +36,8 @@ def run(settings: Settings) -> Iterator[Result]:
     yield (result := _and(result, head_stage(*_pairs(("through", "cached"), rounds))))
     yield (result := _and(result, probing([fresh("probing") for _ in range(rounds)])))
     yield (result := _and(result, engines([fresh("engine") for _ in range(rounds)])))
-    yield (result := _and(result, reading(fresh("reading"))))
+    *_, read = reading.run(settings)
+    yield (result := _and(result, _named("reading", read)))
     yield (result := _and(result, writing(fresh("writing"))))
     sizes = [size // 100 for size in _SIZES] if settings.reduced else _SIZES
     yield (result := _and(result, scale([fresh("scale", size) for size in sizes])))
@@ -154,31 +155,6 @@ def engines(found: Sequence[Found]) -> Result:
     return _part(table, bars, {"engine": found})
 
 
-def reading(found: Found) -> Result:
-    """Rows per second in shuffled batches, beside a plain memory-mapped copy of the same bytes."""
-    parts = {
-        size: [ours / plain for ours, plain in zip(rates["store"], rates["mapped"], strict=True)]
-        for size, rates in found.items()
-    }
-    rows = [
-        (
-            size,
-            f"{statistics.median(rates['store']):,.0f}",
-            f"{statistics.median(rates['mapped']):,.0f}",
-            f"{statistics.median(parts[size]):.2f}",
-        )
-        for size, rates in found.items()
-    ]
-    table = Table(
-        "Rows per second in shuffled batches of 32", ("row", "store", "memory-mapped copy", "ratio"), tuple(rows)
-    )
-    slowest = min(statistics.median(values) for values in parts.values())
-    bar = Bar(
-        "shuffled reading reaches 0.8 of a memory-mapped copy", f"{slowest:.2f} (the slowest row)", slowest >= 0.8
-    )
-    return _part(table, (bar,), {"reading": [found]})
-
-
 def writing(found: Found) -> Result:
     """What writing adds to computing."""
     written, dropped = found["seconds"]["written"], found["seconds"]["dropped"]
@@ -247,6 +223,11 @@ def _pairs(names: Sequence[str], rounds: int) -> list[list[Found]]:
 def _part(table: Table, bars: Sequence[Bar], found: Mapping[str, Sequence[Found]]) -> Result:
     plain = tuple({"measurement": name, **item} for name, items in found.items() for item in items)
     return Result(NAME, "", (table,), plain, tuple(bars))
+
+
+def _named(name: str, result: Result) -> Result:
+    """A result of another benchmark as a part of this one."""
+    return replace(result, measurements=tuple({"measurement": name, **item} for item in result.measurements))
 
 
 def _and(result: Result, part: Result) -> Result:

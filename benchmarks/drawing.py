@@ -76,10 +76,12 @@ def _engine(axes: Any, found: Mapping[str, list[Found]]) -> None:
 
 
 def _reading(axes: Any, found: Mapping[str, list[Found]]) -> None:
-    rates = {name: values for name, values in found["reading"][0].items() if name != "measurement"}
     parts = {
-        f"rows of {name}": statistics.median(a / b for a, b in zip(both["store"], both["mapped"], strict=True))
-        for name, both in rates.items()
+        f"{item['bytes']:,} bytes, {item['rows']}": statistics.median(
+            plain / ours for plain, ours in zip(item["map"], item["store"], strict=True)
+        )
+        for item in found["reading"]
+        if item["batch"] == min(other["batch"] for other in found["reading"])
     }
     _bars(axes, parts, [_OURS] * len(parts), "{:.2f}")
     axes.axvline(1, color=_OTHER, linewidth=1)

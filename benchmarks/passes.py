@@ -108,40 +108,6 @@ def engine() -> Found:
     return {"rates": {name: [len(raw) / value for value in values] for name, values in seconds.items()}}
 
 
-def reading() -> Found:
-    """Rows per second in shuffled batches: the store, and a plain memory-mapped copy of the same bytes."""
-    from regraft.activations.store import Store
-
-    found: Found = {}
-    for width, rows in ((64, 200_000), (1024, 50_000), (25_600, 4_000)):
-        with _folder() as folder:
-            values = np.random.default_rng(0).random((rows, width), np.float32)
-            ids = _ids(rows)
-            store = Store(folder)
-            for start in range(0, rows, rows // 8):
-                store.append("key", {"key": "key", "dtype": "float32"}, ids[start : start + rows // 8],
-                             values[start : start + rows // 8])  # fmt: skip
-            np.save(folder / "plain.npy", values)
-            plain = np.load(folder / "plain.npy", mmap_mode="r")
-            kept = store.open("key")
-            order = np.random.default_rng(1).permutation(rows)
-            batches = [order[start : start + _BATCH] for start in range(0, rows - _BATCH, _BATCH)]
-
-            def ours(kept: Any = kept, batches: Any = batches, ids: Any = ids) -> None:
-                for batch in batches:
-                    kept.gather([ids[index] for index in batch])
-
-            def mapped(plain: Any = plain, batches: Any = batches) -> None:
-                for batch in batches:
-                    plain[batch]
-
-            seconds = _in_turn({"store": ours, "mapped": mapped}, 5)
-            found[f"{4 * width} bytes"] = {
-                name: [len(batches) * _BATCH / value for value in taken] for name, taken in seconds.items()
-            }
-    return found
-
-
 def writing() -> Found:
     """Seconds of a pass whose rows are written, and of one whose rows are dropped."""
     from regraft.activations.store import Store
@@ -200,7 +166,7 @@ def ten_more(examples: int) -> Found:
 
 
 MEASUREMENTS: dict[str, Callable[..., Found]] = {
-    measure.__name__: measure for measure in (through, cached, probing, engine, reading, writing, scale, ten_more)
+    measure.__name__: measure for measure in (through, cached, probing, engine, writing, scale, ten_more)
 }
 
 
@@ -288,12 +254,6 @@ def _opened(path: Path) -> tuple[Any, Any]:
     model = keras.Model(inputs, keras.layers.Dense(2, name="top")(hidden))
     x = np.load(path, mmap_mode="r")
     return regraft.open(model), data.open(x, labels=np.arange(len(x)) % 2)
-
-
-def _ids(count: int) -> list[str]:
-    from regraft.core import digest
-
-    return [digest.of_strings([str(index)]) for index in range(count)]
 
 
 def _in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

@@ -13,7 +13,8 @@ Made from the `--help` of every command by `make docs`; do not edit it by hand.
 Every command takes `--json`: one JSON document on standard output and nothing else there. Progress and messages go to
 standard error; bars are drawn only where somebody is looking. Exit status: 0 done, 1 the work failed or a proof did not
 hold, 2 the request was wrong, 130 interrupted with Ctrl-C. `REGRAFT_CACHE` names the folder of the activations,
-`KERAS_BACKEND` the backend; `REGRAFT_TRACEBACK=1` shows where an error came from.
+`REGRAFT_CACHE_LIMIT` how much they may take there, `KERAS_BACKEND` the backend; `REGRAFT_TRACEBACK=1` shows where an
+error came from.
 """
 
 

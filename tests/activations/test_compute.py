@@ -59,7 +59,7 @@ def test_an_unreadable_picture_is_named_and_the_rest_is_used(model: keras.Model,
     ((index, reason),) = found.unreadable
     assert data.names[index] in reason
     assert found.computed == 18
-    assert data.ids[index] not in found.rows[_WANTED[0]].places
+    assert not found.rows[_WANTED[0]].holds([data.ids[index]]).any()
 
 
 def test_examples_of_the_same_content_are_computed_once(model: keras.Model, tmp_path: Path) -> None:

@@ -135,4 +135,7 @@ def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
 def test_an_unknown_benchmark_is_one_clear_line(tmp_path):
     done = command(tmp_path, "bogus")
     assert done.returncode == 2
-    assert "unknown benchmark 'bogus'; known: start, examples, activations, transfer, guide, fit" in done.stderr
+    assert (
+        "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views"
+        in done.stderr
+    )

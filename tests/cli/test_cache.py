@@ -1,4 +1,11 @@
+import json
+import os
 import shutil
+
+import numpy as np
+
+from regraft.activations.store import Store
+from regraft.activations.usage import Usage
 
 
 def test_info_and_clear(place, say, tmp_path):
@@ -8,9 +15,15 @@ def test_info_and_clear(place, say, tmp_path):
     made = said.document
     assert made["bytes"] == sum(entry["bytes"] for entry in made["entries"]) > 0
     assert {entry["examples"] for entry in made["entries"]} == {42}
+    assert made["limit"] is None
+    assert made["served"] == sum(entry["served"] for entry in made["entries"])
+    for entry in made["entries"]:
+        assert entry["data"]
+        assert entry["about"]["dtype"] == "float32"
     told = say("cache", "info", "--cache", tmp_path / "cache")
-    assert "tiny at conv1" in told.out
-    assert "42 examples" in told.out
+    assert "tiny at conv1\n    42 examples, " in told.out
+    assert f"\n    for {made['entries'][0]['data'][0]}\n" in told.out
+    assert ", view 0, float32, " in told.out
     freed = say("cache", "clear", "--cache", tmp_path / "cache", "--json").document["freed"]
     assert freed == made["bytes"]
     assert say("cache", "info", "--cache", tmp_path / "cache", "--json").document["entries"] == []
@@ -19,3 +32,38 @@ def test_info_and_clear(place, say, tmp_path):
 def test_the_folder_is_that_of_the_environment(say, tmp_path, monkeypatch):
     monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path / "mine"))
     assert say("cache", "info", "--json").document["folder"].startswith(str(tmp_path / "mine"))
+
+
+def test_what_was_saved_is_said(say, tmp_path):
+    store = Store(tmp_path)
+    store.append("a" * 32, {"network": "tiny", "cut_point": "top"}, ["one", "two"], np.eye(2, dtype="float32"))
+    store.note("a" * 32, Usage(computed=2, seconds=5.0, data=("flowers",)))
+    store.note("a" * 32, Usage(served=4, data=("flowers",)))
+    with store.computing({"a" * 32: 1}):
+        told = say("cache", "info", "--cache", tmp_path).out
+    assert "    4 rows served, about 10.0 s saved\n" in told
+    assert f"    process {os.getpid()} computes for it\n" in told
+    assert told.endswith("4 rows served instead of computed: about 10.0 s saved\n")
+
+
+def test_entries_of_an_older_version_and_terminal_codes_are_shown_as_what_they_are(say, tmp_path):
+    folder = tmp_path / "activations" / "aa" / ("a" * 32)
+    folder.mkdir(parents=True)
+    (folder / "about.json").write_text(json.dumps({"network": "\x1b[2J", "cut_point": "top"}))
+    (folder / "0-1.rows").write_bytes(b"REGRAFT ROWS 2\n\0" + bytes(900))
+    told = say("cache", "info", "--cache", tmp_path).out
+    assert "\\x1b[2J at top\n    nothing that this version reads, " in told
+    assert "\x1b" not in told
+
+
+def test_the_limit_is_shown_and_what_is_no_size_is_one_line(say, tmp_path, monkeypatch):
+    monkeypatch.setenv("REGRAFT_CACHE_LIMIT", "20GB")
+    assert say("cache", "info", "--cache", tmp_path, "--json").document["limit"] == 20_000_000_000
+    assert " of 20.0 GB in 0 entries in " in say("cache", "info", "--cache", tmp_path).out
+    monkeypatch.setenv("REGRAFT_CACHE_LIMIT", "much")
+    said = say("cache", "info", "--cache", tmp_path)
+    assert said.status == 2
+    assert "expected a size such as 500MB or 20GB, found 'much'" in said.err
+    said = say("fit", "flowers", "--source", "tiny.keras", "--cache-limit", "20 apples")
+    assert said.status == 2
+    assert "argument --cache-limit: expected a size such as 500MB or 20GB, found '20 apples'" in said.err

@@ -1,22 +1,22 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from regraft.activations import engines
+from regraft.activations import spreading
+from regraft.activations.coding import DTYPES
 from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.keys import Keys
-from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
-from regraft.activations.writing import Writing
-from regraft.core import storage
-from regraft.core.errors import StorageError
+from regraft.activations.tasks import Task, blocks_of, divided, first_of_each, lacking
+from regraft.activations.usage import Usage
+from regraft.activations.work import Elsewhere, Work, Worker
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track
 from regraft.data import Examples
@@ -28,6 +28,23 @@ Array = np.ndarray[Any, Any]
 _WAITING_BYTES = 128_000_000
 # Few files of each key, and yet writing begins long before the pass ends.
 _FILES, _SMALLEST_FILE = 16, 8_000_000
+
+
+class RowsLike(Protocol):
+    """Activations of examples by id, wherever they are: on disk, in memory, or computed on the fly."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row, where it is kept."""
+        ...
+
+    def holds(self, ids: Sequence[str]) -> Array:
+        """Of which of these examples there is a row: bool (n,)."""
+        ...
+
+    def gather(self, ids: Sequence[str]) -> Array:
+        """The rows, float32 (n, ...), of these examples, in this order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,31 +60,12 @@ class Activations:
         from_lower: how many of those computed were made of the activations of a lower cut point, without the picture.
     """
 
-    rows: Mapping[Wanted, Rows]
+    rows: Mapping[Wanted, RowsLike]
     unreadable: tuple[tuple[int, str], ...]
     hits: int
     computed: int
     bytes: int
     from_lower: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """What is to be computed alike.
-
-    Attributes:
-        items: what is wanted, all of one view.
-        start: the seam whose rows are in the store; None: from pixels.
-        examples: index by id.
-    """
-
-    items: tuple[Wanted, ...]
-    start: str | None
-    examples: dict[str, int]
-
-    @property
-    def view(self) -> int:
-        return self.items[0].view
 
 
 def compute(
@@ -79,6 +77,8 @@ def compute(
     store: Store,
     *,
     dtype: str = "float32",
+    engine: str = "keras",
+    spread: bool = False,
     description: str = "activations",
 ) -> Activations:
     """The activations of examples at cut points of a model: those in the store, and the rest from one pass.
@@ -94,177 +94,185 @@ def compute(
         wanted: cut points, with or without pooling, of which view.
         store: where activations are kept.
         dtype: how whole activations are kept.
+        engine: what runs the trunk, see `engines`.
+        spread: let the workers of a Ray cluster compute, see `spreading`; they write into the store's folder, which
+            all of them must reach.
         description: for the progress bar.
 
     Raises:
-        StorageError: the disk has no room for what would be written; nothing was computed then.
+        StorageError: the disk or the cache has no room for what would be written; nothing was computed then.
     """
-    asked = _by_view(indices, wanted)
-    words = Keys(model, inputs, examples, (item.cut_point for item in wanted), dtype=dtype)
-    keys = {item: words.about(item) for item in wanted}
-    known = {item: store.open(key["key"]) for item, key in keys.items()}
-    unique = {view: {examples.ids[index]: index for index in chosen} for view, chosen in asked.items()}
-    lacking = [task for view, names in unique.items() for task in _lacking(wanted, view, known, names)]
-    lower = _Lower(words, store)
-    tasks = [part for task in lacking for part in lower.divided(task)]
+    started = time.perf_counter()
+    wanted = tuple(dict.fromkeys(wanted))
+    words = Keys(model, inputs, examples, (item.cut_point for item in wanted), dtype=dtype, engine=engine)
+    about = {item: words.about(item) for item in wanted}
+    everyone = _by_view(indices, wanted)
+    asked = {view: first_of_each(examples.ids, chosen) for view, chosen in everyone.items()}
+    look = _Look(words, about, examples, asked, store)
     unreadable: list[tuple[int, str]] = []
-    if tasks:
-        sizes = _sizes(model, tasks)
-        _require_room(store, sum(sizes.values()))
-        runs = _compiled(model, inputs, examples.full_intensity, tasks)
-        total = sum(-(-len(task.examples) // BATCH) for task in tasks)
-        with Writing(store) as writing:
-            limit = _WAITING_BYTES // len(sizes)
-            collected = {
-                item: writing.key(keys[item], known[item], min(limit, max(_SMALLEST_FILE, size // _FILES)))
-                for item, size in sizes.items()
-            }
-            given = chain(_decoded(tasks, examples, inputs, unreadable), lower.gathered(tasks))
-            for place, names, raw in track(given, description, total=total):
-                for item, rows in zip(tasks[place].items, runs[place](raw), strict=True):
-                    collected[item].add(names, rows)
-    bad = {examples.ids[index]: reason for index, reason in unreadable}
-    everyone = dict.fromkeys(index for chosen in asked.values() for index in chosen)
-    made = {task: len(task.items) * len(task.examples.keys() - bad.keys()) for task in tasks}
+    if look.tasks:
+        with store.computing(look.keys()) as waited:
+            if waited:
+                look = _Look(words, about, examples, asked, store)
+            if look.tasks:
+                limits = _limits(model, look.tasks, store, dtype)
+                work = Work(
+                    model,
+                    inputs,
+                    examples,
+                    tuple(task.kind for task in look.tasks),
+                    {item: about[item] for item in limits},
+                    look.below(),
+                    limits,
+                    engine,
+                )
+                for _ in _done(work, look, store, unreadable, spread, description):
+                    pass
+    made = _without(look.tasks, np.array([index for index, _ in unreadable], np.int64))
+    seconds = (time.perf_counter() - started) / max(1, sum(made.values()))
+    for item in wanted:
+        count = sum(number for (of, _), number in made.items() if of == item)
+        used = Usage(count, seconds * count, len(asked[item.view]) - count, (examples.origin,))
+        store.note(about[item]["key"], used)
     return Activations(
-        known,
-        unreadable=tuple((index, bad[examples.ids[index]]) for index in everyone if examples.ids[index] in bad),
-        hits=sum(len(unique[item.view]) for item in wanted)
-        - sum(len(task.items) * len(task.examples) for task in tasks),
+        look.known,
+        unreadable=_bad(unreadable, examples, everyone),
+        hits=sum(len(asked[item.view]) for item in wanted)
+        - sum(len(task.kind.items) * len(task.indices) for task in look.tasks),
         computed=sum(made.values()),
-        bytes=sum(known[item].row_bytes * len(unique[item.view]) for item in wanted),
-        from_lower=sum(count for task, count in made.items() if task.start is not None),
+        bytes=sum(look.known[item].row_bytes * len(asked[item.view]) for item in wanted),
+        from_lower=sum(number for (_, start), number in made.items() if start is not None),
     )
 
 
-def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted]) -> dict[int, list[int]]:
+class _Look:
+    """What the store has, and what is to be computed."""
+
+    def __init__(
+        self,
+        words: Keys,
+        about: Mapping[Wanted, Mapping[str, Any]],
+        examples: Examples,
+        asked: Mapping[int, Array],
+        store: Store,
+    ) -> None:
+        self.known: dict[Wanted, Rows] = {item: store.open(said["key"]) for item, said in about.items()}
+        self._words, self._about, self._store = words, about, store
+        self._seams: dict[Wanted, Rows] = {}
+        self.tasks: list[Task] = []
+        for view, chosen in asked.items():
+            items = [item for item in about if item.view == view]
+            for task in lacking(items, self.known, examples.ids, chosen):
+                self.tasks += divided(task, self._starts(task), examples.ids)
+
+    def keys(self) -> dict[str, int]:
+        """The keys of what is to be computed, with how many examples each lacks."""
+        found: dict[str, int] = {}
+        for task in self.tasks:
+            for item in task.kind.items:
+                key = self._about[item]["key"]
+                found[key] = found.get(key, 0) + len(task.indices)
+        return found
+
+    def below(self) -> dict[int, str]:
+        """For the tasks that start at a seam, the key of the rows there."""
+        return {
+            place: self._key(Wanted(task.kind.start, False, task.kind.view))
+            for place, task in enumerate(self.tasks)
+            if task.kind.start is not None
+        }
+
+    def _starts(self, task: Task) -> Iterator[tuple[str, Rows]]:
+        """Seams not above anything that is wanted, from the highest down, with their rows."""
+        lowest = min(self._words.depths[item.cut_point] for item in task.kind.items)
+        for name in reversed([name for name in self._words.seams if self._words.depths[name] <= lowest]):
+            start = Wanted(name, False, task.kind.view)
+            if start not in self._seams:
+                self._seams[start] = self._store.open(self._key(start))
+            yield name, self._seams[start]
+
+    def _key(self, start: Wanted) -> str:
+        # Rounded rows are no start: what is above them would depend on what the store happened to have.
+        return self._words.about(start, "float32")["key"]
+
+
+def _done(
+    work: Work, look: _Look, store: Store, unreadable: list[tuple[int, str]], spread: bool, description: str
+) -> Iterator[int]:
+    """Do the work; yields how many examples were done each time."""
+    blocks = blocks_of(look.tasks)
+    if spread:
+        yield from _done_elsewhere(work, look, store, unreadable, description)
+        return
+    total = sum(-(-len(indices) // BATCH) for block in blocks for _, indices in block.parts)
+    yield from track(Worker(work, store).do(blocks, look.known, unreadable), description, total=total)
+
+
+def _done_elsewhere(
+    work: Work, look: _Look, store: Store, unreadable: list[tuple[int, str]], description: str
+) -> Iterator[int]:
+    blocks = blocks_of(look.tasks)
+    if any(said["dtype"] == "int8" for said in work.about.values()):
+        # The first file of a key fixes its scale: that is to be the file that it would be here.
+        yield from Worker(work, store).do(blocks[:1], look.known, unreadable)
+        blocks = blocks[1:]
+    reports = spreading.spread(Elsewhere(work, store.folder.parent), blocks)
+    for report in track(reports, description, total=len(blocks)):
+        for item, name in report.files:
+            look.known[item].add(store.file(work.about[item]["key"], name))
+        unreadable += report.unreadable
+        yield report.examples
+
+
+def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted]) -> dict[int, Array]:
     views = sorted({item.view for item in wanted})
     if isinstance(indices, Mapping):
-        return {view: [int(index) for index in indices[view]] for view in views}
-    everyone = [int(index) for index in indices]
-    return dict.fromkeys(views, everyone)
+        return {view: _integers(indices[view]) for view in views}
+    return dict.fromkeys(views, _integers(indices))
 
 
-def _lacking(
-    wanted: Sequence[Wanted], view: int, known: Mapping[Wanted, Rows], unique: Mapping[str, int]
-) -> list[_Task]:
-    """What is not in the store of one view: examples that lack the same together."""
-    items = [item for item in dict.fromkeys(wanted) if item.view == view]
-    names = list(unique)
-    lacks = np.stack([~known[item].holds(names) for item in items], axis=1)
-    patterns, members = np.unique(lacks, axis=0, return_inverse=True)
-    tasks: list[_Task] = []
-    for place, pattern in enumerate(patterns):
-        if pattern.any():
-            chosen = tuple(item for item, lacking in zip(items, pattern, strict=True) if lacking)
-            rows = np.flatnonzero(members.reshape(-1) == place)
-            tasks.append(_Task(chosen, None, {names[row]: unique[names[row]] for row in rows}))
-    return tasks
+def _integers(values: Iterable[int]) -> Array:
+    return np.asarray(values if isinstance(values, np.ndarray) else list(values), np.int64)
 
 
-class _Lower:
-    """The whole activations that the store has at seams, from which what is above them can be computed."""
+def _limits(model: keras.Model, tasks: Sequence[Task], store: Store, dtype: str) -> dict[Wanted, int]:
+    """Bytes of a file of each thing that is to be computed; there is room for all of them.
 
-    def __init__(self, keys: Keys, store: Store) -> None:
-        self._keys, self._store = keys, store
-        self._rows: dict[Wanted, Rows] = {}
-
-    def divided(self, task: _Task) -> list[_Task]:
-        """A task, each example from the highest seam that the store has it at, not above anything that is wanted."""
-        lowest = min(self._keys.depths[item.cut_point] for item in task.items)
-        left, parts = list(task.examples), list[_Task]()
-        for name in reversed([name for name in self._keys.seams if self._keys.depths[name] <= lowest]):
-            if not left:
-                break
-            there = self._open(Wanted(name, False, task.view)).holds(left)
-            if there.any():
-                chosen = {id_: task.examples[id_] for id_, held in zip(left, there, strict=True) if held}
-                parts.append(_Task(task.items, name, chosen))
-                left = [id_ for id_ in left if id_ not in chosen]
-        rest = {id_: task.examples[id_] for id_ in left}
-        return [*parts, _Task(task.items, None, rest)] if rest else parts
-
-    def _open(self, start: Wanted) -> Rows:
-        if start not in self._rows:
-            # Rounded rows are no start: what is above them would depend on what the store happened to have.
-            self._rows[start] = self._store.open(self._keys.about(start, "float32")["key"])
-        return self._rows[start]
-
-    def gathered(self, tasks: Sequence[_Task]) -> Iterator[tuple[int, list[str], Array]]:
-        """For the tasks that start at a seam: which, ids, and the rows there (n, ...) with n <= BATCH."""
-        for place, task in enumerate(tasks):
-            if task.start is not None:
-                rows = self._rows[Wanted(task.start, False, task.view)]
-                names = list(task.examples)
-                for begin in range(0, len(names), BATCH):
-                    some = names[begin : begin + BATCH]
-                    yield place, some, rows.gather(some)
-
-
-def _decoded(
-    tasks: Sequence[_Task], examples: Examples, inputs: InputSpec, unreadable: list[tuple[int, str]]
-) -> Iterator[tuple[int, list[str], Array]]:
-    """For the tasks that start from pixels: which, ids, and pictures (n, ...); each is decoded once for all."""
-    places: dict[int, list[int]] = {}
-    for place, task in enumerate(tasks):
-        if task.start is None:
-            for index in task.examples.values():
-                places.setdefault(index, []).append(place)
-    views = {place: task.view for place, task in enumerate(tasks) if task.start is None}
-    by_id = {examples.ids[index]: where for index, where in places.items()}
-    wanted = {index: [views[place] for place in where] for index, where in places.items()}
-    alone = {view: place for place, view in views.items() if list(views.values()).count(view) == 1}
-    waiting: dict[int, tuple[list[str], list[Array]]] = {}
-    for view, names, raw in batches(examples, wanted, inputs, unreadable):
-        if view in alone:
-            yield alone[view], names, raw
-            continue
-        for name, picture in zip(names, raw, strict=True):
-            # An example stands in one task of each view.
-            place = next(place for place in by_id[name] if views[place] == view)
-            ids, rows = waiting.setdefault(place, ([], []))
-            ids.append(name)
-            rows.append(picture)
-            if len(rows) == BATCH:
-                del waiting[place]
-                yield place, ids, np.stack(rows)
-    for place, (ids, rows) in waiting.items():
-        yield place, ids, np.stack(rows)
-
-
-def _compiled(
-    model: keras.Model, inputs: InputSpec, full_intensity: float, tasks: Sequence[_Task]
-) -> list[Callable[[Array], list[Array]]]:
-    """What computes each task; those of different views that are otherwise alike share it."""
-    made: dict[tuple[tuple[Wanted, ...], str | None], Callable[[Array], list[Array]]] = {}
-    runs: list[Callable[[Array], list[Array]]] = []
-    for task in tasks:
-        alike = tuple(replace(item, view=0) for item in task.items)
-        if (alike, task.start) not in made:
-            made[alike, task.start] = engines.compile_trunk(model, inputs, full_intensity, alike, start=task.start)
-        runs.append(made[alike, task.start])
-    return runs
-
-
-def _sizes(model: keras.Model, tasks: Iterable[_Task]) -> dict[Wanted, int]:
-    """How many bytes will be written of each thing that is to be computed."""
+    Raises:
+        StorageError: there is not.
+    """
     shapes = {point.name: point.shape for point in cut_points(model)}
     sizes: dict[Wanted, int] = {}
     for task in tasks:
-        for item in task.items:
-            sizes[item] = sizes.get(item, 0) + _row_bytes(shapes[item.cut_point], item) * len(task.examples)
-    return sizes
+        for item in task.kind.items:
+            sizes[item] = sizes.get(item, 0) + _row_bytes(shapes[item.cut_point], item, dtype) * len(task.indices)
+    store.require_room(sum(sizes.values()))
+    limit = _WAITING_BYTES // len(sizes)
+    return {item: min(limit, max(_SMALLEST_FILE, size // _FILES)) for item, size in sizes.items()}
 
 
-def _row_bytes(shape: tuple[int | None, ...], item: Wanted) -> int:
+def _row_bytes(shape: tuple[int | None, ...], item: Wanted, dtype: str) -> int:
     sizes = shape[-1:] if item.pooled else shape
-    return 4 * prod(size or 1 for size in sizes)
+    return np.dtype(DTYPES["float32" if item.pooled else dtype]).itemsize * prod(size or 1 for size in sizes)
 
 
-def _require_room(store: Store, needed: int) -> None:
-    free = storage.free_bytes(store.folder)
-    if needed > 0.95 * free:
-        raise StorageError(
-            f"the activations need {needed / 1e6:.0f} MB, '{store.folder}' has {free / 1e6:.0f} MB free; "
-            "free some space, name another folder with REGRAFT_CACHE, or use smaller pictures with --input-size"
-        )
+def _without(tasks: Sequence[Task], unreadable: Array) -> dict[tuple[Wanted, str | None], int]:
+    """How many rows were computed, by what they are and where that began."""
+    made: dict[tuple[Wanted, str | None], int] = {}
+    for task in tasks:
+        count = int((~np.isin(task.indices, unreadable)).sum())
+        for item in task.kind.items:
+            made[item, task.kind.start] = made.get((item, task.kind.start), 0) + count
+    return made
+
+
+def _bad(
+    unreadable: Sequence[tuple[int, str]], examples: Examples, everyone: Mapping[int, Array]
+) -> tuple[tuple[int, str], ...]:
+    """The unreadable examples, those of the same content that were not tried again included."""
+    if not unreadable:
+        return ()
+    reasons = {examples.ids[index]: reason for index, reason in unreadable}
+    indices = np.unique(np.concatenate(list(everyone.values())))
+    ids = zip(indices.tolist(), examples.ids.take(indices), strict=True)
+    return tuple((index, reasons[name]) for index, name in ids if name in reasons)

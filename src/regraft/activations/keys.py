@@ -26,7 +26,14 @@ class Keys:
     """
 
     def __init__(
-        self, model: keras.Model, inputs: InputSpec, examples: Examples, cut_points: Iterable[str], *, dtype: str
+        self,
+        model: keras.Model,
+        inputs: InputSpec,
+        examples: Examples,
+        cut_points: Iterable[str],
+        *,
+        dtype: str = "float32",
+        engine: str = "keras",
     ) -> None:
         opened = flow.read(model)
         self.depths = {call.name: depth for depth, call in enumerate(opened.separating())}
@@ -34,7 +41,7 @@ class Keys:
         self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *cut_points]))
         convention = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
         self._input = {**convention, "full_intensity": examples.full_intensity}
-        self._network, self._dtype = model.name, dtype
+        self._network, self._dtype, self._engine = model.name, dtype, engine
 
     def about(self, item: Wanted, dtype: str | None = None) -> dict[str, Any]:
         """All that the rows of an item depend on; averaged ones are small, and always float32."""
@@ -51,7 +58,7 @@ class Keys:
             "changes": versions(item.view),
             "dtype": "float32" if item.pooled else dtype or self._dtype,
             "batch": BATCH,
-            "engine": "keras",
+            "engine": self._engine,
             "backend": keras.backend.backend(),
         }
         return {"key": digest.of_json(about), "network": self._network, "cut_point": item.cut_point, **about}

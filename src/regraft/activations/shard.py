@@ -1,51 +1,167 @@
-"""One file of activations: a header with the examples' ids, then their rows; whole and unaltered, or refused."""
+"""One file of activations: a head with the examples' ids, then their rows; whole and unaltered, or refused.
+
+The head is verified when a file is opened, the rows, block by block, before the first of them is used. A file that was
+verified once is not again as long as this process lives and the file stays as it is.
+"""
 
 import errno
 import json
-from collections.abc import Sequence
+import os
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from regraft.core import digest, storage
+from regraft.activations.coding import DTYPES, Coded
+from regraft.activations.descriptors import Descriptor, Kept
+from regraft.core import storage
 from regraft.core.errors import CorruptFileError, StorageError
 
-_MAGIC = b"REGRAFT ROWS 2\n\0"
+Array = np.ndarray[Any, Any]
+
+# | bytes | what |
+# |---|---|
+# | 16 | `_MAGIC` |
+# | 8 + 8 | bytes of the head, of the JSON in it |
+# | 16 | BLAKE2b of all of the head but this |
+# | ... | JSON: rows, shape, dtype, clipped, channels, block |
+# | 16 n | ids |
+# | 4 c | scale of each channel, for int8 |
+# | 4 b | CRC-32 of each block of the rows |
+# | ... | zeros up to a multiple of 64 |
+# | ... | the rows |
+_MAGIC = b"REGRAFT ROWS 3\n\0"
+_DIGEST = 16
+_START = len(_MAGIC) + 16
+_FIXED = _START + _DIGEST
 _ALIGNMENT = 64
+_BLOCK = 1 << 20
+_LONGEST_JSON = 1 << 16
+
+# Files of which all bytes were found right, by what tells one state of a file from another.
+_VERIFIED: set[tuple[int, ...]] = set()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What a file says of itself.
+
+    Attributes:
+        shape: of all rows: (n, ...).
+        dtype: a name of `coding.DTYPES`.
+        scale: float32 (channels,) for int8.
+        clipped: how many numbers lay beyond what the coding can say.
+        ids: where they begin.
+        start: where the rows begin.
+        checks: CRC-32 of each block of the rows, uint32.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    scale: Array | None
+    clipped: int
+    ids: int
+    start: int
+    checks: Array
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row."""
+        return np.dtype(DTYPES[self.dtype]).itemsize * prod(self.shape[1:])
+
+
 class Shard:
-    """A verified file: `rows[i]` belongs to the example `ids[i]`; the rows are mapped, not read."""
+    """A file whose head is verified. The file may be replaced or removed: what was opened stays readable.
 
-    path: Path
-    ids: tuple[str, ...]
-    rows: np.ndarray[Any, Any]
+    Attributes:
+        path: its place.
+        head: what it says of itself.
+        state: what tells this state of the file from another.
+    """
+
+    def __init__(self, path: Path, descriptor: Descriptor, head: Head) -> None:
+        self.path, self.head = path, head
+        self.state = descriptor.state()
+        self._kept = Kept(path, descriptor, self.state)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return self.head.shape[0]
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What to read from.
+
+        Raises:
+            StorageError: the file was closed meanwhile, to save descriptors, and is not there any more.
+        """
+        return self._kept.descriptor()
+
+    def ids(self) -> Array:
+        """The ids, uint64 (n, 2); see `places.numbers_of`."""
+        found = np.empty((len(self), 2), "<u8")
+        self.descriptor.read_into(found.data.cast("B"), self.head.ids)
+        return found
+
+    def verify(self) -> None:
+        """Compare all rows with the checksums that were written with them, once for each state of the file.
+
+        Raises:
+            CorruptFileError: they were altered.
+        """
+        if self.state in _VERIFIED:
+            return
+        descriptor, start = self.descriptor, self.head.start
+        left = len(self) * self.head.row_bytes
+        buffer = memoryview(bytearray(min(_BLOCK, left)))
+        for check in self.head.checks.tolist():
+            block = buffer[: min(_BLOCK, left)]
+            try:
+                descriptor.read_into(block, start)
+            except OSError as error:
+                raise _reading_error(self.path, error) from None
+            if zlib.crc32(block) != check:
+                raise CorruptFileError(f"'{self.path}' was altered: rows do not have the checksum written with them")
+            start, left = start + len(block), left - len(block)
+        _VERIFIED.add(self.state)
 
 
-def write(path: Path, ids: Sequence[str], rows: np.ndarray[Any, Any]) -> None:
-    """Write rows (n, ...) for n examples, whole or not at all."""
-    rows = np.ascontiguousarray(rows)
-    header = {"ids": list(ids), "shape": list(rows.shape), "dtype": rows.dtype.name, "digest": _digest(ids, rows)}
-    encoded = json.dumps(header).encode()
-    start = len(_MAGIC) + 16 + len(encoded)
-    padding = -start % _ALIGNMENT
+def write(path: Path, ids: Array, coded: Coded, dtype: str) -> Shard:
+    """Write rows for n examples, whole or not at all.
 
-    def write_to(partial: Path) -> None:
-        with partial.open("wb") as file:
-            file.write(_MAGIC)
-            file.write(len(encoded).to_bytes(8, "little") + padding.to_bytes(8, "little"))
-            file.write(encoded + bytes(padding))
-            file.write(rows.reshape(-1).view(np.uint8).data)
+    Args:
+        path: of the file; one that is there is replaced, and stays readable for who has opened it.
+        ids: uint64 (n, 2); see `places.numbers_of`.
+        coded: the rows (n, ...).
+        dtype: what they are coded as.
 
-    # Verified whenever it is read, and computed anew where that fails: not worth waiting for the disk.
-    storage.write_with(path, write_to, durable=False)
+    Returns:
+        The file, opened.
+
+    Raises:
+        StorageError: no space is left, or the place cannot be written to.
+    """
+    content = coded.rows.reshape(-1).view(np.uint8).data
+    head = _head(ids, coded, dtype, content)
+    # Verified before it is used, and computed anew where that fails: not worth waiting for the disk.
+    with storage.replacing(path, durable=False) as partial:
+        with partial.open("xb", buffering=0) as file:
+            _write_all(file.fileno(), memoryview(head))
+            _write_all(file.fileno(), content)
+        # Opened before it can be removed by somebody else.
+        descriptor = Descriptor(partial)
+    made = Shard(path, descriptor, _read_head(path, descriptor))
+    _VERIFIED.add(made.state)
+    return made
 
 
 def read(path: Path) -> Shard:
-    """Open a file of rows and verify all of it.
+    """Open a file of rows and verify its head.
 
     Raises:
         CorruptFileError: it is truncated or was altered.
@@ -53,59 +169,84 @@ def read(path: Path) -> Shard:
         StorageError: it cannot be read at all, which says nothing about what is in it.
     """
     try:
-        header, start = _read_header(path)
-        rows = _map(path, header, start)
-        whole = path.stat().st_size == start + rows.nbytes and len(header["ids"]) == len(rows)
-        if not whole or _digest(header["ids"], rows) != header["digest"]:
-            raise CorruptFileError(f"'{path}' was altered: it does not have the digest written with it")
+        descriptor = Descriptor(path)
+        return Shard(path, descriptor, _read_head(path, descriptor))
     except OSError as error:
         raise _reading_error(path, error) from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise CorruptFileError(f"'{path}' is truncated or was altered: {error}") from None
-    return Shard(path, tuple(header["ids"]), rows)
 
 
-def map_rows(path: Path) -> np.ndarray[Any, Any]:
-    """The rows of a file that was written just now, mapped, nothing verified."""
-    return _map(path, *_read_header(path))
-
-
-def read_ids(path: Path) -> list[str]:
-    """The ids in the header, nothing verified: for counting.
-
-    Raises:
-        CorruptFileError: the header cannot be read.
-    """
+def count(path: Path) -> int:
+    """How many rows a file says that it has, its rows not verified; 0 where it is none of this format."""
     try:
-        return list(_read_header(path)[0]["ids"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"'{path}' is truncated or was altered: {error}") from None
+        return len(read(path))
+    except (OSError, CorruptFileError, StorageError):
+        return 0
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header and the offset of the first row."""
-    with path.open("rb") as file:
-        start = file.read(len(_MAGIC) + 16)
-        length = int.from_bytes(start[len(_MAGIC) : len(_MAGIC) + 8], "little")
-        padding = int.from_bytes(start[len(_MAGIC) + 8 :], "little")
-        if not start.startswith(_MAGIC) or length > path.stat().st_size:
-            raise CorruptFileError(f"'{path}' is not a whole file of activations")
-        return json.loads(file.read(length)), len(start) + length + padding
+def _head(ids: Array, coded: Coded, dtype: str, content: memoryview) -> bytes:
+    scale = b"" if coded.scale is None else coded.scale.astype("<f4").tobytes()
+    about = {
+        "rows": len(coded.rows),
+        "shape": list(coded.rows.shape[1:]),
+        "dtype": dtype,
+        "channels": len(scale) // 4,
+        "clipped": coded.clipped,
+        "block": _BLOCK,
+    }
+    checks = np.fromiter((zlib.crc32(block) for block in _blocks(content)), "<u4")
+    said = json.dumps(about).encode()
+    body = b"".join([said, ids.astype("<u8").tobytes(), scale, checks.tobytes()])
+    body += bytes(-(_FIXED + len(body)) % _ALIGNMENT)
+    start = _MAGIC + (_FIXED + len(body)).to_bytes(8, "little") + len(said).to_bytes(8, "little")
+    return start + _digest(start, body) + body
 
 
-def _map(path: Path, header: dict[str, Any], start: int) -> np.ndarray[Any, Any]:
-    return np.memmap(path, dtype=header["dtype"], mode="r", offset=start, shape=tuple(header["shape"]))
+def _read_head(path: Path, descriptor: Descriptor) -> Head:
+    size = descriptor.size()
+    fixed = bytearray(min(_FIXED, size))
+    descriptor.read_into(memoryview(fixed), 0)
+    length, said = (int.from_bytes(fixed[at : at + 8], "little") for at in (len(_MAGIC), len(_MAGIC) + 8))
+    if len(fixed) < _FIXED or not fixed.startswith(_MAGIC):
+        raise CorruptFileError(f"'{path}' is not a whole file of activations")
+    if not _FIXED + said <= length <= size or said > _LONGEST_JSON:
+        raise CorruptFileError(f"'{path}' is truncated or was altered: its head does not fit into it")
+    body = bytearray(length - _FIXED)
+    descriptor.read_into(memoryview(body), _FIXED)
+    if _digest(bytes(fixed[:_START]), body) != bytes(fixed[_START:]):
+        raise CorruptFileError(f"'{path}' was altered: its head does not have the digest written with it")
+    # What follows was written by us: no bit of it differs.
+    about = json.loads(body[:said])
+    shape = (about["rows"], *about["shape"])
+    scales = said + 16 * about["rows"]
+    checks = scales + 4 * about["channels"]
+    scale = np.frombuffer(bytes(body[scales:checks]), "<f4") if about["channels"] else None
+    content = np.dtype(DTYPES[about["dtype"]]).itemsize * prod(shape)
+    found = np.frombuffer(bytes(body[checks : checks + 4 * -(-content // _BLOCK)]), "<u4")
+    if size != length + content:
+        raise CorruptFileError(f"'{path}' is truncated: it has {size} bytes, its head says {length + content}")
+    return Head(shape, about["dtype"], scale, about["clipped"], _FIXED + said, length, found)
 
 
-def _digest(ids: Sequence[str], rows: np.ndarray[Any, Any]) -> str:
-    return digest.of_strings([*ids, digest.of_array(rows)])
+def _digest(start: bytes, body: bytes | bytearray) -> bytes:
+    state = blake2b(start, digest_size=_DIGEST)
+    state.update(body)
+    return state.digest()
+
+
+def _blocks(content: memoryview) -> Iterator[memoryview]:
+    return (content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK))
+
+
+def _write_all(descriptor: int, content: memoryview) -> None:
+    while len(content):
+        content = content[os.write(descriptor, content) :]
 
 
 def _reading_error(path: Path, error: OSError) -> Exception:
     if isinstance(error, FileNotFoundError):
         return error
-    if error.errno == errno.EIO:
-        return CorruptFileError(f"'{path}' cannot be read: {error.strerror}")
+    if error.errno in (errno.EIO, None):
+        return CorruptFileError(f"'{path}' cannot be read: {error.strerror or error}")
     return StorageError(
         f"cannot read '{path}': {error.strerror}; make it readable, or name another folder with REGRAFT_CACHE"
     )

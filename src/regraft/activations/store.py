@@ -1,32 +1,42 @@
 """The activations on disk: a folder for each key, with a readable `about.json` and files of rows.
 
 A key says everything that activations depend on, so an entry never goes stale; a file of rows is written once, whole,
-and verified whenever it is opened. Writers share nothing but the folder: two at once may compute an example twice,
-and leave two valid files.
+and verified before the first of its rows is used. Writers share nothing but the folder: two at once leave valid files,
+and `computing` keeps them from doing the same twice.
 """
 
 import contextlib
 import json
 import os
-import secrets
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
 
-from regraft.activations import shard
+from regraft.activations import coding, lease, room, shard, usage
+from regraft.activations.places import numbers_of
+from regraft.activations.room import ABOUT
+from regraft.activations.rows import Rows, Selection
+from regraft.activations.shard import Shard
+from regraft.activations.usage import Usage
 from regraft.core import digest, storage
-from regraft.core.errors import CorruptFileError
+from regraft.core.errors import CorruptFileError, StorageError
 from regraft.core.progress import warn
+
+__all__ = ["Entry", "Rows", "Selection", "Store", "default_folder"]
 
 Array = np.ndarray[Any, Any]
 
-_ABOUT = "about.json"
 _ENDING = ".rows"
+# How often a file is written again where another process clears the cache at that moment.
+_ATTEMPTS, _PAUSE = 20, 0.01
 
 
 def default_folder() -> Path:
@@ -35,142 +45,252 @@ def default_folder() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("regraft", appauthor=False))
 
 
-@dataclass(eq=False)
-class Rows:
-    """Activations of many examples, gathered by id from memory-mapped files.
+def default_limit() -> int | None:
+    """`REGRAFT_CACHE_LIMIT` in bytes, if it is set.
 
-    Attributes:
-        files: the verified files of rows.
-        places: where an id's row is: (file, row).
+    Raises:
+        RequestError: it is no size.
     """
-
-    files: list[np.ndarray[Any, Any]] = field(default_factory=list[np.ndarray[Any, Any]])
-    places: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-
-    def add(self, ids: Sequence[str], rows: np.ndarray[Any, Any]) -> None:
-        """Make known the rows of these examples; an id that is known already keeps its row."""
-        self.files.append(rows)
-        for index, name in enumerate(ids):
-            self.places.setdefault(name, (len(self.files) - 1, index))
-
-    def holds(self, ids: Sequence[str]) -> np.ndarray[Any, Any]:
-        """Of which of these examples there is a row: bool (n,)."""
-        return np.fromiter((name in self.places for name in ids), bool, len(ids))
-
-    @property
-    def row_bytes(self) -> int:
-        """Of one row on disk; 0 where there is none."""
-        return self.files[0][0].nbytes if self.files else 0
-
-    def gather(self, ids: Sequence[str]) -> np.ndarray[Any, Any]:
-        """The rows (n, ...) of these examples, in this order, as a new array."""
-        first = self.files[self.places[ids[0]][0]] if len(ids) else self.files[0]
-        gathered = np.empty((len(ids), *first.shape[1:]), first.dtype)
-        for index, name in enumerate(ids):
-            file, row = self.places[name]
-            gathered[index] = self.files[file][row]
-        return gathered
+    named = os.environ.get("REGRAFT_CACHE_LIMIT")
+    return room.size_of(named) if named else None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one key's folder holds, for `cache info`."""
+    """What one key's folder holds, for `cache info`.
+
+    Attributes:
+        key: digest of all that the rows depend on.
+        about: the same in words.
+        examples: rows in its files.
+        bytes: of its files.
+        last_used: when, in seconds since 1970.
+        data: the sets of examples that it served, the latest last.
+        served: how many examples were found here instead of being computed; about right.
+        saved_seconds: what computing these would have taken.
+        in_use: who computes for it just now.
+    """
 
     key: str
     about: Mapping[str, Any]
     examples: int
     bytes: int
     last_used: float
+    data: tuple[str, ...] = ()
+    served: int = 0
+    saved_seconds: float = 0.0
+    in_use: str = ""
 
 
 class Store:
     """A folder of activations.
 
+    Args:
+        folder: below it; by default `default_folder()`.
+        limit: bytes that it may take, above which the least recently used entries are removed; by default
+            `default_limit()`. Without one nothing is removed, and `room.SHARE` of the disk is the end.
+
     >>> import tempfile
     >>> store = Store(Path(tempfile.mkdtemp()))
     >>> _ = store.append("key", {"cut_point": "conv1"}, ["a", "b"], np.arange(6, dtype="float32").reshape(2, 3))
-    >>> store.open("key").gather(["b"])
-    array([[3., 4., 5.]], dtype=float32)
+    >>> rows = store.open("key")
+    >>> rows.holds(["b", "c"]), rows.gather(["b"])
+    (array([ True, False]), array([[3., 4., 5.]], dtype=float32))
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
         self.folder = (folder or default_folder()) / "activations"
+        self._room = room.Room(self.folder, default_limit() if limit is None else limit)
+        self._scales: dict[str, Array] = {}
+        self._told = False
+        self._lock = threading.Lock()
 
     def open(self, key: str) -> Rows:
-        """Everything that is kept under a key; files that are damaged are removed, with one warning."""
-        found = Rows()
-        damaged = 0
-        for path in sorted(self._of(key).glob(f"*{_ENDING}")):
+        """Everything that is kept under a key; files that are damaged are removed, with one warning in all."""
+        folder = self._of(key)
+        room.opened(folder)
+        found = Rows(self._damaged, lambda: _touch(folder))
+        for path in _files(folder):
             try:
                 kept = shard.read(path)
             except FileNotFoundError:
                 continue
             except CorruptFileError:
-                damaged += 1
-                with contextlib.suppress(OSError):
-                    path.unlink()
+                self._remove(path)
                 continue
-            found.add(kept.ids, kept.rows)
-        if damaged:
-            warn(f"{damaged} damaged file(s) of activations under '{self._of(key)}' removed; they are computed anew")
-        # Only for `cache info`; a cache that others filled may be read without being written to.
-        with contextlib.suppress(OSError):
-            os.utime(self._of(key) / _ABOUT)
+            found.add(kept)
+        _touch(folder)
         return found
 
-    def append(self, key: str, about: Mapping[str, Any], ids: Sequence[str], rows: Array) -> Array:
+    def append(self, key: str, about: Mapping[str, Any], ids: Sequence[str], rows: Array) -> Shard:
         """Keep the rows of these examples under a key.
 
         Args:
             key: digest of all that the rows depend on.
-            about: the same in words, for people.
+            about: the same in words, for people; its `dtype` says how the rows are coded, by default as they are.
             ids: n content digests.
-            rows: (n, ...).
+            rows: float32 (n, ...).
 
         Returns:
-            The same rows, mapped from the file, so that they need not stay in memory.
+            The file that was written, for `Rows.add`.
 
         Raises:
             StorageError: no space is left, or the folder cannot be written to.
+            WorkError: a number is NaN or infinite, and the coding does not hold it.
+            ValueError: there are not as many ids as rows.
         """
+        if len(ids) != len(rows):
+            raise ValueError(f"expected a row for each of {len(ids)} ids, found {len(rows)} rows")
         folder = self._of(key)
-        if not (folder / _ABOUT).exists():
-            text = json.dumps({"key": key, **about}, indent=2, default=str)
-            storage.write_with(folder / _ABOUT, lambda partial: partial.write_text(text), durable=False)
-        name = f"{digest.of_strings(ids)[:12]}-{secrets.token_hex(4)}{_ENDING}"
-        shard.write(folder / name, ids, rows)
+        room.opened(folder)
+        dtype = str(about.get("dtype", "float32"))
+        coded = coding.encode(rows, dtype, self._scale(key) if dtype == "int8" else None)
+        numbers = numbers_of(ids)
+        self._room.claim(coded.rows.nbytes + numbers.nbytes)
+        # The same examples make the same name: two processes that compute the same leave one file.
+        path = folder / f"{digest.of_bytes(numbers.data)[:24]}{_ENDING}"
+        made = _written(path, {"key": key, **about}, lambda: shard.write(path, numbers, coded, dtype))
+        if coded.scale is not None:
+            self._scales.setdefault(key, coded.scale)
+        return made
+
+    def file(self, key: str, name: str) -> Shard:
+        """A file that somebody else wrote into this folder, for `Rows.add`.
+
+        Raises:
+            StorageError: it is not here.
+        """
+        path = self._of(key) / name
         try:
-            return shard.map_rows(folder / name)
-        except OSError:
-            # Another process has cleared the cache, or too many files are open: what is in memory serves as well.
-            return rows
+            return shard.read(path)
+        except FileNotFoundError:
+            raise StorageError(
+                f"a worker wrote '{path}', which is not there: expected a folder that all machines share; name one "
+                "with --cache or REGRAFT_CACHE"
+            ) from None
+
+    def require_room(self, needed: int) -> None:
+        """Make sure that so many bytes can be written, before anything is computed.
+
+        Least recently used entries are removed where there is a limit; never one that this process has opened, or that
+        was used in the last ten minutes.
+
+        Raises:
+            StorageError: they cannot, with the sizes.
+        """
+        self._room.require(needed)
+
+    def computing(self, keys: Mapping[str, int]) -> AbstractContextManager[bool]:
+        """Say that this process computes for these keys, and wait for others who do; see `lease.computing`.
+
+        Args:
+            keys: with how many examples each lacks.
+        """
+        return lease.computing({self._of(key): count for key, count in keys.items()})
+
+    def note(self, key: str, what: Usage) -> None:
+        """Note what an entry was good for, for `cache info`."""
+        usage.add(self._of(key), what)
 
     def entries(self) -> list[Entry]:
         """What is there, most recently used first."""
-        found: list[Entry] = []
-        for about in self.folder.glob(f"*/*/{_ABOUT}"):
-            files = list(about.parent.glob(f"*{_ENDING}"))
-            try:
-                text = json.loads(about.read_text())
-            except ValueError:
-                text = {"key": about.parent.name}
-            examples = sum(_count(path) for path in files)
-            size = sum(path.stat().st_size for path in files)
-            found.append(Entry(about.parent.name, text, examples, size, about.stat().st_mtime))
-        return sorted(found, key=lambda entry: -entry.last_used)
+        folders = [folder for folder in room.folders(self.folder) if not folder.name.startswith(room.REMOVED)]
+        found = map(_entry, folders)
+        return sorted((entry for entry in found if entry is not None), key=lambda entry: -entry.last_used)
 
     def clear(self) -> int:
-        """Remove everything; returns the bytes that were freed."""
-        freed = sum(entry.bytes for entry in self.entries())
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove everything; returns the bytes that were freed. Who has opened something reads on."""
+        freed = room.size(self.folder)
+        room.remove(self.folder)
+        # And what a process that was killed while it cleared has left.
+        for left in room.listed(self.folder.parent):
+            if left.name.startswith(f"{room.REMOVED}{self.folder.name}-"):
+                shutil.rmtree(left, ignore_errors=True)
+        self._scales.clear()
         return freed
+
+    def _scale(self, key: str) -> Array | None:
+        """The scale that the first file of a key has fixed."""
+        if key not in self._scales:
+            for path in _files(self._of(key)):
+                with contextlib.suppress(OSError, CorruptFileError):
+                    scale = shard.read(path).head.scale
+                    if scale is not None:
+                        self._scales[key] = scale
+                        break
+        return self._scales.get(key)
+
+    def _damaged(self, found: Shard) -> None:
+        self._remove(found.path)
+
+    def _remove(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        with self._lock:
+            told, self._told = self._told, True
+        if not told:
+            warn(f"damaged files of activations under '{self.folder}' removed; what was in them is computed anew")
 
     def _of(self, key: str) -> Path:
         return self.folder / key[:2] / key
 
 
-def _count(path: Path) -> int:
+def _files(folder: Path) -> list[Path]:
+    """The files of rows in the order in which they were written: so keys of the same passes share an index."""
+    found: list[tuple[int, Path]] = []
+    for path in room.listed(folder):
+        # Another process may remove it.
+        with contextlib.suppress(OSError):
+            if path.suffix == _ENDING:
+                found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found)]
+
+
+def _written(path: Path, about: Mapping[str, Any], write: Callable[[], Shard]) -> Shard:
+    """Write a file and what it is about, again where another process removes the folder at that moment."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            _write_about(path.parent, about)
+            return write()
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            time.sleep(_PAUSE)
+    _write_about(path.parent, about)
+    return write()
+
+
+def _write_about(folder: Path, about: Mapping[str, Any]) -> None:
+    if not (folder / ABOUT).exists():
+        text = json.dumps(about, indent=2, default=str)
+        storage.write_with(folder / ABOUT, lambda partial: partial.write_text(text), durable=False)
+
+
+def _touch(folder: Path) -> None:
+    """Note that an entry is in use; a cache that others filled may be read without being written to."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / ABOUT)
+
+
+def _entry(folder: Path) -> Entry | None:
+    about = folder / ABOUT
     try:
-        return len(shard.read_ids(path))
-    except CorruptFileError:
-        return 0
+        used = about.stat().st_mtime
+        text: Any = json.loads(about.read_text())
+    except OSError:
+        # Removed by another process meanwhile.
+        return None
+    except ValueError:
+        used, text = about.stat().st_mtime, {"key": folder.name}
+    known, holder = usage.read(folder), lease.holder(folder)
+    return Entry(
+        folder.name,
+        text,
+        examples=sum(shard.count(path) for path in _files(folder)),
+        bytes=room.size(folder),
+        last_used=used,
+        data=known.data,
+        served=known.served,
+        saved_seconds=known.saved_seconds,
+        in_use=str(holder) if holder else "",
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from regraft.activations.store import Rows, Store
+from regraft.data.ids import Ids
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +37,12 @@ class Writing:
         self._keys.append(_Collected(self, about, known, limit))
         return self._keys[-1]
 
-    def write(self, collected: "_Collected", names: list[str], parts: list[Array]) -> None:
+    def flush(self) -> None:
+        """Write all that there is, each key to a file of its own."""
+        for collected in self._keys:
+            collected.flush()
+
+    def write(self, collected: "_Collected", names: list[Ids], parts: list[Array]) -> None:
         """Hand over one file, once the one before it is written.
 
         Raises:
@@ -45,10 +51,11 @@ class Writing:
         self._wait()
         self._last = self._pool.submit(self._append, collected, names, parts)
 
-    def _append(self, collected: "_Collected", names: list[str], parts: list[Array]) -> None:
-        rows = np.concatenate(parts)
+    def _append(self, collected: "_Collected", names: list[Ids], parts: list[Array]) -> None:
         about = collected.about
-        collected.known.add(names, self._store.append(about["key"], about, names, rows))
+        rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        ids = Ids(np.concatenate([some.digests for some in names]))
+        collected.known.add(self._store.append(about["key"], about, ids, rows))
 
     def _wait(self) -> None:
         last, self._last = self._last, None
@@ -62,8 +69,7 @@ class Writing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            for collected in self._keys:
-                collected.flush()
+            self.flush()
             self._wait()
         finally:
             self._pool.shutdown()
@@ -75,12 +81,12 @@ class _Collected:
     def __init__(self, writing: Writing, about: Mapping[str, Any], known: Rows, limit: int) -> None:
         self.about, self.known = about, known
         self._writing, self._limit = writing, limit
-        self._names: list[str] = []
+        self._names: list[Ids] = []
         self._rows: list[Array] = []
 
-    def add(self, names: list[str], rows: Array) -> None:
+    def add(self, names: Ids, rows: Array) -> None:
         """Add the rows (n, ...) of n examples."""
-        self._names.extend(names)
+        self._names.append(names)
         self._rows.append(rows)
         if sum(part.nbytes for part in self._rows) >= self._limit:
             self.flush()

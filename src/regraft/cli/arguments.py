@@ -4,6 +4,7 @@ import argparse
 import re
 from typing import NoReturn
 
+from regraft.activations import room
 from regraft.core.errors import RequestError, nearest
 
 
@@ -62,6 +63,24 @@ def cache_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", metavar="DIR", help="folder of the activations; else REGRAFT_CACHE, or your cache folder"
     )
+
+
+def cache_limit_argument(parser: argparse.ArgumentParser) -> None:
+    """--cache-limit, above which the least recently used activations go."""
+    parser.add_argument(
+        "--cache-limit",
+        metavar="SIZE",
+        type=_size,
+        help="bytes that activations may take on disk, such as 20GB, above which the least recently used ones are "
+        "removed; else REGRAFT_CACHE_LIMIT",
+    )
+
+
+def _size(text: str) -> int:
+    try:
+        return room.size_of(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:

@@ -74,6 +74,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     words.strict_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
+    words.cache_limit_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> RunRecord:
@@ -87,7 +88,9 @@ def run(arguments: argparse.Namespace) -> RunRecord:
     out = out or run_folder.default_folder(plan.data, plan.source)
     framework.load()
     with interruption.resumable(out):
-        return regraft.fit(plan.data, plan=plan, out=out, cache=arguments.cache).record
+        return regraft.fit(
+            plan.data, plan=plan, out=out, cache=arguments.cache, cache_limit=arguments.cache_limit
+        ).record
 
 
 def show(result: RunRecord) -> str:

@@ -17,6 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The words that `resume` understands."""
     parser.add_argument("folder", metavar="RUN", help="the folder of the run")
     words.cache_argument(parser)
+    words.cache_limit_argument(parser)
     words.trust_argument(parser, "the source of RUN")
 
 
@@ -29,7 +30,9 @@ def run(arguments: argparse.Namespace) -> RunRecord:
     early.require_run(folder)
     framework.load()
     with interruption.resumable(folder):
-        return regraft.resume(folder, cache=arguments.cache, trust=arguments.trust).record
+        return regraft.resume(
+            folder, cache=arguments.cache, cache_limit=arguments.cache_limit, trust=arguments.trust
+        ).record
 
 
 def show(result: RunRecord) -> str:

@@ -107,10 +107,24 @@ def storage_errors(path: Path) -> Generator[None]:
 
 def free_bytes(path: Path) -> int:
     """Bytes free where `path` is, or would be."""
-    existing = path.absolute()
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    return shutil.disk_usage(existing).free
+    return _usage(path)[1]
+
+
+def total_bytes(path: Path) -> int:
+    """Bytes of the whole disk that `path` is on, or would be."""
+    return _usage(path)[0]
+
+
+def _usage(path: Path) -> tuple[int, int]:
+    """Bytes of the disk, and those free on it."""
+    path = path.absolute()
+    # Tried rather than looked for: another process may remove a folder in between.
+    for existing in [path, *path.parents[:-1]]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            usage = shutil.disk_usage(existing)
+            return usage.total, usage.free
+    usage = shutil.disk_usage(path.anchor)
+    return usage.total, usage.free
 
 
 def remove_abandoned(folder: Path) -> None:

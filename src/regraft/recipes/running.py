@@ -64,6 +64,7 @@ def fit(
     trust: bool = False,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
 ) -> Run:
     """Get the best model for your examples out of a pretrained network.
 
@@ -72,7 +73,7 @@ def fit(
             `tf.data.Dataset`, or a Hugging Face data set.
         source: what `regraft.open` takes, or what it returned.
         plan: a whole plan; `source`, where given, takes the place of the plan's, and of the arguments below only `out`,
-            `labels` and `cache` are looked at.
+            `labels`, `cache` and `cache_limit` are looked at.
         out: the run folder; by default a new one below `regraft-runs`.
         labels: for data that does not hold them.
         architecture: for a source that holds only weights.
@@ -90,6 +91,8 @@ def fit(
         trust: let Python code in the source run, such as Lambda layers; only where you trust its author.
         seed: of every random choice.
         cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.
+        cache_limit: bytes that it may take, above which the least recently used activations are removed; by default
+            `REGRAFT_CACHE_LIMIT`.
 
     Returns:
         The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
@@ -130,7 +133,7 @@ def fit(
     named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
     asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
-    store = Store(Path(cache) if cache else None)
+    store = Store(Path(cache) if cache else None, cache_limit)
     model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
     return Run(folder, record, model)
 
@@ -166,6 +169,7 @@ def resume(
     labels: Any = None,
     source: keras.Model | Pretrained | None = None,
     cache: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
     trust: bool = False,
 ) -> Run:
     """Finish a run that was interrupted: what was computed is not computed again.
@@ -176,6 +180,7 @@ def resume(
         labels: likewise.
         source: the same model again, where it was given in memory.
         cache: as `fit` was given it.
+        cache_limit: likewise.
         trust: let Python code in the source run; needed again where `fit` was told so.
 
     Raises:
@@ -202,7 +207,7 @@ def resume(
             "call regraft.resume with the same model as source="
         )
     given = asked.data if data is None else data
-    return fit(given, source, plan=asked, out=folder, labels=labels, cache=cache)
+    return fit(given, source, plan=asked, out=folder, labels=labels, cache=cache, cache_limit=cache_limit)
 
 
 def load(folder: str | os.PathLike[str], *, trust: bool = False) -> Run:

@@ -1,0 +1,192 @@
+"""How much the cache may take, and who makes room: what was not used for longest, whole entries at a time."""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from regraft.core import storage
+from regraft.core.errors import RequestError, StorageError
+from regraft.core.progress import say
+
+# Without a limit the cache takes no more than this share of its disk, and never the last part of what is free there.
+SHARE = 0.5
+_OF_FREE = 0.95
+# Seconds: what was used as lately as that may be in use by a process that lives.
+_LATELY = 600.0
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+ABOUT = "about.json"
+# How the names of folders begin that are being removed.
+REMOVED = ".removed-"
+
+# Entries that this process has opened: they are never removed to make room.
+_OPENED: set[Path] = set()
+
+
+def opened(folder: Path) -> None:
+    """Note that this process uses an entry."""
+    _OPENED.add(folder)
+
+
+def size_of(text: str) -> int:
+    """Bytes, from what a person writes.
+
+    Raises:
+        RequestError: it is no size.
+
+    >>> size_of("500MB"), size_of("1.5 GB"), size_of("2048")
+    (500000000, 1500000000, 2048)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?b?)\s*", text, re.IGNORECASE)
+    unit = found[2].lower() if found else "?"
+    if found is None or (unit and not unit.endswith("b")):
+        raise RequestError(f"expected a size such as 500MB or 20GB, found '{text}'")
+    return int(float(found[1]) * _UNITS[unit])
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    folder: Path
+    bytes: int
+    used: float
+
+
+class Room:
+    """The room that the entries below one folder may take.
+
+    Args:
+        folder: of the store.
+        limit: in bytes; above it the least recently used entries go. None: `SHARE` of the disk, and nothing goes.
+    """
+
+    def __init__(self, folder: Path, limit: int | None) -> None:
+        self._folder, self._limit = folder, limit
+        # What may be written before it is looked again how much there is.
+        self._left = 0
+
+    def require(self, needed: int) -> None:
+        """Make sure that so many bytes can be written, removing entries if there is a limit.
+
+        Raises:
+            StorageError: they cannot; nothing was written.
+        """
+        free = storage.free_bytes(self._folder)
+        if needed > _OF_FREE * free:
+            raise StorageError(
+                f"the activations need {_said(needed)}, '{self._folder}' has {_said(free)} free; free some space, name "
+                "another folder with REGRAFT_CACHE, or use smaller pictures with --input-size"
+            )
+        if needed > self._left:
+            self._left = self._bound() - self._made(needed)
+
+    def claim(self, size: int) -> None:
+        """Take room for a file that is about to be written.
+
+        Raises:
+            StorageError: there is none.
+        """
+        self.require(size)
+        self._left -= size
+
+    def _bound(self) -> int:
+        if self._limit is not None:
+            return self._limit
+        return int(SHARE * storage.total_bytes(self._folder))
+
+    def _made(self, needed: int) -> int:
+        """Make room; returns the bytes that are taken then."""
+        bound = self._bound()
+        entries = _entries(self._folder)
+        taken = sum(entry.bytes for entry in entries)
+        if self._limit is None:
+            if taken + needed > bound:
+                raise StorageError(
+                    f"the activations need {_said(needed)}, '{self._folder}' has {_said(taken)} already, and takes no "
+                    f"more than {SHARE:.0%} of its disk, {_said(bound)}; say --cache-limit, so that old ones make "
+                    "room, or remove all with `regraft cache clear`"
+                )
+            return taken
+        idle = [entry for entry in entries if entry.folder not in _OPENED and time.time() - entry.used > _LATELY]
+        possible = sum(entry.bytes for entry in idle)
+        if taken + needed - possible > bound:
+            raise StorageError(
+                f"the activations need {_said(needed)}, the limit of '{self._folder}' is {_said(bound)}, of which "
+                f"{_said(taken - possible)} are in use; raise it with --cache-limit or REGRAFT_CACHE_LIMIT, or use "
+                "smaller pictures with --input-size"
+            )
+        removed = freed = 0
+        for entry in sorted(idle, key=lambda entry: entry.used):
+            if taken + needed - freed <= bound:
+                break
+            remove(entry.folder)
+            removed, freed = removed + 1, freed + entry.bytes
+        if removed:
+            say(f"{removed} least recently used of the kept activations removed, {_said(freed)}: {_said(bound)} is "
+                "the limit")  # fmt: skip
+        return taken - freed
+
+
+def remove(folder: Path) -> None:
+    """Remove an entry; who has opened its files reads on, who opens it afterwards finds nothing.
+
+    It is moved away first, in one step: what is left if this process dies meanwhile is no half of an entry.
+    """
+    away = folder.with_name(f"{REMOVED}{folder.name}-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        folder.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def size(folder: Path) -> int:
+    """The bytes of the files of an entry."""
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            # Others may remove it meanwhile.
+            with contextlib.suppress(OSError):
+                found += Path(place, name).stat().st_size
+    return found
+
+
+def folders(store: Path) -> list[Path]:
+    """The folders of all entries below a store's folder, also those that are being made or removed."""
+    return [folder for part in listed(store) for folder in listed(part)]
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where it is no folder, or not any more."""
+    try:
+        return sorted(Path(entry) for entry in os.scandir(folder))
+    except OSError:
+        return []
+
+
+def _entries(folder: Path) -> list[_Entry]:
+    found: list[_Entry] = []
+    for entry in folders(folder):
+        if entry.name.startswith(REMOVED):
+            shutil.rmtree(entry, ignore_errors=True)
+            continue
+        try:
+            used = (entry / ABOUT).stat().st_mtime
+        except OSError:
+            # One that is being made, or was never finished.
+            used = _changed(entry)
+        found.append(_Entry(entry, size(entry), used))
+    return found
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def _said(count: int) -> str:
+    return f"{count / 1e6:.0f} MB" if count < 1e10 else f"{count / 1e9:.0f} GB"

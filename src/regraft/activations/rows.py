@@ -1,0 +1,278 @@
+"""Activations of many examples, gathered by id: from memory where they are few, else straight from their files."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from regraft.activations import coding, resident
+from regraft.activations.descriptors import Descriptor, read_at
+from regraft.activations.places import Places, index, numbers_of
+from regraft.activations.resident import Held
+from regraft.activations.shard import Shard
+from regraft.core.errors import CorruptFileError, StorageError
+
+Array = np.ndarray[Any, Any]
+
+# Rows that are decoded at once: what lies between the file and the result stays small.
+_DECODED_BYTES = 1 << 24
+# An entry that is in use says so this often, in seconds: others do not evict it then.
+_SAID_EVERY = 60.0
+_LOOKED_AT = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What all rows have in common."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    row_bytes: int
+
+
+_NONE = _Kind((), "float32", 0)
+
+
+class Rows:
+    """Activations of examples at one cut point.
+
+    Nothing of the files is mapped: what a file that shrinks would do to a process that has mapped it cannot be caught,
+    and mapped pages count as memory of the process. Small entries that are read again and again are held in memory as
+    they are coded, of all entries together no more than `resident.LIMIT` bytes; others are read row by row.
+
+    Args:
+        damaged: is told of each file that turns out to be damaged, and removes it.
+        used: is called now and then while rows are gathered.
+    """
+
+    def __init__(
+        self,
+        damaged: Callable[[Shard], None] = lambda shard: None,
+        used: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._damaged, self._used = damaged, used
+        # Never removed from, so that the number of a row stays what it is; a damaged file leaves None.
+        self._files: list[Shard | None] = []
+        # The number of each file's first row, and last how many rows there are; where each file's rows begin.
+        self._starts, self._offsets = np.zeros(1, np.int64), np.zeros(0, np.int64)
+        self._kind = _NONE
+        self._places: Places | None = None
+        self._sound: set[int] = set()
+        self._held: Held | None = None
+        self._asked = 0
+        self._said = time.monotonic()
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        """How many examples there are; those of damaged files count until somebody asks for them."""
+        return len(self._index())
+
+    @property
+    def files(self) -> list[Shard]:
+        """The files, in the order of their rows."""
+        return [shard for shard in self._files if shard is not None]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row; () where there are none."""
+        return self._kind.shape
+
+    @property
+    def dtype(self) -> str:
+        """What rows are coded as on disk."""
+        return self._kind.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row on disk; 0 where there are none."""
+        return self._kind.row_bytes
+
+    @property
+    def clipped(self) -> float:
+        """The share of all numbers that lay beyond what their coding can say."""
+        files = self.files
+        numbers = sum(prod(shard.head.shape) for shard in files)
+        return sum(shard.head.clipped for shard in files) / numbers if numbers else 0.0
+
+    def add(self, shard: Shard) -> None:
+        """Make known the rows of one more file; an id that is known already keeps its row."""
+        with self._lock:
+            if not self._files:
+                self._kind = _Kind(shard.head.shape[1:], shard.head.dtype, shard.head.row_bytes)
+            self._files.append(shard)
+            self._starts = np.append(self._starts, self._starts[-1] + len(shard))
+            self._offsets = np.append(self._offsets, shard.head.start)
+            self._places = self._held = None
+
+    def holds(self, ids: Sequence[str]) -> Array:
+        """Of which examples the rows are there, bool (n,); the files that hold them are verified by that.
+
+        A damaged file is removed, and its examples are not there.
+        """
+        return self._find(numbers_of(ids)) >= 0
+
+    def select(self, ids: Sequence[str]) -> "Selection":
+        """The rows of these examples, looked up once, for gathering batches of them.
+
+        Raises:
+            KeyError: an example has no row.
+        """
+        places = self._find(numbers_of(ids))
+        if len(places) and places.min() < 0:
+            raise KeyError(ids[int(np.argmin(places))])
+        return Selection(self, places)
+
+    def gather(self, ids: Sequence[str]) -> Array:
+        """The rows (n, ...) of these examples, in this order, as a new float32 array.
+
+        Raises:
+            KeyError: an example has no row.
+        """
+        return self.take(self.select(ids).places)
+
+    def take(self, places: Array) -> Array:
+        """The rows (n, ...) with these numbers, as `Selection` has them, as a new float32 array."""
+        now = time.monotonic()
+        if now - self._said > _SAID_EVERY:
+            self._said = now
+            self._used()
+        held = self._resident(len(places), now)
+        if self._kind.dtype == "float32":
+            return self._coded(places, held)
+        found = np.empty((len(places), *self.shape), np.float32)
+        step = max(1, _DECODED_BYTES // max(1, 4 * prod(self.shape)))
+        for start in range(0, len(places), step):
+            part = places[start : start + step]
+            found[start : start + step] = coding.decode(self._coded(part, held), self._scale(part))
+        return found
+
+    def _coded(self, places: Array, held: Array | None) -> Array:
+        if held is not None:
+            return held.take(places, axis=0)
+        coded = np.empty((len(places), *self.shape), coding.DTYPES[self.dtype])
+        self._read(places, coded)
+        return coded
+
+    def _scale(self, places: Array) -> Array | None:
+        """The scale of these rows: one for all, or where two processes wrote first files at once, that of each row."""
+        scales = [None if shard is None else shard.head.scale for shard in self._files]
+        known = [scale for scale in scales if scale is not None]
+        if not known or all(np.array_equal(known[0], scale) for scale in known[1:]):
+            return known[0] if known else None
+        table = np.stack([known[0] if scale is None else scale for scale in scales])
+        return table[self._file_of(places)]
+
+    def _file_of(self, places: Array) -> Array:
+        return np.searchsorted(self._starts, places, "right") - 1
+
+    def _read(self, places: Array, into: Array) -> None:
+        """Read rows; those that lie side by side at once."""
+        if not len(places):
+            return
+        size, files = self.row_bytes, self._file_of(places)
+        offsets = self._offsets[files] + (places - self._starts[files]) * size
+        new = np.flatnonzero((offsets[1:] - offsets[:-1] != size) | (files[1:] != files[:-1])) + 1
+        begins, firsts = [0, *new.tolist()], np.concatenate([[0], new])
+        ends = [*begins[1:], len(places)]
+        from_each = files[firsts].tolist()
+        held = {number: self._descriptor(number) for number in set(from_each)}
+        numbers = {number: descriptor.number for number, descriptor in held.items()}
+        buffer, read = memoryview(into.reshape(-1).view(np.uint8).data), read_at
+        for begin, end, number, offset in zip(begins, ends, from_each, offsets[firsts].tolist(), strict=True):
+            part = buffer[begin * size : end * size]
+            # Straight to the system: a call between them would take as long as a small row does.
+            if read(numbers[number], (part,), offset) != len(part):
+                held[number].read_into(part, offset)
+
+    def _descriptor(self, number: int) -> Descriptor:
+        shard = self._files[number]
+        if shard is None:
+            raise StorageError("activations were found damaged while they were in use; run it again")
+        return shard.descriptor
+
+    def _resident(self, asked: int, now: float) -> Array | None:
+        """All rows in memory, where they are few enough and read in batches again and again."""
+        held = self._held
+        rows = None if held is None else held.rows
+        if held is not None and rows is not None:
+            held.used = now
+            return rows
+        total = int(self._starts[-1])
+        self._asked += asked if asked <= total // 2 else 0
+        if self._asked < total // 4 or not total:
+            return None
+        with self._lock:
+            self._asked = 0
+            if self._all_verified(range(len(self._files))):
+                self._held = resident.admit(total * self.row_bytes, self._all)
+            return None if self._held is None else self._held.rows
+
+    def _all(self) -> Array:
+        return self._coded(np.arange(self._starts[-1]), None)
+
+    def _find(self, numbers: Array) -> Array:
+        """The numbers of rows in verified files, int64 (n,); -1 where there is none."""
+        while True:
+            places = self._index().find(numbers)
+            if self._all_sound(places):
+                return places
+
+    def _all_sound(self, places: Array) -> bool:
+        """Verify the files of these rows; false where one was damaged, and what was looked up is to be again."""
+        with self._lock:
+            if len(self._sound) == len(self._files):
+                return True
+            files: set[int] = set()
+            for start in range(0, len(places), _LOOKED_AT):
+                files.update(self._file_of(places[start : start + _LOOKED_AT]).tolist())
+            return self._all_verified(sorted(files - self._sound - {-1}))
+
+    def _all_verified(self, numbers: Iterable[int]) -> bool:
+        """Verify all of these files, also where one of the first is damaged."""
+        whole = True
+        for number in numbers:
+            whole &= self._verify(number)
+        return whole
+
+    def _verify(self, number: int) -> bool:
+        shard = self._files[number]
+        if shard is not None and number not in self._sound:
+            try:
+                shard.verify()
+            except CorruptFileError:
+                self._files[number] = self._places = None
+                self._damaged(shard)
+        self._sound.add(number)
+        return self._files[number] is not None
+
+    def _index(self) -> Places:
+        with self._lock:
+            if self._places is None:
+                known = zip(self._starts.tolist(), self._files, strict=False)
+                self._places = index([(start, shard.ids()) for start, shard in known if shard is not None])
+            return self._places
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """Rows of some examples, looked up once: what training draws its batches from.
+
+    Attributes:
+        rows: where they are.
+        places: the number of each one's row, int64 (n,).
+    """
+
+    rows: Rows
+    places: Array
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+        return len(self.places)
+
+    def gather(self, indices: Array) -> Array:
+        """The rows (m, ...) of the examples at these indices, in this order, as a new float32 array."""
+        return self.rows.take(self.places[indices])

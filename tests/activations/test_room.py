@@ -1,0 +1,130 @@
+"""How much the cache may take."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regraft.activations import room
+from regraft.activations.store import Store
+from regraft.core import storage
+from regraft.core.errors import RequestError, StorageError
+from tests.activations.said import saying
+
+_ROWS = np.zeros((10, 2500), "float32")
+_BYTES = 100_000
+
+
+def _fill(folder: Path, names: str) -> None:
+    """An entry of some 100 kB for each name, the first one used longest ago, of a process that is no more."""
+    for name in names:
+        Store(folder).append(name * 32, {}, [f"{number}" for number in range(10)], _ROWS)
+    room._OPENED.clear()
+    for place, name in enumerate(names):
+        stamp = time.time() - 10_000 + place
+        os.utime(folder / "activations" / (name * 2) / (name * 32) / "about.json", (stamp, stamp))
+
+
+def _names(store: Store) -> str:
+    return "".join(sorted(entry.key[0] for entry in store.entries()))
+
+
+def test_the_least_recently_used_make_room_and_it_is_said_once(tmp_path: Path) -> None:
+    _fill(tmp_path, "abcd")
+    store = Store(tmp_path, limit=450_000)
+    with saying() as said:
+        store.require_room(2 * _BYTES)
+    assert _names(store) == "cd"
+    assert said == ["2 least recently used of the kept activations removed, 0 MB: 0 MB is the limit"]
+    with saying() as said:
+        store.append("e" * 32, {}, [str(number) for number in range(10)], _ROWS)
+        store.append("f" * 32, {}, [str(number) for number in range(10)], _ROWS)
+    assert said == []
+    assert _names(store) == "cdef"
+    assert sum(entry.bytes for entry in store.entries()) <= 450_000
+
+
+def test_writing_keeps_to_the_limit_without_having_asked_before(tmp_path: Path) -> None:
+    _fill(tmp_path, "abc")
+    store = Store(tmp_path, limit=350_000)
+    for name in "de":
+        store.append(name * 32, {}, [str(number) for number in range(10)], _ROWS)
+    assert _names(store) == "cde"
+
+
+def test_what_is_in_use_stays(tmp_path: Path) -> None:
+    _fill(tmp_path, "abc")
+    store = Store(tmp_path, limit=320_000)
+    assert len(store.open("a" * 32)) == 10
+    Store(tmp_path).open("b" * 32)
+    room._OPENED.clear()
+    room.opened(store.folder / "cc" / ("c" * 32))
+    # `a` and `b` were used just now, `c` is open in this process.
+    message = (
+        r"the activations need 0 MB, the limit of '.*activations' is 0 MB, of which 0 MB are in use; raise it with "
+        "--cache-limit or REGRAFT_CACHE_LIMIT, or use smaller pictures"
+    )
+    with pytest.raises(StorageError, match=message):
+        store.require_room(_BYTES)
+    assert _names(store) == "abc"
+
+
+def test_an_entry_that_is_being_read_is_said_to_be_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fill(tmp_path, "a")
+    rows = Store(tmp_path).open("a" * 32)
+    about = tmp_path / "activations" / "aa" / ("a" * 32) / "about.json"
+    os.utime(about, (1000.0, 1000.0))
+    rows.gather(["1"])
+    assert about.stat().st_mtime == 1000.0
+    rows._said -= 61
+    rows.gather(["1"])
+    assert time.time() - about.stat().st_mtime < 100
+
+
+def test_whoever_reads_what_is_removed_reads_on(tmp_path: Path) -> None:
+    _fill(tmp_path, "ab")
+    rows = Store(tmp_path).open("a" * 32)
+    room._OPENED.clear()
+    os.utime(tmp_path / "activations" / "aa" / ("a" * 32) / "about.json", (1000.0, 1000.0))
+    store = Store(tmp_path, limit=250_000)
+    store.require_room(_BYTES)
+    assert _names(store) == "b"
+    assert rows.holds(["3"]).all()
+    assert np.array_equal(rows.gather(["3", "7"]), _ROWS[:2])
+
+
+def test_without_a_limit_nothing_goes_and_a_share_of_the_disk_is_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(tmp_path, "ab")
+    monkeypatch.setattr(storage, "total_bytes", lambda path: 500_000_000_000)
+    monkeypatch.setattr(storage, "free_bytes", lambda path: 400_000_000_000)
+    store = Store(tmp_path)
+    store.require_room(200_000_000_000)
+    message = (
+        r"the activations need 300 GB, '.*activations' has 0 MB already, and takes no more than 50% of its disk, "
+        r"250 GB; say --cache-limit, so that old ones make room, or remove all with `regraft cache clear`"
+    )
+    with pytest.raises(StorageError, match=message):
+        store.require_room(300_000_000_000)
+    with pytest.raises(StorageError, match=r"need 390 GB, '.*' has 400 GB free; free some space, name another folder"):
+        store.require_room(390_000_000_000)
+    assert _names(store) == "ab"
+
+
+def test_what_a_killed_removal_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    _fill(tmp_path, "ab")
+    folder = tmp_path / "activations" / "aa"
+    (folder / ("a" * 32)).rename(folder / ".removed-x-1")
+    store = Store(tmp_path, limit=400_000)
+    assert _names(store) == "b"
+    store.require_room(2 * _BYTES)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "5 apples", "-3MB", "MB", "1e9", "3k"])
+def test_what_is_no_size_is_one_line(text: str) -> None:
+    with pytest.raises(RequestError, match="expected a size such as 500MB or 20GB, found"):
+        room.size_of(text)
