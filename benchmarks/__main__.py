@@ -20,8 +20,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "views": views,
 }
 
-# `guide` and `fit` are the sides of `transfer`, `reading` is a part of `activations`; `views` takes half an hour and has
-# no bar.
+# `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` has no bar, and takes
+# half an hour.
 _BY_DEFAULT = ("start", "examples", "activations", "transfer")
 
 
