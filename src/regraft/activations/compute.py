@@ -89,22 +89,24 @@ def compute(
     unique = {view: {examples.ids[index]: index for index in chosen} for view, chosen in asked.items()}
     known, missing = _look(store, keys, unique)
     unreadable: list[tuple[int, str]] = []
-    started = time.perf_counter()
+    took = 0.0
     if _some(missing):
         lacking = {keys[item]["key"]: len(group.examples) for group in missing.values() for item in group.items}
         with store.computing(lacking) as waited:
             if waited:
                 known, missing = _look(store, keys, unique)
             if _some(missing):
+                started = time.perf_counter()
                 _run(model, inputs, examples, store, keys, known, missing, unreadable, description)
+                took = time.perf_counter() - started
     bad = {examples.ids[index]: reason for index, reason in unreadable}
     everyone = dict.fromkeys(index for chosen in asked.values() for index in chosen)
     lacking = sum(len(group.items) * len(group.examples) for group in missing.values())
-    seconds = (time.perf_counter() - started) / max(1, lacking)
+    seconds = took / max(1, lacking)
     for item, key in keys.items():
         group = missing[item.view]
         count = len(group.examples) if item in group.items else 0
-        used = Usage(count, seconds * count, len(unique[item.view]) - count, (examples.origin,))
+        used = Usage(count, seconds * count, len(unique[item.view]) - count, (examples.origin.strip("'"),))
         store.note(key["key"], used)
     return Activations(
         known,
