@@ -1,6 +1,9 @@
 """The pass over the examples: what is computed, what is left out, what is said."""
 
+import contextlib
 import dataclasses
+import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import keras
@@ -141,3 +144,33 @@ def test_whatever_was_computed_before_an_interruption_is_kept(
     kept = compute(model, _SPEC, data, range(80), _WANTED, Store(tmp_path))
     assert kept.hits == 2 * 64
     assert kept.computed == 2 * 16
+
+
+def test_what_an_entry_was_good_for_is_noted(model: keras.Model, folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    compute(model, _SPEC, open_data(folder), range(10), _WANTED, store)
+    assert [(entry.served, entry.saved_seconds) for entry in store.entries()] == [(0, 0.0)] * len(_WANTED)
+    compute(model, _SPEC, open_data(folder), range(10), _WANTED, store)
+    for entry in store.entries():
+        assert (entry.served, entry.data) == (10, (str(folder),))
+        assert entry.saved_seconds > 0
+
+
+def test_what_another_process_computes_meanwhile_is_not_computed_again(
+    model: keras.Model, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = open_data(folder)
+    wanted = compute(model, _SPEC, data, range(10), _WANTED, Store(tmp_path / "other"))
+
+    @contextlib.contextmanager
+    def waited(self: Store, keys: dict[str, int]) -> Generator[bool]:
+        # The other process, which is waited for, is done when the lease is had.
+        assert sorted(keys.values()) == [10] * len(_WANTED)
+        shutil.copytree(tmp_path / "other", tmp_path / "mine")
+        yield True
+
+    monkeypatch.setattr(Store, "computing", waited)
+    found = compute(model, _SPEC, data, range(10), _WANTED, Store(tmp_path / "mine"))
+    assert (found.computed, found.hits) == (0, 10 * len(_WANTED))
+    for item in _WANTED:
+        assert np.array_equal(found.rows[item].gather(data.ids[:10]), wanted.rows[item].gather(data.ids[:10]))

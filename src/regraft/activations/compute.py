@@ -14,7 +14,7 @@ from regraft.activations.coding import DTYPES
 from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.keys import Keys
 from regraft.activations.store import Rows, Store
-from regraft.activations.tasks import Task, blocks_of, divided, first_of_each, lacking
+from regraft.activations.tasks import Block, Task, blocks_of, divided, first_of_each, lacking
 from regraft.activations.usage import Usage
 from regraft.activations.work import Elsewhere, Work, Worker
 from regraft.core.input_spec import InputSpec
@@ -102,38 +102,24 @@ def compute(
     Raises:
         StorageError: the disk or the cache has no room for what would be written; nothing was computed then.
     """
-    started = time.perf_counter()
     wanted = tuple(dict.fromkeys(wanted))
     words = Keys(model, inputs, examples, (item.cut_point for item in wanted), dtype=dtype, engine=engine)
-    about = {item: words.about(item) for item in wanted}
     everyone = _by_view(indices, wanted)
     asked = {view: first_of_each(examples.ids, chosen) for view, chosen in everyone.items()}
-    look = _Look(words, about, examples, asked, store)
+    look = _Look(words, wanted, examples, asked, store)
     unreadable: list[tuple[int, str]] = []
+    took = 0.0
     if look.tasks:
         with store.computing(look.keys()) as waited:
             if waited:
-                look = _Look(words, about, examples, asked, store)
+                look = _Look(words, wanted, examples, asked, store)
+            started = time.perf_counter()
             if look.tasks:
-                limits = _limits(model, look.tasks, store, dtype)
-                work = Work(
-                    model,
-                    inputs,
-                    examples,
-                    tuple(task.kind for task in look.tasks),
-                    {item: about[item] for item in limits},
-                    look.below(),
-                    limits,
-                    engine,
-                )
-                for _ in _done(work, look, store, unreadable, spread, description):
-                    pass
-    made = _without(look.tasks, np.array([index for index, _ in unreadable], np.int64))
-    seconds = (time.perf_counter() - started) / max(1, sum(made.values()))
-    for item in wanted:
-        count = sum(number for (of, _), number in made.items() if of == item)
-        used = Usage(count, seconds * count, len(asked[item.view]) - count, (examples.origin,))
-        store.note(about[item]["key"], used)
+                work = _work(model, inputs, examples, look, store, dtype, engine)
+                unreadable = _done(work, look, store, spread, description)
+            took = time.perf_counter() - started
+    made = _made(look.tasks, unreadable)
+    _note(made, took, look, asked, examples, store)
     return Activations(
         look.known,
         unreadable=_bad(unreadable, examples, everyone),
@@ -149,19 +135,15 @@ class _Look:
     """What the store has, and what is to be computed."""
 
     def __init__(
-        self,
-        words: Keys,
-        about: Mapping[Wanted, Mapping[str, Any]],
-        examples: Examples,
-        asked: Mapping[int, Array],
-        store: Store,
+        self, words: Keys, wanted: Sequence[Wanted], examples: Examples, asked: Mapping[int, Array], store: Store
     ) -> None:
-        self.known: dict[Wanted, Rows] = {item: store.open(said["key"]) for item, said in about.items()}
-        self._words, self._about, self._store = words, about, store
-        self._seams: dict[Wanted, Rows] = {}
+        self.about = {item: words.about(item) for item in wanted}
+        self.known: dict[Wanted, Rows] = {item: store.open(said["key"]) for item, said in self.about.items()}
         self.tasks: list[Task] = []
+        self._words, self._store = words, store
+        self._seams: dict[Wanted, Rows] = {}
         for view, chosen in asked.items():
-            items = [item for item in about if item.view == view]
+            items = [item for item in wanted if item.view == view]
             for task in lacking(items, self.known, examples.ids, chosen):
                 self.tasks += divided(task, self._starts(task), examples.ids)
 
@@ -170,7 +152,7 @@ class _Look:
         found: dict[str, int] = {}
         for task in self.tasks:
             for item in task.kind.items:
-                key = self._about[item]["key"]
+                key = self.about[item]["key"]
                 found[key] = found.get(key, 0) + len(task.indices)
         return found
 
@@ -196,32 +178,71 @@ class _Look:
         return self._words.about(start, "float32")["key"]
 
 
-def _done(
-    work: Work, look: _Look, store: Store, unreadable: list[tuple[int, str]], spread: bool, description: str
-) -> Iterator[int]:
-    """Do the work; yields how many examples were done each time."""
+def _work(
+    model: keras.Model,
+    inputs: InputSpec,
+    examples: Examples,
+    look: _Look,
+    store: Store,
+    dtype: str,
+    engine: str,
+) -> Work:
+    limits = _limits(model, look.tasks, store, dtype)
+    kinds = tuple(task.kind for task in look.tasks)
+    about = {item: look.about[item] for item in limits}
+    return Work(model, inputs, examples, kinds, about, look.below(), limits, engine)
+
+
+def _done(work: Work, look: _Look, store: Store, spread: bool, description: str) -> list[tuple[int, str]]:
+    """Do the work; `look.known` has what was computed then. Returns (index, reason) of what could not be read."""
+    unreadable: list[tuple[int, str]] = []
     blocks = blocks_of(look.tasks)
     if spread:
-        yield from _done_elsewhere(work, look, store, unreadable, description)
-        return
-    total = sum(-(-len(indices) // BATCH) for block in blocks for _, indices in block.parts)
-    yield from track(Worker(work, store).do(blocks, look.known, unreadable), description, total=total)
+        _do_elsewhere(work, blocks, look, store, unreadable, description)
+    else:
+        total = sum(-(-len(indices) // BATCH) for block in blocks for _, indices in block.parts)
+        _exhaust(track(Worker(work, store).do(blocks, look.known, unreadable), description, total=total))
+    return unreadable
 
 
-def _done_elsewhere(
-    work: Work, look: _Look, store: Store, unreadable: list[tuple[int, str]], description: str
-) -> Iterator[int]:
-    blocks = blocks_of(look.tasks)
+def _do_elsewhere(
+    work: Work,
+    blocks: Sequence[Block],
+    look: _Look,
+    store: Store,
+    unreadable: list[tuple[int, str]],
+    description: str,
+) -> None:
     if any(said["dtype"] == "int8" for said in work.about.values()):
         # The first file of a key fixes its scale: that is to be the file that it would be here.
-        yield from Worker(work, store).do(blocks[:1], look.known, unreadable)
+        _exhaust(Worker(work, store).do(blocks[:1], look.known, unreadable))
         blocks = blocks[1:]
     reports = spreading.spread(Elsewhere(work, store.folder.parent), blocks)
     for report in track(reports, description, total=len(blocks)):
         for item, name in report.files:
             look.known[item].add(store.file(work.about[item]["key"], name))
         unreadable += report.unreadable
-        yield report.examples
+
+
+def _exhaust(steps: Iterable[object]) -> None:
+    for _ in steps:
+        pass
+
+
+def _note(
+    made: Mapping[tuple[Wanted, str | None], int],
+    took: float,
+    look: _Look,
+    asked: Mapping[int, Array],
+    examples: Examples,
+    store: Store,
+) -> None:
+    """Tell the store what its entries were good for."""
+    seconds = took / max(1, sum(made.values()))
+    for item, said in look.about.items():
+        count = sum(number for (of, _), number in made.items() if of == item)
+        found = len(asked[item.view]) - count
+        store.note(said["key"], Usage(count, seconds * count, found, (examples.origin.strip("'"),)))
 
 
 def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted]) -> dict[int, Array]:
@@ -256,11 +277,14 @@ def _row_bytes(shape: tuple[int | None, ...], item: Wanted, dtype: str) -> int:
     return np.dtype(DTYPES["float32" if item.pooled else dtype]).itemsize * prod(size or 1 for size in sizes)
 
 
-def _without(tasks: Sequence[Task], unreadable: Array) -> dict[tuple[Wanted, str | None], int]:
+def _made(
+    tasks: Sequence[Task], unreadable: Sequence[tuple[int, str]]
+) -> dict[tuple[Wanted, str | None], int]:
     """How many rows were computed, by what they are and where that began."""
+    bad = np.array([index for index, _ in unreadable], np.int64)
     made: dict[tuple[Wanted, str | None], int] = {}
     for task in tasks:
-        count = int((~np.isin(task.indices, unreadable)).sum())
+        count = int((~np.isin(task.indices, bad)).sum())
         for item in task.kind.items:
             made[item, task.kind.start] = made.get((item, task.kind.start), 0) + count
     return made
