@@ -47,6 +47,7 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)
         if kind is Plan:
             drawn["format"] = st.just(plan.FORMAT)
+            drawn["cache_budget"] = st.none() | st.integers(1) | st.sampled_from(["500MB", "1.5 gb"])
         return st.builds(kind, **drawn)
     if origin in (typing.Union, types.UnionType):
         return st.one_of(*(of(argument) for argument in arguments))

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 from regraft.activations import engine
+from regraft.activations.coding import DTYPES
 from regraft.activations.engine import BATCH, Wanted
 from regraft.activations.keys import Keys
 from regraft.activations.loading import batches
+from regraft.activations.memory import MemoryStore
 from regraft.activations.store import Rows, Store
 from regraft.activations.writing import Writing
 from regraft.core import storage
@@ -30,6 +32,23 @@ _WAITING_BYTES = 128_000_000
 _FILES, _SMALLEST_FILE = 16, 8_000_000
 
 
+class RowsLike(Protocol):
+    """Activations of examples by id, wherever they are: on disk, in memory, or computed on the fly."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row, where it is kept."""
+        ...
+
+    def holds(self, ids: Sequence[str]) -> Array:
+        """Of which of these examples there is a row: bool (n,)."""
+        ...
+
+    def gather(self, ids: Sequence[str]) -> Array:
+        """The rows, float32 (n, ...), of these examples, in this order."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Activations:
     """What a pass gave.
@@ -43,7 +62,7 @@ class Activations:
         from_lower: how many of those computed were made of the activations of a lower cut point, without the picture.
     """
 
-    rows: Mapping[Wanted, Rows]
+    rows: Mapping[Wanted, RowsLike]
     unreadable: tuple[tuple[int, str], ...]
     hits: int
     computed: int
@@ -109,7 +128,7 @@ def compute(
     tasks = [part for task in lacking for part in lower.divided(task)]
     unreadable: list[tuple[int, str]] = []
     if tasks:
-        sizes = _sizes(model, tasks)
+        sizes = _sizes(model, tasks, dtype)
         _require_room(store, sum(sizes.values()))
         runs = _compiled(model, inputs, examples.full_intensity, tasks)
         total = sum(-(-len(task.examples) // BATCH) for task in tasks)
@@ -246,25 +265,28 @@ def _compiled(
     return runs
 
 
-def _sizes(model: keras.Model, tasks: Iterable[_Task]) -> dict[Wanted, int]:
+def _sizes(model: keras.Model, tasks: Iterable[_Task], dtype: str) -> dict[Wanted, int]:
     """How many bytes will be written of each thing that is to be computed."""
     shapes = {point.name: point.shape for point in cut_points(model)}
     sizes: dict[Wanted, int] = {}
     for task in tasks:
         for item in task.items:
-            sizes[item] = sizes.get(item, 0) + _row_bytes(shapes[item.cut_point], item) * len(task.examples)
+            sizes[item] = sizes.get(item, 0) + _row_bytes(shapes[item.cut_point], item, dtype) * len(task.examples)
     return sizes
 
 
-def _row_bytes(shape: tuple[int | None, ...], item: Wanted) -> int:
+def _row_bytes(shape: tuple[int | None, ...], item: Wanted, dtype: str) -> int:
     sizes = shape[-1:] if item.pooled else shape
-    return 4 * prod(size or 1 for size in sizes)
+    return DTYPES["float32" if item.pooled else dtype] * prod(size or 1 for size in sizes)
 
 
 def _require_room(store: Store, needed: int) -> None:
+    if isinstance(store, MemoryStore):
+        return
     free = storage.free_bytes(store.folder)
     if needed > 0.95 * free:
         raise StorageError(
             f"the activations need {needed / 1e6:.0f} MB, '{store.folder}' has {free / 1e6:.0f} MB free; "
-            "free some space, name another folder with REGRAFT_CACHE, or use smaller pictures with --input-size"
+            "free some space, name another folder with REGRAFT_CACHE, say --cache-budget, or use smaller pictures with "
+            "--input-size"
         )

@@ -25,15 +25,24 @@ class Keys:
     """
 
     def __init__(
-        self, model: keras.Model, inputs: InputSpec, examples: Examples, cut_points: Iterable[str], *, dtype: str
+        self,
+        model: keras.Model,
+        inputs: InputSpec,
+        examples: Examples,
+        cut_points: Iterable[str],
+        *,
+        dtype: str = "float32",
+        engine: str = "keras",
     ) -> None:
         opened = flow.read(model)
         self.depths = {call.name: depth for depth, call in enumerate(opened.separating())}
-        self.seams = [call.name for call in seams(opened)]
-        self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *cut_points]))
+        wanted = list(cut_points)
+        highest = max((self.depths.get(name, 0) for name in wanted), default=0)
+        self.seams = [call.name for call in seams(opened) if self.depths[call.name] <= highest]
+        self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *wanted]))
         convention = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
         self._input = {**convention, "full_intensity": examples.full_intensity}
-        self._network, self._dtype = model.name, dtype
+        self._network, self._dtype, self._engine = model.name, dtype, engine
 
     def about(self, item: Wanted, dtype: str | None = None) -> dict[str, Any]:
         """All that the rows of an item depend on; averaged ones are small, and always float32."""
@@ -49,7 +58,7 @@ class Keys:
             "view": item.view,
             "dtype": "float32" if item.pooled else dtype or self._dtype,
             "batch": BATCH,
-            "engine": "keras",
+            "engine": self._engine,
             "backend": keras.backend.backend(),
         }
         return {"key": digest.of_json(about), "network": self._network, "cut_point": item.cut_point, **about}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from regraft.activations import shard
+from regraft.activations import coding, shard
 from regraft.core import digest, storage
 from regraft.core.errors import CorruptFileError
 from regraft.core.progress import warn
@@ -65,7 +65,7 @@ class Rows:
     def gather(self, ids: Sequence[str]) -> np.ndarray[Any, Any]:
         """The rows (n, ...) of these examples, in this order, as a new array."""
         first = self.files[self.places[ids[0]][0]] if len(ids) else self.files[0]
-        gathered = np.empty((len(ids), *first.shape[1:]), first.dtype)
+        gathered = np.empty((len(ids), *first.shape[1:]), np.float32)
         for index, name in enumerate(ids):
             file, row = self.places[name]
             gathered[index] = self.files[file][row]
@@ -138,6 +138,9 @@ class Store:
             text = json.dumps({"key": key, **about}, indent=2, default=str)
             storage.write_with(folder / _ABOUT, lambda partial: partial.write_text(text), durable=False)
         name = f"{digest.of_strings(ids)[:12]}-{secrets.token_hex(4)}{_ENDING}"
+        coded = coding.encode(rows, str(about.get("dtype", "float32")))
+        # A byte needs its scale beside it, which these files do not hold: such rows are rounded, and take four.
+        rows = coded.rows if coded.scale is None else coding.decode(coded.rows, coded.scale)
         shard.write(folder / name, ids, rows)
         try:
             return shard.map_rows(folder / name)

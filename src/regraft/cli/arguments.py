@@ -4,6 +4,7 @@ import argparse
 import re
 from typing import NoReturn
 
+from regraft.core import sizes
 from regraft.core.errors import RequestError, nearest
 
 
@@ -62,6 +63,24 @@ def cache_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", metavar="DIR", help="folder of the activations; else REGRAFT_CACHE, or your cache folder"
     )
+
+
+def cache_budget_argument(parser: argparse.ArgumentParser) -> None:
+    """--cache-budget, how much the activations of a run may take."""
+    parser.add_argument(
+        "--cache-budget",
+        metavar="SIZE",
+        type=_size,
+        help="how much the activations may take, such as 500MB or 2GB; what is given up for it is said first",
+    )
+
+
+def _size(text: str) -> str:
+    try:
+        sizes.parse(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:
