@@ -10,7 +10,7 @@ import pytest
 from regraft.activations import room
 from regraft.activations.store import Store
 from regraft.core import storage
-from regraft.core.errors import RequestError, StorageError
+from regraft.core.errors import StorageError
 from tests.activations.said import saying
 
 _ROWS = np.zeros((10, 2500), "float32")
@@ -122,9 +122,3 @@ def test_what_a_killed_removal_left_is_removed_by_the_next(tmp_path: Path) -> No
     assert _names(store) == "b"
     store.require_room(2 * _BYTES)
     assert not list(folder.iterdir())
-
-
-@pytest.mark.parametrize("text", ["", "5 apples", "-3MB", "MB", "1e9", "3k"])
-def test_what_is_no_size_is_one_line(text: str) -> None:
-    with pytest.raises(RequestError, match="expected a size such as 500MB or 20GB, found"):
-        room.size_of(text)

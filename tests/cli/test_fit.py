@@ -211,7 +211,8 @@ def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
     plans.write(tmp_path / "plan.toml", plan)
     with started("fit", "--plan", tmp_path / "plan.toml", "--out", out, "--cache", cache) as process:
         # The head is done, and fine-tuning takes for ever.
-        first = process.stderr.readline()
+        estimate, first = process.stderr.readline(), process.stderr.readline()
+        assert estimate.startswith("activations of 42 examples: averages"), estimate
         assert first.startswith("cut at"), first
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
@@ -239,3 +240,19 @@ def test_ctrl_c_while_frameworks_are_imported_is_one_line(place, tmp_path):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "regraft: interrupted\n"
+
+
+def test_a_budget_is_a_size(place, tmp_path, say):
+    said = say("fit", place / "pictures", "--source", place / "network.keras", "--cache-budget", "much")
+    assert said.status == 2
+    assert "argument --cache-budget: expected a size such as 500MB or 2GB, found 'much'" in said.err
+
+
+def test_a_budget_is_said_before_anything_runs(place, tmp_path, say):
+    options = ("--cache-budget", "1GB", "--dtype", "float16", "--out", tmp_path / "run", "--json", *QUICK)
+    said = say("fit", place / "pictures", "--source", place / "network.keras", *options)
+    assert said.status == 0
+    assert said.document["activations"]["budget"] == 10**9
+    assert said.document["plan"]["dtype"] in ("float32", "float16")
+    assert "averages" in said.err
+    assert "in all" in said.err

@@ -11,6 +11,7 @@ import pytest
 
 from regraft.activations.compute import compute
 from regraft.activations.engines import Wanted
+from regraft.activations.keys import Keys
 from regraft.activations.store import Store
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import collecting_warnings
@@ -179,7 +180,8 @@ def _recomputed(model: keras.Model, inputs: InputSpec, store: Store, **options: 
     x = np.random.default_rng(0).integers(0, 255, (4, 12, 12, 3)).astype(options.pop("dtype", "uint8"))
     data = open_data((x, [0, 1, 0, 1]))
     wanted = options.pop("wanted", Wanted("relu0", pooled=True))
-    return compute(model, inputs, data, range(4), [wanted], store, **options).computed
+    kept_as = options.pop("kept_as", "float32")
+    return compute(model, inputs, data, range(4), [wanted], store, dtype=kept_as, **options).computed
 
 
 @pytest.mark.parametrize(
@@ -194,6 +196,8 @@ def _recomputed(model: keras.Model, inputs: InputSpec, store: Store, **options: 
         ({"wanted": Wanted("relu0", pooled=True, view=1)}, 4),
         ({"wanted": Wanted("relu0", pooled=False)}, 4),
         ({"wanted": Wanted("norm0", pooled=True)}, 4),
+        # Averages are float32 whatever whole activations are.
+        ({"kept_as": "int8"}, 0),
     ],
 )
 def test_every_part_of_the_key_matters(change: dict[str, Any], computed: int, tmp_path: Path) -> None:
@@ -211,3 +215,25 @@ def test_the_head_and_the_optimizer_are_no_part_of_the_key(tmp_path: Path) -> No
     other.get_layer("top").kernel.assign(np.zeros((6, 4)))
     assert _recomputed(other, _RAW, store) == 0
     assert _recomputed(model, _RAW, store) == 4
+
+
+def test_each_number_format_is_kept_apart(tmp_path: Path) -> None:
+    model, store, whole = built("chain"), Store(tmp_path), Wanted("relu0", pooled=False)
+    for dtype in ("float32", "float16", "int8"):
+        assert _recomputed(model, _RAW, store, wanted=whole, kept_as=dtype) == 4
+        assert _recomputed(model, _RAW, store, wanted=whole, kept_as=dtype) == 0
+
+
+def test_each_engine_has_keys_of_its_own() -> None:
+    data = open_data((np.zeros((2, 12, 12, 3), "uint8") + np.arange(2, dtype="uint8")[:, None, None, None], [0, 1]))
+    one, other = (Keys(built("chain"), _RAW, data, ["relu0"], engine=name) for name in ("keras", "openvino"))
+    assert one.about(Wanted("relu0", True))["key"] != other.about(Wanted("relu0", True))["key"]
+
+
+def test_ten_new_examples_are_ten_computed(tmp_path: Path) -> None:
+    model, store = built("chain"), Store(tmp_path)
+    x = np.random.default_rng(0).integers(0, 255, (50, 12, 12, 3)).astype("uint8")
+    wanted = [Wanted("relu0", pooled=True), Wanted("relu1", pooled=True)]
+    before = compute(model, _RAW, open_data((x[:40], np.arange(40) % 2)), range(40), wanted, store)
+    after = compute(model, _RAW, open_data((x[::-1], np.arange(50) % 2)), range(50), wanted, store)
+    assert (before.computed, after.computed, after.hits) == (80, 20, 80)

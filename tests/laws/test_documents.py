@@ -49,6 +49,7 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)
         if kind is Plan:
             drawn["format"] = st.just(plan.FORMAT)
+            drawn["cache_budget"] = st.none() | st.integers(1) | st.sampled_from(["500MB", "1.5 gb"])
             limited = st.sampled_from([None, 1]).flatmap(
                 lambda views: st.builds(kind, **{**drawn, "views": st.just(views)})
             )

@@ -39,6 +39,15 @@ class Coded:
     clipped: int
 
 
+def bytes_of(dtype: str) -> int:
+    """Of one number.
+
+    >>> [bytes_of(dtype) for dtype in DTYPES]
+    [4, 2, 1]
+    """
+    return np.dtype(DTYPES[dtype]).itemsize
+
+
 def require_known(dtype: str) -> None:
     """Refuse a coding that there is not.
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from regraft.activations import spreading
-from regraft.activations.coding import DTYPES
+from regraft.activations.coding import bytes_of
 from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.keys import Keys
 from regraft.activations.store import Rows, Store
@@ -274,12 +274,10 @@ def _limits(model: keras.Model, tasks: Sequence[Task], store: Store, dtype: str)
 
 def _row_bytes(shape: tuple[int | None, ...], item: Wanted, dtype: str) -> int:
     sizes = shape[-1:] if item.pooled else shape
-    return np.dtype(DTYPES["float32" if item.pooled else dtype]).itemsize * prod(size or 1 for size in sizes)
+    return bytes_of("float32" if item.pooled else dtype) * prod(size or 1 for size in sizes)
 
 
-def _made(
-    tasks: Sequence[Task], unreadable: Sequence[tuple[int, str]]
-) -> dict[tuple[Wanted, str | None], int]:
+def _made(tasks: Sequence[Task], unreadable: Sequence[tuple[int, str]]) -> dict[tuple[Wanted, str | None], int]:
     """How many rows were computed, by what they are and where that began."""
     bad = np.array([index for index, _ in unreadable], np.int64)
     made: dict[tuple[Wanted, str | None], int] = {}

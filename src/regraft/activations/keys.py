@@ -37,8 +37,10 @@ class Keys:
     ) -> None:
         opened = flow.read(model)
         self.depths = {call.name: depth for depth, call in enumerate(opened.separating())}
-        self.seams = [call.name for call in seams(opened)]
-        self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *cut_points]))
+        wanted = list(cut_points)
+        highest = max((self.depths.get(name, 0) for name in wanted), default=0)
+        self.seams = [call.name for call in seams(opened) if self.depths[call.name] <= highest]
+        self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *wanted]))
         convention = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
         self._input = {**convention, "full_intensity": examples.full_intensity}
         self._network, self._dtype, self._engine = model.name, dtype, engine

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regraft.core import storage
-from regraft.core.errors import RequestError, StorageError
+from regraft.core.errors import StorageError
 from regraft.core.progress import say
 
 # Without a limit the cache takes no more than this share of its disk, and never the last part of what is free there.
@@ -18,7 +17,6 @@ SHARE = 0.5
 _OF_FREE = 0.95
 # Seconds: what was used as lately as that may be in use by a process that lives.
 _LATELY = 600.0
-_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 ABOUT = "about.json"
 # How the names of folders begin that are being removed.
@@ -31,22 +29,6 @@ _OPENED: set[Path] = set()
 def opened(folder: Path) -> None:
     """Note that this process uses an entry."""
     _OPENED.add(folder)
-
-
-def size_of(text: str) -> int:
-    """Bytes, from what a person writes.
-
-    Raises:
-        RequestError: it is no size.
-
-    >>> size_of("500MB"), size_of("1.5 GB"), size_of("2048")
-    (500000000, 1500000000, 2048)
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?b?)\s*", text, re.IGNORECASE)
-    unit = found[2].lower() if found else "?"
-    if found is None or (unit and not unit.endswith("b")):
-        raise RequestError(f"expected a size such as 500MB or 20GB, found '{text}'")
-    return int(float(found[1]) * _UNITS[unit])
 
 
 @dataclass(frozen=True, slots=True)

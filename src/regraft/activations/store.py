@@ -26,7 +26,7 @@ from regraft.activations.room import ABOUT
 from regraft.activations.rows import Rows, Selection
 from regraft.activations.shard import Shard
 from regraft.activations.usage import Usage
-from regraft.core import digest, storage
+from regraft.core import digest, sizes, storage
 from regraft.core.errors import CorruptFileError, StorageError
 from regraft.core.progress import warn
 
@@ -52,7 +52,7 @@ def default_limit() -> int | None:
         RequestError: it is no size.
     """
     named = os.environ.get("REGRAFT_CACHE_LIMIT")
-    return room.size_of(named) if named else None
+    return sizes.parse(named, "REGRAFT_CACHE_LIMIT") if named else None
 
 
 @dataclass(frozen=True, slots=True)

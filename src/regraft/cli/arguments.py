@@ -4,7 +4,7 @@ import argparse
 import re
 from typing import NoReturn
 
-from regraft.activations import room
+from regraft.core import sizes
 from regraft.core.errors import RequestError, nearest
 
 
@@ -70,17 +70,32 @@ def cache_limit_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache-limit",
         metavar="SIZE",
-        type=_size,
+        type=_bytes,
         help="bytes that activations may take on disk, such as 20GB, above which the least recently used ones are "
         "removed; else REGRAFT_CACHE_LIMIT",
     )
 
 
-def _size(text: str) -> int:
+def cache_budget_argument(parser: argparse.ArgumentParser) -> None:
+    """--cache-budget, how much the activations of a run may take."""
+    parser.add_argument(
+        "--cache-budget",
+        metavar="SIZE",
+        type=_size,
+        help="how much the activations may take, such as 500MB or 2GB; what is given up for it is said first",
+    )
+
+
+def _size(text: str) -> str:
     try:
-        return room.size_of(text)
+        sizes.parse(text)
     except RequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _bytes(text: str) -> int:
+    return sizes.parse(_size(text))
 
 
 def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:

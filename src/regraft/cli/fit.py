@@ -23,7 +23,20 @@ regraft fit --plan flowers-run/plan.toml --out again
 
 _CHOICES = ("auto", "yes", "no")
 # Options that are fields of the plan.
-_FIELDS = ("architecture", "preprocessing", "input_size", "cut_point", "views", "augment", "refit", "baselines", "seed")
+_FIELDS = (
+    "architecture",
+    "preprocessing",
+    "input_size",
+    "cut_point",
+    "views",
+    "augment",
+    "refit",
+    "baselines",
+    "seed",
+    "cache_budget",
+    "dtype",
+    "engine",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +88,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     words.trust_argument(parser)
     words.cache_argument(parser)
     words.cache_limit_argument(parser)
+    words.cache_budget_argument(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "float16", "int8"),
+        help="how whole activations are kept; auto: in float32 unless the budget or the disk asks for less",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "keras", "openvino", "onnxruntime", "ray"),
+        help="what runs the frozen layers",
+    )
 
 
 def run(arguments: argparse.Namespace) -> RunRecord:

@@ -76,7 +76,11 @@ def _done(record: RunRecord) -> list[tuple[str, str]]:
 
 def _cache(record: RunRecord) -> str:
     used = record.cache
-    return f"{used.computed:,} activations computed, {used.hits:,} found on disk, {size(used.bytes)}"
+    text = f"{used.computed:,} activations computed, {used.hits:,} found on disk, {size(used.bytes)}"
+    kept = record.activations
+    if kept is not None and kept.error is not None:
+        text += f"; whole ones in {kept.dtype}, {kept.error:.1g} off"
+    return text
 
 
 def _time(record: RunRecord) -> str:

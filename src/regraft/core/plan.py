@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from regraft.core import plain, storage
+from regraft.core import plain, sizes, storage
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
 
@@ -161,6 +161,11 @@ class Plan:
         refit: whether the model learns from the validation examples too, once all is chosen by them; `auto`: where
             training examples are few. The validation figures are those from before.
         baselines: `auto` leaves out what would cost more than the transfer itself.
+        cache_budget: how much the activations may take, such as `2GB` or a number of bytes; None: as much as is left
+            on the disk and sensible.
+        dtype: how whole activations are kept; `auto`: in float32, and in less only where a budget or a small disk
+            asks for it.
+        engine: what runs the frozen layers.
         strict: an unreadable example is an error instead of a warning.
         trust: Python code that the source holds may be run. On the command line a plan's word alone is not enough.
         seed: of every random choice.
@@ -179,6 +184,9 @@ class Plan:
     augment: tuple[Change, ...] = CHANGES
     refit: Literal["auto", "yes", "no"] = AUTO
     baselines: Literal["auto", "yes", "no"] = AUTO
+    cache_budget: str | int | None = None
+    dtype: Literal["auto", "float32", "float16", "int8"] = AUTO
+    engine: Literal["auto", "keras", "openvino", "onnxruntime", "ray"] = AUTO
     strict: bool = False
     trust: bool = False
     seed: int = 0
@@ -188,13 +196,20 @@ class Plan:
     split: SplitSpec = field(default_factory=SplitSpec)
 
     def __post_init__(self) -> None:
-        """Refuse kinds of change that there are not, and more views than these can make."""
+        """Refuse kinds of change that there are not, more views than these can make, and a budget that is no size."""
+        if self.cache_budget is not None:
+            sizes.parse(self.cache_budget, "a cache budget")
         object.__setattr__(self, "augment", changes(self.augment))
         if self.views is None or 1 <= self.views <= most_views(self.augment):
             return
         kinds = "without augmentation" if not self.augment else f"by {', '.join(self.augment)} alone"
         means = f" {kinds}; give fewer, or let augment name crop or colour" if most_views(self.augment) <= 2 else ""
         raise RequestError(f"expected views from 1 to {most_views(self.augment)}{means}, found {self.views}")
+
+    @property
+    def budget(self) -> int | None:
+        """The cache budget in bytes."""
+        return None if self.cache_budget is None else sizes.parse(self.cache_budget)
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -338,6 +338,32 @@ class CacheUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """How a run kept its activations, which was decided from an estimate before anything ran.
+
+    Attributes:
+        decision: in words, with what was given up.
+        estimated: bytes of all of them.
+        budget: bytes that were allowed; None: not said.
+        averages: where averaged ones were: `disk`, `memory`, or `streamed`: computed whenever they were asked for.
+        maps: likewise whole ones.
+        dtype: of whole ones.
+        error: of that dtype, measured on a sample: root of the mean squared error relative to the root mean square;
+            None where nothing is rounded.
+        from_lower: how many activations were computed from those of a lower cut point, without the picture.
+    """
+
+    decision: str
+    estimated: int
+    budget: int | None
+    averages: str
+    maps: str
+    dtype: str
+    error: float | None = None
+    from_lower: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """What a simpler way reaches on the same examples."""
 
@@ -390,6 +416,7 @@ class RunRecord:
         data: the examples.
         plan: the resolved plan.
         environment: versions and machine.
+        activations: how they were kept; None in records of before that was decided.
     """
 
     run: str
@@ -420,3 +447,4 @@ class RunRecord:
     data: DataSummary
     plan: Plan
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    activations: Kept | None = None

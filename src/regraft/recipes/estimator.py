@@ -23,7 +23,7 @@ from regraft.data import Examples, Read, read_picture
 from regraft.data.channels import to_channels
 from regraft.importers import Pretrained
 from regraft.recipes import running, using
-from regraft.recipes.running import Choice
+from regraft.recipes.running import Choice, Dtype, Engine
 
 Array = np.ndarray[Any, Any]
 Source = str | os.PathLike[str] | keras.Model | Pretrained | Callable[[tuple[int, ...]], keras.Model]
@@ -56,6 +56,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         trust: let Python code in the source run, such as Lambda layers; only where you trust its author.
         out: a folder in which every fit leaves a run folder; None: only `run_` stays, without its files.
         cache: folder of the activations.
+        cache_budget: how much they may take, such as `2GB`.
+        dtype: how whole ones are kept: `auto`, `float32`, `float16`, `int8`.
+        engine: what runs the frozen layers.
 
     Attributes:
         classes_: labels as they were given to `fit`, sorted.
@@ -89,6 +92,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         trust: bool = False,
         out: str | os.PathLike[str] | None = None,
         cache: str | os.PathLike[str] | None = None,
+        cache_budget: str | int | None = None,
+        dtype: Dtype = AUTO,
+        engine: Engine = AUTO,
     ) -> None:
         self.source = source
         self.input_size = input_size
@@ -104,6 +110,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.trust = trust
         self.out = out
         self.cache = cache
+        self.cache_budget = cache_budget
+        self.dtype: Dtype = dtype
+        self.engine: Engine = engine
 
     def fit(self, X: Any, y: Any) -> "TransferClassifier":  # noqa: N803 - scikit-learn's name
         """Get the best model for these examples out of the source.
@@ -196,6 +205,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             strict=self.strict,
             trust=self.trust,
             seed=seed,
+            cache_budget=self.cache_budget,
+            dtype=self.dtype,
+            engine=self.engine,
             fine_tune=FineTuneSpec(enabled=self.fine_tune),
             split=SplitSpec(float(self.validation), 0.0),
         )

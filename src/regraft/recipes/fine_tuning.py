@@ -8,16 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations.compute import compute
+from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
-from regraft.activations.store import Rows, Store
 from regraft.activations.views import numbers
 from regraft.core.plan import FineTuneSpec, Plan, Rate
 from regraft.core.progress import say
 from regraft.core.records import Epoch
 from regraft.graph import names
 from regraft.importers import Pretrained
-from regraft.recipes.survey import Survey
+from regraft.recipes.survey import Survey, on_the_fly, spreads
 from regraft.surgery.cut import between
 from regraft.surgery.graft import HEAD, graft, of_source, set_head
 from regraft.training import loop
@@ -49,6 +48,7 @@ class Branch:
         hits: activations found in the store for it.
         bytes: of those.
         views: what it learnt from; of the validation examples too, where a refit is to come.
+        from_lower: how many of those computed were made of activations of a lower cut point.
     """
 
     model: keras.Model
@@ -62,7 +62,8 @@ class Branch:
     computed: int = 0
     hits: int = 0
     bytes: int = 0
-    views: Sequence[Rows] = ()
+    views: Sequence[RowsLike] = ()
+    from_lower: int = 0
 
 
 def head_branch(pretrained: Pretrained, found: Survey, plan: Plan, head: LinearHead, row: Epoch) -> Branch:
@@ -95,9 +96,7 @@ def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int) -> k
     return None if rest is None else graft(rest, classes, taps=taps)
 
 
-def fine_tune(
-    pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, store: Store, checkpoint: Path | None
-) -> Branch:
+def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, checkpoint: Path | None) -> Branch:
     """Train the reused layers between the plan's two cut points, from the trained head on.
 
     The plan must be resolved. Each training example is seen in one of its true views per epoch, all of them computed
@@ -108,7 +107,6 @@ def fine_tune(
         found: its survey.
         plan: resolved.
         start: the head alone.
-        store: of activations.
         checkpoint: see `loop.train`.
     """
     assert start.head is not None
@@ -117,7 +115,7 @@ def fine_tune(
     set_head(model, start.head.kernel, start.head.bias)
     spec = with_rates(plan.fine_tune, model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
-    seen = views_of(pretrained, found, plan, spec, store)
+    seen = views_of(pretrained, found, plan, spec)
     trained = loop.train(
         model,
         spec,
@@ -140,6 +138,7 @@ def fine_tune(
         end=end,
         spec=spec,
         computed=seen.computed,
+        from_lower=seen.from_lower,
         hits=seen.hits,
         bytes=seen.bytes,
         views=seen.rows,
@@ -231,13 +230,14 @@ def labelled(found: Survey) -> Array:
 class Views:
     """Activations of views of examples, by view, and what getting them took."""
 
-    rows: list[Rows]
+    rows: list[RowsLike]
     computed: int
     hits: int
     bytes: int
+    from_lower: int = 0
 
 
-def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSpec, store: Store) -> Views:
+def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSpec) -> Views:
     """The activations at the plan's lower cut point of all views that training will draw; view 0 is the survey's.
 
     Those that the refit will draw are among them, so that one pass serves both.
@@ -247,6 +247,9 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSp
     rows = found.activations.rows[original]
     if not others:
         return Views([rows], 0, 0, 0)
+    if found.budget.maps == "streamed":
+        streamed = on_the_fly(pretrained, found.examples, others, found.engine)
+        return Views([rows, *(streamed[item] for item in others)], 0, 0, 0)
     asked = {item.view: _asked(found, plan, spec, place) for place, item in enumerate(others, start=1)}
     seen = compute(
         pretrained.model,
@@ -254,10 +257,13 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSp
         found.examples,
         asked,
         others,
-        store,
+        found.store,
+        dtype=found.budget.dtype,
+        engine=found.engine,
+        spread=spreads(plan, found.store),
         description="activations, view 2" + (f" to {plan.views}" if len(others) > 1 else ""),
     )
-    return Views([rows, *(seen.rows[item] for item in others)], seen.computed, seen.hits, seen.bytes)
+    return Views([rows, *(seen.rows[item] for item in others)], seen.computed, seen.hits, seen.bytes, seen.from_lower)
 
 
 def _asked(found: Survey, plan: Plan, spec: FineTuneSpec, place: int) -> Array:
@@ -275,12 +281,12 @@ def _refit_seed(plan: Plan) -> int:
     return plan.seed + 1
 
 
-def feed(found: Survey, views: Sequence[Rows], indices: Array) -> loop.Feed:
+def feed(found: Survey, views: Sequence[RowsLike], indices: Array) -> loop.Feed:
     """Examples for a branch, from rows that are kept on disk."""
     ids = found.examples.ids
 
     def fetch(chosen: Array, view: int) -> Array:
-        return views[view].gather([ids[index] for index in indices[chosen]])
+        return views[view].gather(ids.take(indices[chosen]))
 
     return loop.Feed(fetch, found.examples.labels[indices], len(views))
 

@@ -80,6 +80,7 @@ def record(
         data=found.examples.summary(),
         plan=replace(chosen.plan, input=pretrained.inputs),
         environment=environment(),
+        activations=replace(found.kept, from_lower=used.from_lower + branch.from_lower),
     )
 
 

@@ -25,6 +25,8 @@ from regraft.recipes.transfer import transfer
 from regraft.surgery.resize import with_input_size
 
 Choice = Literal["auto", "yes", "no"]
+Dtype = Literal["auto", "float32", "float16", "int8"]
+Engine = Literal["auto", "keras", "openvino", "onnxruntime", "ray"]
 
 _IN_MEMORY = "model "
 
@@ -65,6 +67,9 @@ def fit(
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
     cache_limit: int | None = None,
+    cache_budget: str | int | None = None,
+    dtype: Dtype = "auto",
+    engine: Engine = "auto",
 ) -> Run:
     """Get the best model for your examples out of a pretrained network.
 
@@ -93,6 +98,10 @@ def fit(
         cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.
         cache_limit: bytes that it may take, above which the least recently used activations are removed; by default
             `REGRAFT_CACHE_LIMIT`.
+        cache_budget: how much the activations may take, such as `2GB`; what is given up for it is said before anything
+            runs.
+        dtype: how whole activations are kept; `auto`: in float32 unless the budget or the disk asks for less.
+        engine: what runs the frozen layers.
 
     Returns:
         The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
@@ -120,6 +129,9 @@ def fit(
         strict=strict,
         trust=trust,
         seed=seed,
+        cache_budget=cache_budget,
+        dtype=dtype,
+        engine=engine,
         fine_tune=plans.FineTuneSpec(enabled=fine_tune),
     )
     with collecting_warnings() as warned:

@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, Literal, cast
 
 import keras
 import numpy as np
 
-from regraft.activations.compute import Activations, compute
-from regraft.activations.engines import Wanted
+from regraft.activations import budget, coding, spreading
+from regraft.activations.budget import Decision
+from regraft.activations.coding import DTYPES
+from regraft.activations.compute import Activations, RowsLike, compute
+from regraft.activations.engines import BATCH, Wanted, choosing
+from regraft.activations.keys import Keys
+from regraft.activations.loading import load_prepared
+from regraft.activations.memory import MemoryStore
 from regraft.activations.store import Store
+from regraft.activations.streaming import Streamed
 from regraft.core.errors import DataError, SourceError
 from regraft.core.plan import AUTO, Plan, most_views
-from regraft.core.progress import warn
-from regraft.core.records import CutPoint
-from regraft.core.storage import free_bytes
+from regraft.core.progress import say, warn
+from regraft.core.records import CutPoint, Kept
 from regraft.data import Examples
 from regraft.graph import flow
 from regraft.graph.cut_points import cut_points, find
@@ -24,12 +30,14 @@ from regraft.importers import Pretrained
 from regraft.surgery.graft import HEAD
 
 Array = np.ndarray[Any, Any]
+EngineName = Literal["keras", "openvino", "onnxruntime"]
+
+RAY = "ray"
 
 # What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where
 # that is nothing: networks as small as that may learn as a whole.
 _PASSES = 1.5
 ALWAYS_AFFORDABLE = 2e11
-_MAP_BYTES = 4e9
 # A head may tap the upper half of the places worth probing: edges and colours are for the layers above them. Networks
 # with so few places are small enough to look at all.
 _TAPS = 12
@@ -48,6 +56,10 @@ class Survey:
         taps: names of those that a head may read besides the one that it stands on.
         from_cut: where fine-tuning would start, unless the head stands lower; None where it will not be tried.
         activations: pooled at every candidate, and whole at `from_cut`.
+        budget: what is kept of all that, where, and how.
+        kept: the same in words, with what was given up for it.
+        store: where further activations are to be kept.
+        engine: what runs the frozen layers.
     """
 
     examples: Examples
@@ -56,10 +68,14 @@ class Survey:
     taps: tuple[str, ...]
     from_cut: str | None
     activations: Activations
+    budget: Decision
+    kept: Kept
+    store: Store
+    engine: EngineName
 
     def pooled(self, cut_points: Sequence[str], indices: Array) -> Array:
         """Pooled activations of examples at candidates or taps, side by side (n, width)."""
-        ids = [self.examples.ids[index] for index in indices]
+        ids = self.examples.ids.take(indices)
         parts = [self.activations.rows[Wanted(name, True)].gather(ids) for name in cut_points]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
@@ -75,15 +91,130 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     informative = _informative(pretrained.model, points)
     candidates = _candidates(pretrained.model, informative, plan)
     training = int((examples.split == "train").sum())
-    from_cut = _from_cut(plan, points, informative, candidates[-1], training)
-    if from_cut is not None and not _maps_fit(points[from_cut], len(examples), store):
-        from_cut = None
-    taps = _taps(pretrained.model, points, informative, from_cut, plan)
-    wanted = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps)]
-    wanted += [Wanted(from_cut, pooled=False)] if from_cut else []
-    everyone = np.arange(len(examples))
-    found = compute(pretrained.model, pretrained.inputs, examples, everyone, wanted, store)
-    return Survey(_readable(examples, found, plan.strict), points, candidates, taps, from_cut, found)
+    lowest = _from_cut(plan, points, informative, candidates[-1], training)
+    taps = _taps(pretrained.model, points, informative, lowest, plan)
+    averages = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps)]
+    starts = [points[name] for name in _starts(plan, points, informative, candidates[-1], lowest)]
+    space = budget.room(store.folder, plan.budget)
+    need = _need(plan, [points[item.cut_point] for item in averages], starts, examples, space)
+    made = budget.decide(need, space)
+    text = budget.sentence(need, space, made)
+    (warn if need.maps and made.from_cut is None else say)(text)
+    wanted = averages + ([Wanted(made.from_cut, pooled=False)] if made.from_cut else [])
+    streamed = [item for item in wanted if (made.averages if item.pooled else made.maps) == "streamed"]
+    engine = _engine(pretrained, examples, plan, wanted, store)
+    place = MemoryStore(store.folder.parent) if "memory" in (made.averages, made.maps) else store
+    found = compute(
+        pretrained.model,
+        pretrained.inputs,
+        examples,
+        np.arange(len(examples)),
+        [item for item in wanted if item not in streamed],
+        place,
+        dtype=made.dtype,
+        engine=engine,
+        spread=spreads(plan, place),
+    )
+    readable = _readable(examples, found, plan.strict)
+    rows = {**found.rows, **on_the_fly(pretrained, readable, streamed, engine)}
+    said = Kept(
+        text, made.bytes, plan.budget, made.averages, made.maps, made.dtype, _error(pretrained, readable, made, engine)
+    )
+    found = replace(found, rows=rows)
+    return Survey(readable, points, candidates, taps, made.from_cut, found, made, said, place, engine)
+
+
+def on_the_fly(
+    pretrained: Pretrained, examples: Examples, items: Sequence[Wanted], engine: str
+) -> dict[Wanted, RowsLike]:
+    """Rows that are kept nowhere."""
+    return {item: Streamed(pretrained.model, pretrained.inputs, examples, item, engine) for item in items}
+
+
+def spreads(plan: Plan, place: Store) -> bool:
+    """Whether a Ray cluster computes activations: where the plan says so, and they go to files that all can reach."""
+    return plan.engine == RAY and not isinstance(place, MemoryStore)
+
+
+def _engine(
+    pretrained: Pretrained, examples: Examples, plan: Plan, wanted: Sequence[Wanted], store: Store
+) -> EngineName:
+    """What runs the frozen layers.
+
+    Raises:
+        RequestError: the plan names what is not installed, or does not go with Keras' backend.
+    """
+    if plan.engine in ("keras", RAY):
+        if plan.engine == RAY:
+            spreading.require()
+        return "keras"
+    keys = Keys(pretrained.model, pretrained.inputs, examples, [item.cut_point for item in wanted])
+    # What Keras has computed before is not to be computed anew because another engine would now pay.
+    known = store.open(keys.about(wanted[-1])["key"]).holds(examples.ids) if plan.engine == AUTO else np.zeros(0)
+
+    def sample() -> Array:
+        loaded = load_prepared(examples, examples.indices("train")[: 2 * BATCH], pretrained.inputs)
+        return np.stack([each for _, each in loaded if isinstance(each, np.ndarray)][:BATCH])
+
+    return cast(
+        EngineName,
+        choosing.choose(
+            pretrained.model,
+            pretrained.inputs,
+            examples.full_intensity,
+            wanted,
+            sample,
+            len(examples) - int(known.sum()),
+            plan.engine,
+            folder=store.folder.parent,
+        ),
+    )
+
+
+def _need(
+    plan: Plan, averaged: Sequence[CutPoint], starts: Sequence[CutPoint], examples: Examples, space: budget.Room
+) -> budget.Need:
+    """What the run would like to keep, in numbers."""
+    training = int((examples.split == "train").sum())
+    learning = training + int((examples.split == "validation").sum())
+    # Rounded only for a reason: somebody said how much there may be, or the disk is small.
+    may_round = plan.budget is not None or space.of("disk") < budget.DEFAULT_BYTES
+    dtypes = (plan.dtype,) if plan.dtype != AUTO else tuple(DTYPES) if may_round else ("float32",)
+    return budget.Need(
+        averages=sum(point.shape[-1] or 1 for point in averaged),
+        examples=len(examples),
+        learning=learning,
+        maps=tuple(budget.Map(point.name, prod(side or 1 for side in point.shape)) for point in starts),
+        views=views_for(plan, training) if starts else 1,
+        dtypes=dtypes,
+        fewer_views=plan.views is None,
+        no_map=plan.fine_tune.enabled != "yes",
+    )
+
+
+def _starts(
+    plan: Plan, points: dict[str, CutPoint], informative: Sequence[str], upper: str, lowest: str | None
+) -> list[str]:
+    """Where fine-tuning may start, from the lowest place that it can afford upwards."""
+    if lowest is None:
+        return []
+    if plan.fine_tune.from_cut != AUTO:
+        return [lowest]
+    depth, top = points[lowest].depth, points[upper]
+    return [
+        name
+        for name in informative
+        if depth <= points[name].depth < top.depth and _has_weights_above(points[name], top)
+    ]
+
+
+def _error(pretrained: Pretrained, examples: Examples, made: budget.Decision, engine: str) -> float | None:
+    """How far the whole activations are off where they are rounded, measured on one batch of examples."""
+    if made.from_cut is None or made.dtype == "float32" or made.maps == "streamed":
+        return None
+    item = Wanted(made.from_cut, pooled=False)
+    rows = on_the_fly(pretrained, examples, [item], engine)[item]
+    return coding.error(rows.gather(examples.ids.take(examples.indices("train")[:BATCH])), made.dtype)
 
 
 def epochs_for(plan: Plan, training: int) -> int:
@@ -196,17 +327,6 @@ def _has_weights_above(point: CutPoint, top: CutPoint) -> bool:
     return point.parameters_below < top.parameters_below
 
 
-def _maps_fit(point: CutPoint, examples: int, store: Store) -> bool:
-    size = 4 * prod(side or 1 for side in point.shape) * examples
-    allowed = min(_MAP_BYTES, 0.5 * free_bytes(store.folder))
-    if size > allowed:
-        warn(
-            f"no fine-tuning: the activations at '{point.name}' would take {size / 1e9:.1f} GB, "
-            f"{allowed / 1e9:.1f} GB are allowed; smaller pictures (--input-size) or fewer examples make it possible"
-        )
-    return size <= allowed
-
-
 def _readable(examples: Examples, found: Activations, strict: bool) -> Examples:
     if not found.unreadable:
         return examples
@@ -233,6 +353,14 @@ def resolved(plan: Plan, found: Survey, cut_point: str) -> Plan:
             spec = replace(spec, enabled="no", from_cut=cut_point)
         else:
             spec = replace(spec, from_cut=from_cut, epochs=epochs_for(plan, training))
-    views = views_for(plan, training) if spec.enabled != "no" else plan.views or 1
+    views = found.budget.views if spec.enabled != "no" else plan.views or 1
     refit = plan.refit if plan.refit != AUTO else "yes" if training <= _REFIT_UP_TO else "no"
-    return replace(plan, cut_point=cut_point, fine_tune=spec, views=views, refit=refit)
+    return replace(
+        plan,
+        cut_point=cut_point,
+        fine_tune=spec,
+        views=views,
+        refit=refit,
+        dtype=found.budget.dtype,
+        engine=plan.engine if plan.engine == RAY else found.engine,
+    )

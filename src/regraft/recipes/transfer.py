@@ -73,7 +73,7 @@ def transfer(
         with clock.stage("head"):
             chosen = choose(pretrained, found, plan)
         with clock.stage("fine_tune"):
-            selected = grow(pretrained, found, chosen, store, folder)
+            selected = grow(pretrained, found, chosen, folder)
             branch = finished(pretrained, found, chosen.plan, selected, folder)
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
@@ -125,7 +125,7 @@ def _check_range(pretrained: Pretrained, examples: Examples) -> None:
         warn(verdict.warning)
 
 
-def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, folder: Path) -> Branch:
+def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) -> Branch:
     """The head alone, or the fine-tuned branch where that is better on validation."""
     spec, alone = chosen.plan.fine_tune, chosen.branch
     if spec.enabled == "no":
@@ -133,7 +133,7 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, fo
     if spec.enabled == "auto" and not len(found.examples.indices("validation")):
         say("no fine-tuning: without validation examples nothing could tell whether it helps")
         return alone
-    tuned = fine_tune(pretrained, found, chosen.plan, alone, store, folder / run_folder.CHECKPOINT)
+    tuned = fine_tune(pretrained, found, chosen.plan, alone, folder / run_folder.CHECKPOINT)
     if better(alone, tuned, always=spec.enabled == "yes"):
         return tuned
     return replace(
@@ -141,6 +141,7 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, store: Store, fo
         history=tuned.history,
         spec=tuned.spec,
         computed=tuned.computed,
+        from_lower=tuned.from_lower,
         hits=tuned.hits,
         bytes=tuned.bytes,
     )

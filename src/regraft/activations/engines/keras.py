@@ -156,8 +156,9 @@ def _with_torch(run: Callable[[Any], Any], variables: list[Any]) -> Callable[[An
     import torch
 
     def function(given: Any) -> Any:
+        # In the order that rows have in a file: PyTorch's kernels round otherwise where values lie in another.
         with torch.inference_mode(), keras.StatelessScope():
-            return run(given)
+            return run(given.contiguous())
 
     return function
 

@@ -1,0 +1,84 @@
+"""Activations in memory, with the same manners as the store on disk: for a pass whose rows the disk has no room for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regraft.activations import coding
+from regraft.activations.store import Rows, Store
+
+Array = np.ndarray[Any, Any]
+
+
+class MemoryRows:
+    """Rows of one key, coded as their key says, and float32 again when they are gathered.
+
+    Args:
+        below: rows of the same key that are on disk.
+    """
+
+    def __init__(self, below: Rows) -> None:
+        self._below = below
+        self._parts: list[coding.Coded] = []
+        self._places: dict[str, tuple[int, int]] = {}
+
+    def append(self, ids: Sequence[str], rows: Array, dtype: str) -> None:
+        """Keep float32 rows (n, ...); an id that is known already keeps its row."""
+        scale = self._parts[0].scale if self._parts else None
+        self._parts.append(coding.encode(rows, dtype, scale))
+        for row, name in enumerate(ids):
+            self._places.setdefault(name, (len(self._parts) - 1, row))
+
+    def add(self, *_: Any) -> None:
+        """Nothing: what is written to a store on disk has to be made known here, what was appended is known."""
+
+    def holds(self, ids: Sequence[str]) -> Array:
+        """Of which of these examples there is a row: bool (n,)."""
+        return self._below.holds(ids) | self._here(ids)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row; 0 where there is none."""
+        return self._parts[0].rows[0].nbytes if self._parts else self._below.row_bytes
+
+    def gather(self, ids: Sequence[str]) -> Array:
+        """The rows, float32 (n, ...), of these examples, in this order."""
+        here = self._here(ids)
+        if not here.any() and (len(ids) or not self._parts):
+            return self._below.gather(ids)
+        gathered = np.empty((len(ids), *self._parts[0].rows.shape[1:]), np.float32)
+        if not here.all():
+            gathered[~here] = self._below.gather([name for name, held in zip(ids, here, strict=True) if not held])
+        for index in map(int, np.flatnonzero(here)):
+            name = ids[index]
+            part, row = self._places[name]
+            coded = self._parts[part]
+            gathered[index] = coding.decode(coded.rows[row : row + 1], coded.scale)[0]
+        return gathered
+
+    def _here(self, ids: Sequence[str]) -> Array:
+        return np.fromiter((name in self._places for name in ids), bool, len(ids))
+
+
+class MemoryStore(Store):
+    """A store whose new rows stay in memory; what the folder holds already is read from there."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self._kept: dict[str, MemoryRows] = {}
+
+    def open(self, key: str) -> Any:
+        """What is kept under a key, on disk and in memory."""
+        if key not in self._kept:
+            self._kept[key] = MemoryRows(super().open(key))
+        return self._kept[key]
+
+    def append(self, key: str, about: Mapping[str, Any], ids: Sequence[str], rows: Array) -> Any:
+        """Keep the rows of these examples under a key, and give them back."""
+        self.open(key).append(ids, rows, str(about.get("dtype", "float32")))
+        return rows
+
+    def require_room(self, needed: int) -> None:
+        """Nothing: whoever chose memory has looked at what it has."""

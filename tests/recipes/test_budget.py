@@ -1,0 +1,97 @@
+"""A run within a budget: what is decided before anything runs is said, recorded, held, and can be done again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regraft.activations.store import Store
+from regraft.core.errors import RequestError
+from regraft.graph import names
+from regraft.graph.digest import of_variables
+from regraft.recipes import running, survey
+from regraft.recipes.running import Run
+from tests.recipes.shapes import convolutional, write_pictures
+
+_SETTINGS = {"preprocessing": "tf", "baselines": "no", "cut_point": "conv3"}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("data") / "shapes", 10)
+
+
+def _fit(pictures: Path, folder: Path, **settings: object) -> Run:
+    return running.fit(pictures, convolutional(), **_SETTINGS, **settings, out=folder / "run", cache=folder / "cache")  # pyright: ignore[reportArgumentType]
+
+
+def _weights(run: Run) -> dict[str, str]:
+    found = of_variables(names.variables(run.model))
+    return {name: value for name, value in found.items() if "seed_generator" not in name}
+
+
+@pytest.fixture(scope="module")
+def free(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return _fit(pictures, tmp_path_factory.mktemp("free"), fine_tune="yes")
+
+
+def test_without_a_budget_nothing_is_given_up(free: Run) -> None:
+    kept = free.record.activations
+    assert kept is not None
+    assert (kept.averages, kept.maps, kept.dtype, kept.error, kept.budget) == ("disk", "disk", "float32", None, None)
+    assert "given up" not in kept.decision
+    assert free.record.plan.dtype == "float32"
+    assert kept.estimated >= free.record.cache.bytes > 0
+
+
+def test_a_budget_is_held_and_what_it_costs_is_measured(pictures: Path, free: Run, tmp_path: Path) -> None:
+    assert free.record.activations is not None
+    whole = free.record.activations.estimated
+    run = _fit(pictures, tmp_path, fine_tune="yes", cache_budget=int(0.6 * whole))
+    kept, plan = run.record.activations, run.record.plan
+    assert kept is not None
+    assert (kept.dtype, kept.maps, plan.dtype, plan.views) == ("float16", "disk", "float16", free.record.plan.views)
+    assert kept.error is not None
+    assert 0 < kept.error < 1e-3
+    assert kept.estimated <= int(0.6 * whole)
+    assert sum(entry.bytes for entry in Store(tmp_path / "cache").entries()) < 0.6 * whole + 30_000, "with headers"
+    assert "given up: float32" in kept.decision
+    again = running.fit(pictures, convolutional(), plan=plan, out=tmp_path / "again", cache=tmp_path / "cache")
+    assert _weights(again) == _weights(run)
+    assert again.record.cache.computed == 0
+
+
+def test_streamed_training_is_that_from_the_cache_bit_for_bit(pictures: Path, free: Run, tmp_path: Path) -> None:
+    views = free.record.plan.views
+    run = _fit(pictures, tmp_path, fine_tune="yes", views=views, dtype="float32", cache_budget="20KB")
+    assert run.record.activations is not None
+    assert run.record.activations.maps == "streamed"
+    assert _weights(run) == _weights(free)
+    assert [row.loss for row in run.record.history] == [row.loss for row in free.record.history]
+
+
+def test_rows_go_to_memory_where_the_disk_has_no_room(
+    pictures: Path, free: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey.budget.storage, "free_bytes", lambda _: 1000)
+    run = _fit(pictures, tmp_path, fine_tune="yes")
+    assert run.record.activations is not None
+    assert (run.record.activations.maps, run.record.activations.averages) == ("memory", "memory")
+    assert Store(tmp_path / "cache").entries() == []
+    assert _weights(run) == _weights(free)
+
+
+def test_a_budget_too_small_for_learning_says_so(pictures: Path, tmp_path: Path) -> None:
+    run = _fit(pictures, tmp_path, cache_budget="8KB")
+    said = [text for text in run.record.warnings if "given up: fine-tuning" in text]
+    assert len(said) == 1
+    assert "the budget is 8 kB" in said[0]
+    assert run.record.plan.fine_tune.enabled == "no"
+    assert np.isfinite(run.record.metrics["validation"].accuracy.value)
+
+
+def test_a_budget_that_is_no_size_and_an_engine_that_is_not_there_are_refused(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="expected a cache budget such as 500MB or 2GB, found 'much'"):
+        _fit(pictures, tmp_path, cache_budget="much")
+    with pytest.raises(RequestError, match="the engine 'ray' is not there yet; say --engine keras"):
+        _fit(pictures, tmp_path, engine="ray")
