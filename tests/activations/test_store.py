@@ -145,7 +145,7 @@ def test_the_folder_and_the_limit_are_those_that_the_environment_names(
     monkeypatch.setenv("REGRAFT_CACHE_LIMIT", "2.5GB")
     assert default_limit() == 2_500_000_000
     monkeypatch.setenv("REGRAFT_CACHE_LIMIT", "much")
-    with pytest.raises(RequestError, match="expected a size such as 500MB or 20GB, found 'much'"):
+    with pytest.raises(RequestError, match="expected REGRAFT_CACHE_LIMIT such as 500MB or 2GB, found 'much'"):
         Store()
     monkeypatch.delenv("REGRAFT_CACHE_LIMIT")
     assert default_limit() is None

@@ -63,7 +63,7 @@ def test_the_limit_is_shown_and_what_is_no_size_is_one_line(say, tmp_path, monke
     monkeypatch.setenv("REGRAFT_CACHE_LIMIT", "much")
     said = say("cache", "info", "--cache", tmp_path)
     assert said.status == 2
-    assert "expected a size such as 500MB or 20GB, found 'much'" in said.err
+    assert "expected REGRAFT_CACHE_LIMIT such as 500MB or 2GB, found 'much'" in said.err
     said = say("fit", "flowers", "--source", "tiny.keras", "--cache-limit", "20 apples")
     assert said.status == 2
-    assert "argument --cache-limit: expected a size such as 500MB or 20GB, found '20 apples'" in said.err
+    assert "argument --cache-limit: expected a size such as 500MB or 2GB, found '20 apples'" in said.err

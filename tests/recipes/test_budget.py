@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from regraft.activations import spreading
 from regraft.activations.store import Store
 from regraft.core.errors import RequestError
 from regraft.graph import names
@@ -90,8 +91,14 @@ def test_a_budget_too_small_for_learning_says_so(pictures: Path, tmp_path: Path)
     assert np.isfinite(run.record.metrics["validation"].accuracy.value)
 
 
-def test_a_budget_that_is_no_size_and_an_engine_that_is_not_there_are_refused(pictures: Path, tmp_path: Path) -> None:
+def test_a_budget_that_is_no_size_is_refused(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="expected a cache budget such as 500MB or 2GB, found 'much'"):
         _fit(pictures, tmp_path, cache_budget="much")
-    with pytest.raises(RequestError, match="the engine 'ray' is not there yet; say --engine keras"):
+
+
+def test_an_engine_that_is_not_installed_is_refused(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=r"install it with: pip install 'regraft\[ray\]', or leave --engine out"):
         _fit(pictures, tmp_path, engine="ray")
