@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from regraft.activations.seams import Segment, segments
+from regraft.core import memory
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
 from regraft.graph import cut_points, flow
@@ -28,6 +29,10 @@ BATCH = 32
 # Channels that TensorFlow's kernels take at once, and up to how many they treat all rows alike in any case.
 _VECTOR = 16
 _ALIKE = 8
+
+# Layers whose weights are folded into others' where all are constants. Elsewhere constants gain nothing, and take the
+# memory of the weights many times: with them ConvNeXtSmall, 198 MB of weights, took 3.2 GB more, and as long.
+_FOLDED = ("BatchNormalization",)
 
 # Weights of a segment up to this size become its constants on TensorFlow, whose graphs hold 2 GB at most.
 _CONSTANT_BYTES = 1_000_000_000
@@ -89,7 +94,7 @@ def compile_trunk(
     prepare = (lambda raw: scaled(raw, inputs, full_intensity)) if start is None else (lambda rows: rows)
     functions = [_compiled(opened, part, prepare if part.start == entry else None) for part in parts]
     last_use = {part.start: index for index, part in enumerate(parts)}
-    pool = backend.compile(_pooled, [])
+    pool = backend.compile(_pooled, [], False)
 
     def run(given: Any) -> list[Any]:
         held, found = {entry: given}, dict[tuple[int, bool], Any]()
@@ -136,7 +141,8 @@ def _compiled(opened: flow.Flow, part: Segment, prepare: Callable[[Any], Any] | 
         return kept[part.end]
 
     variables = {id(variable): variable for call in part.calls for variable in getattr(call.operation, "variables", ())}
-    return _BACKENDS[keras.backend.backend()].compile(run, list(variables.values()))
+    folds = any(type(call.operation).__name__ in _FOLDED for call in part.calls)
+    return _BACKENDS[keras.backend.backend()].compile(run, list(variables.values()), folds)
 
 
 def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
@@ -204,19 +210,19 @@ class _Backend:
 
     Attributes:
         compile: a function of one tensor that reads these variables, compiled by itself, so that nothing in it is fused
-            with what is outside; it may hold the variables' values as they are.
+            with what is outside; where told that this pays, it may hold the variables' values as they are.
         whole: of a function from one tensor to several that calls compiled ones, one from an array to arrays.
     """
 
-    compile: Callable[[Callable[[Any], Any], list[Any]], Callable[[Any], Any]]
+    compile: Callable[[Callable[[Any], Any], list[Any], bool], Callable[[Any], Any]]
     whole: Callable[[Callable[[Any], list[Any]]], Callable[[Array], list[Any]]]
 
 
-def _with_tensorflow(run: Callable[[Any], Any], variables: list[Any]) -> Callable[[Any], Any]:
+def _with_tensorflow(run: Callable[[Any], Any], variables: list[Any], folds: bool) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     small = sum(variable.value.shape.num_elements() * 4 for variable in variables) <= _CONSTANT_BYTES
-    fixed = [(variable, variable.numpy()) for variable in variables] if small else []
+    fixed = [(variable, variable.numpy()) for variable in variables] if small and folds else []
 
     def without_traces(given: Any) -> Any:
         # As constants, weights are folded into each other (BatchNorm into the kernel before it) and kept in the order
@@ -239,14 +245,19 @@ def _whole_with_tensorflow(run: Callable[[Any], list[Any]]) -> Callable[[Array],
     def function(given: Array) -> list[Any]:
         # One graph around the segments: calling each by itself took a fifth more of MobileNet's time.
         tensor = tf.constant(given)
-        if given.shape not in traced:
+        is_new = given.shape not in traced
+        if is_new:
             traced[given.shape] = tf.function(run, autograph=False).get_concrete_function(tensor)
-        return [result.numpy() for result in traced[given.shape](tensor)]
+        made = [result.numpy() for result in traced[given.shape](tensor)]
+        if is_new:
+            # Tracing and optimising leave many copies of the weights behind.
+            memory.release()
+        return made
 
     return function
 
 
-def _with_jax(run: Callable[[Any], Any], variables: list[Any]) -> Callable[[Any], Any]:
+def _with_jax(run: Callable[[Any], Any], variables: list[Any], folds: bool) -> Callable[[Any], Any]:
     import jax
 
     def pure(values: list[Any], given: Any) -> Any:
@@ -257,7 +268,7 @@ def _with_jax(run: Callable[[Any], Any], variables: list[Any]) -> Callable[[Any]
     return lambda given: function([variable.value for variable in variables], given)
 
 
-def _with_torch(run: Callable[[Any], Any], variables: list[Any]) -> Callable[[Any], Any]:
+def _with_torch(run: Callable[[Any], Any], variables: list[Any], folds: bool) -> Callable[[Any], Any]:
     import torch
 
     def function(given: Any) -> Any:

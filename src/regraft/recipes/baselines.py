@@ -17,13 +17,14 @@ from regraft.data import UnreadableExample
 from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.fine_tuning import labelled, lesson_for_all
-from regraft.recipes.judging import Judged
+from regraft.recipes.judging import AT_ONCE, Judged
 from regraft.recipes.survey import ALWAYS_AFFORDABLE, Survey
 from regraft.surgery.copy import Copier
 from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import graft, scaled
 from regraft.training import loop
 from regraft.training.neighbours import nearest_neighbours
+from regraft.training.probes import stratified
 
 Array = np.ndarray[Any, Any]
 
@@ -55,7 +56,7 @@ def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged) -
     made = {"majority": majority(found, judged.indices)}
     if plan.baselines == "no":
         return Compared(made, None)
-    made["nearest_neighbour"] = neighbour(found, plan.cut_point, judged.indices)
+    made["nearest_neighbour"] = neighbour(found, plan.cut_point, judged.indices, plan.seed)
     fresh = scratch(pretrained, found, plan, judged.indices)
     if fresh is None:
         return Compared(made, None)
@@ -73,15 +74,24 @@ def majority(found: Survey, on: Array) -> Baseline:
     )
 
 
-def neighbour(found: Survey, cut_point: str, on: Array) -> Baseline:
-    """Answering what the nearest training examples are, by the pooled activations at the cut point."""
+def neighbour(found: Survey, cut_point: str, on: Array, seed: int = 0) -> Baseline:
+    """Answering what the nearest training examples are, by the pooled activations at the cut point.
+
+    Of many training examples a stratified sample is looked at, so that memory stays flat.
+    """
     training = found.examples.indices("train")
     labels, classes = found.examples.labels, len(found.examples.classes)
-    answers = nearest_neighbours(
-        found.pooled([cut_point], training), labels[training], found.pooled([cut_point], on), classes
-    )
-    correct = answers.predictions == labels[on]
-    return Baseline("nearest neighbour", metrics.accuracy(correct), f"on the activations at '{cut_point}'")
+    some = training[stratified(labels[training], AT_ONCE, seed)]
+    known = found.pooled([cut_point], some)
+    answers = [
+        nearest_neighbours(known, labels[some], found.pooled([cut_point], on[start : start + AT_ONCE]), classes)
+        for start in range(0, len(on), AT_ONCE)
+    ]
+    correct = np.concatenate([answer.predictions for answer in answers]) == labels[on]
+    note = f"on the activations at '{cut_point}'"
+    if len(some) < len(training):
+        note += f" of {len(some):,} training examples"
+    return Baseline("nearest neighbour", metrics.accuracy(correct), note)
 
 
 def scratch(pretrained: Pretrained, found: Survey, plan: Plan, on: Array) -> tuple[Baseline, Array] | None:

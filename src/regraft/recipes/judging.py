@@ -18,6 +18,8 @@ from regraft.training.heads import LinearHead
 Array = np.ndarray[Any, Any]
 
 _MISTAKES = 24
+# Averaged activations of so many examples are in memory together, however many examples there are.
+AT_ONCE = 16_384
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,9 +67,17 @@ def judge(found: Survey, selected: Branch, final: Branch, plan: Plan) -> Judged:
 def probabilities(found: Survey, branch: Branch, plan: Plan, indices: Array) -> Array:
     """What a branch answers for examples of the survey (n, classes)."""
     if branch.head is not None:
-        return branch.head.probabilities(found.pooled(plan.reads, indices))
+        return _of_head(found, plan, branch.head, indices)
     rows = found.activations.rows[Wanted(branch.from_cut, pooled=False)]
     return loop.predict(branch.model, feed(found, [rows], indices))
+
+
+def _of_head(found: Survey, plan: Plan, head: LinearHead, indices: Array) -> Array:
+    parts = [
+        head.probabilities(found.pooled(plan.reads, indices[start : start + AT_ONCE]))
+        for start in range(0, max(len(indices), 1), AT_ONCE)
+    ]
+    return np.concatenate(parts)
 
 
 def epoch_of_head(found: Survey, plan: Plan, head: LinearHead) -> Epoch:
@@ -75,7 +85,7 @@ def epoch_of_head(found: Survey, plan: Plan, head: LinearHead) -> Epoch:
     indices = found.examples.indices("validation")
     if not len(indices):
         return Epoch("head", 1, None, 0.0, float("nan"), float("nan"), head.seconds)
-    made, labels = head.probabilities(found.pooled(plan.reads, indices)), found.examples.labels[indices]
+    made, labels = _of_head(found, plan, head, indices), found.examples.labels[indices]
     right = np.maximum(made[np.arange(len(labels)), labels], 1e-12)
     accuracy = float(np.mean(np.argmax(made, axis=1) == labels))
     return Epoch("head", 1, None, 0.0, accuracy, float(-np.log(right).mean()), head.seconds)
