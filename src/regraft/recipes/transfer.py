@@ -10,6 +10,7 @@ import numpy as np
 
 from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
+from regraft.core import memory
 from regraft.core.errors import SourceError
 from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
@@ -70,14 +71,17 @@ def transfer(
         with clock.stage("activations"):
             check_inputs(pretrained, examples)
             found = survey(pretrained, examples, plan, store)
+            memory.release()
         with clock.stage("head"):
             chosen = choose(pretrained, found, plan)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, folder)
             branch = finished(pretrained, found, chosen.plan, selected, folder)
+            memory.release()
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
             compared = baselines.compare(pretrained, found, chosen.plan, judged)
+            memory.release()
         with clock.stage("join"):
             trunk = trunk_of(pretrained.model, branch.from_cut)
             model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)

@@ -1,0 +1,28 @@
+"""Freed memory goes back to the system."""
+
+import gc
+import weakref
+
+import pytest
+
+from regraft.core import memory
+
+
+class _Ring:
+    def __init__(self) -> None:
+        self.own = self
+
+
+def test_what_nobody_refers_to_is_collected() -> None:
+    gc.disable()
+    try:
+        gone = weakref.ref(_Ring())
+        memory.release()
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_c_library_that_cannot_trim_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
+    memory.release()
