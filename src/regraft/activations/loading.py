@@ -1,5 +1,6 @@
 """Raw examples at the network's size, decoded and resized by threads a little ahead of their use."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +13,13 @@ from regraft.activations.resizing import compile_resizing
 from regraft.activations.views import view_of
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples, UnreadableExample
+from regraft.data.decode import at_least
 
 Array = np.ndarray[Any, Any]
+
+# Threads that decode beside an engine, and how many examples they are ahead of it at most.
+_THREADS = max(2, (os.cpu_count() or 1) // 2)
+_AHEAD = 3 * BATCH
 
 
 def load_prepared(
@@ -61,7 +67,9 @@ def _load(
 
     def load(index: int, views: Sequence[int]) -> list[Array] | UnreadableExample:
         try:
-            (raw,) = examples.load([index], inputs.channels if resize else None)
+            # A single example is read by this thread.
+            with at_least(inputs.draft_side):
+                (raw,) = examples.load([index], inputs.channels if resize else None)
         except UnreadableExample as error:
             return error
         if resize is None:
@@ -69,11 +77,11 @@ def _load(
         seen = [view_of(raw, view, examples.ids[index]) for view in views]
         return [np.ascontiguousarray(each, np.float32) if each.shape == inputs.shape else resize(each) for each in seen]
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         ahead: deque[tuple[int, Future[list[Array] | UnreadableExample]]] = deque()
         for index, views in wanted:
             ahead.append((index, pool.submit(load, index, views)))
-            if len(ahead) >= 3 * BATCH:
+            if len(ahead) >= _AHEAD:
                 first, future = ahead.popleft()
                 yield first, future.result()
         for index, future in ahead:
