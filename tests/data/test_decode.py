@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from regraft.core.errors import RequestError
 from regraft.data import UnreadableExample, read_picture
+from regraft.data.decode import at_least
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 GRAY = RGB[:, :, 0]
@@ -295,3 +296,52 @@ def test_text_inside_a_picture_that_unpacks_to_megabytes_is_refused() -> None:
 def test_other_numbers_of_channels_are_refused() -> None:
     with pytest.raises(RequestError, match="expected 1, 3 or 4 channels for pictures, found 2"):
         read_picture(saved(Image.fromarray(RGB)), 2)
+
+
+def _photograph(height: int, width: int) -> Image.Image:
+    """A large smooth picture."""
+    y, x = np.mgrid[0:height, 0:width] / 40.0
+    channels = [127 + 100 * np.sin(x + 2 * y), 127 + 100 * np.cos(y), 127 + 100 * np.sin(x) * np.cos(y)]
+    return Image.fromarray(np.stack(channels, axis=-1).astype("uint8"))
+
+
+@pytest.mark.parametrize(
+    ("side", "divisor"), [(0, 1), (201, 1), (200, 2), (101, 2), (100, 4), (51, 4), (50, 8), (3, 8)]
+)
+def test_a_jpeg_file_is_decoded_smaller_as_far_as_it_may_be(side: int, divisor: int) -> None:
+    file = saved(_photograph(400, 640), "JPEG", quality=95)
+    with at_least(side):
+        pixels = read_picture(file, 3)
+    assert pixels.shape == (400 // divisor, 640 // divisor, 3)
+    whole = read_picture(file, 3).astype("float64")
+    averaged = whole.reshape(400 // divisor, divisor, 640 // divisor, divisor, 3).mean(axis=(1, 3))
+    # The decoder drops frequencies instead of averaging, and colours are stored at half the size: a few steps of 255.
+    assert np.abs(pixels - averaged).mean() < 1.5
+
+
+def test_an_upright_draft_and_a_grey_one_keep_their_sizes() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with at_least(40):
+        assert read_picture(saved(_photograph(160, 320), "JPEG", exif=exif), 3).shape == (80, 40, 3)
+        assert read_picture(saved(_photograph(160, 320).convert("L"), "JPEG"), 1).shape == (40, 80, 1)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_other_files_are_decoded_whole_whatever_may_be(kind: str) -> None:
+    with at_least(3):
+        assert read_picture(saved(_photograph(80, 80), kind), 3).shape == (80, 80, 3)
+
+
+def test_the_permission_ends_with_the_block() -> None:
+    file = saved(_photograph(80, 80), "JPEG")
+    with pytest.raises(RuntimeError), at_least(10):
+        raise RuntimeError
+    assert read_picture(file, 3).shape == (80, 80, 3)
+
+
+def test_a_bomb_is_refused_by_its_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = saved(_photograph(400, 400), "JPEG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    with at_least(10), pytest.raises(UnreadableExample, match="has 400 x 400 pixels, more than the 100,000"):
+        read_picture(file, 3, name="large")

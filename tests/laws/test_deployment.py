@@ -1,13 +1,17 @@
 """On every backend: what is delivered answers for raw files as the run did, and is nobody else's."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
+from regraft.importers import open as open_source
 from regraft.recipes import judging, running, using
-from tests.recipes.shapes import SIZE, convolutional, write_pictures
+from tests.recipes.shapes import CLASSES, SIZE, convolutional, picture, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +19,23 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "shapes", 10)
 
 
-def test_the_model_answers_as_the_run_did(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """JPEG files, some of them large enough to be decoded at a half or a quarter of their size."""
+    folder = tmp_path_factory.mktemp("data") / "photographs"
+    for label in CLASSES:
+        (folder / label).mkdir(parents=True)
+        for index in range(10):
+            shape = ((150, 200), (40, 24), (65, 131), (90, 70), (260, 140))[index % 5]
+            Image.fromarray(picture(label, index, *shape)).save(folder / label / f"{index}.jpg")
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "decoding"), [("pictures", "full"), ("photographs", "draft")])
+def test_the_model_answers_as_the_run_did(
+    kind: str, decoding: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    pictures: Path = request.getfixturevalue(kind)
     own: list[np.ndarray] = []
     judge = judging.judge
 
@@ -26,9 +46,10 @@ def test_the_model_answers_as_the_run_did(pictures: Path, tmp_path: Path, monkey
 
     names: list[str] = []
     monkeypatch.setattr(judging, "judge", listen)
-    run = running.fit(
-        pictures, convolutional(), preprocessing="caffe", fine_tune="no", baselines="no", out=tmp_path / "run"
-    )
+    source = open_source(convolutional(), preprocessing="caffe")
+    source = dataclasses.replace(source, inputs=dataclasses.replace(source.inputs, decoding=decoding))
+    run = running.fit(pictures, source, fine_tune="no", baselines="no", out=tmp_path / "run")
+    assert using.input_spec(running.load(run.folder)).decoding == decoding
     made = {answer.name: answer for answer in using.predict(running.load(run.folder), [pictures])}
     answers = [list(made[str(pictures / name)].probabilities.values()) for name in names]
     # One way sums the head in float64, the other in float32.

@@ -193,6 +193,7 @@ def _recomputed(model: keras.Model, inputs: InputSpec, store: Store, **options: 
         ({"inputs": dataclasses.replace(_RAW, offset=(1.0,))}, 4),
         ({"inputs": dataclasses.replace(_RAW, order="bgr")}, 4),
         ({"inputs": dataclasses.replace(_RAW, resizing="stretch")}, 4),
+        ({"inputs": dataclasses.replace(_RAW, decoding="draft")}, 4),
         ({"wanted": Wanted("relu0", pooled=True, view=1)}, 4),
         ({"wanted": Wanted("relu0", pooled=False)}, 4),
         ({"wanted": Wanted("norm0", pooled=True)}, 4),

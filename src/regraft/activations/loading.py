@@ -1,5 +1,6 @@
 """Raw examples at the network's size, decoded and resized by threads a little ahead of their use."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +15,14 @@ from regraft.activations.tasks import Block
 from regraft.activations.views import view_of
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples, UnreadableExample
+from regraft.data.decode import at_least
 
 Array = np.ndarray[Any, Any]
 _Seen = list[Array] | UnreadableExample
 
-_THREADS = 2
+
+# Threads that decode beside an engine, and how many examples they are ahead of it at most.
+_THREADS = max(2, (os.cpu_count() or 1) // 2)
 _AHEAD = 3 * BATCH
 
 
@@ -86,7 +90,9 @@ def _load(
 
     def load(index: int, views: Sequence[int]) -> _Seen:
         try:
-            (raw,) = examples.load([index], inputs.channels if resize else None)
+            # A single example is read by this thread.
+            with at_least(inputs.draft_side):
+                (raw,) = examples.load([index], inputs.channels if resize else None)
         except UnreadableExample as error:
             return error
         if resize is None:

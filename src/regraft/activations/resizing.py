@@ -6,18 +6,23 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.sparse
 
 from regraft.core.input_spec import InputSpec
 from regraft.surgery.graft import resizing
 
 Array = np.ndarray[Any, Any]
 
+# Pixels up to which a picture is worth copying as float32; the kernel takes bytes.
+_SMALL = 2_000_000
+
 
 def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
     """A function that brings one raw picture (height, width, channels), of any dtype, to the network's size, float32.
 
-    It is the layer of the deployable model itself, or the one operation that this comes down to where a picture is
-    cropped or stretched on TensorFlow, which is twice as fast, and faster still on bytes: all agree bit for bit.
+    It is the layer of the deployable model itself. On TensorFlow, where a picture is cropped or stretched, it is the
+    one operation that this comes down to, which is twice as fast, and for pictures up to 2 megapixels the same sums as
+    two products with sparse matrices, two to four times as fast again: all agree bit for bit.
     """
     layer = resizing(inputs)
     if keras.backend.backend() != "tensorflow":
@@ -37,9 +42,7 @@ def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
     def scale(tall: int, wide: int) -> Any:
         return tf.constant((height / tall, width / wide))
 
-    def resize(picture: Array) -> Array:
-        window = _centred(picture, height, width) if inputs.resizing == "crop" else picture
-        window = window if window.dtype == np.uint8 else np.asarray(window, np.float32)
+    def by_kernel(window: Array) -> Array:
         return tf.raw_ops.ScaleAndTranslate(
             images=window[None],
             size=size,
@@ -49,7 +52,62 @@ def compile_resizing(inputs: InputSpec) -> Callable[[Array], Array]:
             antialias=True,
         ).numpy()[0]
 
+    # Compilers of other machines may round a product and a sum in one step.
+    probe = np.random.default_rng(0).integers(0, 256, (2 * height + 1, 2 * width + 3, inputs.channels), np.uint8)
+    short = np.array_equal(by_matrices(probe, height, width), by_kernel(probe))
+
+    def resize(picture: Array) -> Array:
+        window = _centred(picture, height, width) if inputs.resizing == "crop" else picture
+        window = window if window.dtype == np.uint8 else np.asarray(window, np.float32)
+        if short and window.shape[0] * window.shape[1] <= _SMALL:
+            return by_matrices(window, height, width)
+        return by_kernel(window)
+
     return resize
+
+
+def by_matrices(picture: Array, height: int, width: int) -> Array:
+    """What the kernel makes of a picture, bit for bit: its sums, in its order, first along the height.
+
+    Args:
+        picture: uint8 or float32 (tall, wide, channels).
+        height: wanted.
+        width: wanted.
+    """
+    tall, wide, channels = picture.shape
+    rows = picture.reshape(tall, wide * channels).astype(np.float32, copy=False)
+    lower = _weights(tall, height) @ rows
+    narrower = _weights(wide, width) @ _turned(lower, channels)
+    return _turned(narrower, channels).reshape(height, width, channels)
+
+
+def _turned(rows: Array, channels: int) -> Array:
+    """Rows of pixels, (a, b * channels), as columns, (b, a * channels)."""
+    pixels = rows.view(f"V{rows.itemsize * channels}")
+    return np.ascontiguousarray(pixels.T).view(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def _weights(taken: int, wanted: int) -> Any:
+    """How much each of `taken` pixels counts for each of `wanted` ones, a sparse matrix in float32.
+
+    In TensorFlow's arithmetic (`ScaleAndTranslate`): a triangle as wide as the step from one to the next, at least one
+    pixel, cut off at the border, its sum made one.
+    """
+    one, half = np.float32(1), np.float32(0.5)
+    step = one / np.float32(wanted / taken)
+    wide = max(step, one)
+    centres = (np.arange(wanted, dtype=np.float32) + half) * step
+    first = np.clip(np.ceil(centres - wide - half), 0, taken - 1).astype(np.int32)
+    after = np.clip(np.floor(centres + wide - half), 0, taken - 1).astype(np.int32) + 1
+    places = first[:, None] + np.arange(int((after - first).max()), dtype=np.int32)
+    distances = np.abs((places.astype(np.float32) + half - centres[:, None]) * (one / wide))
+    weights = np.where((places < after[:, None]) & (distances < one), one - distances, np.float32(0))
+    # `cumsum` adds one after the other; `sum` would not.
+    weights *= one / np.cumsum(weights, axis=1, dtype=np.float32)[:, -1:]
+    starts = np.arange(wanted + 1, dtype=np.int32) * places.shape[1]
+    indices = np.minimum(places, taken - 1).reshape(-1)
+    return scipy.sparse.csr_array((weights.reshape(-1), indices, starts), shape=(wanted, taken))
 
 
 def _centred(picture: Array, height: int, width: int) -> Array:

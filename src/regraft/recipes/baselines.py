@@ -17,7 +17,7 @@ from regraft.data import UnreadableExample
 from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.fine_tuning import labelled, lesson_for_all
-from regraft.recipes.judging import AT_ONCE, Judged
+from regraft.recipes.judging import Judged
 from regraft.recipes.survey import ALWAYS_AFFORDABLE, Survey
 from regraft.surgery.copy import Copier
 from regraft.surgery.cut import trunk_of
