@@ -1,12 +1,13 @@
 """Gathering rows by id."""
 
+import gc
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from regraft.activations import descriptors, resident
+from regraft.activations import descriptors, mapped
 from regraft.activations.rows import Rows
 from regraft.activations.store import Store
 from regraft.core import digest
@@ -24,7 +25,17 @@ def _filled(folder: Path, dtype: str = "float32", files: int = 7) -> Rows:
     return store.open(_KEY)
 
 
-def test_rows_come_back_in_the_order_that_is_asked_for_from_disk_and_from_memory(tmp_path: Path) -> None:
+@pytest.fixture(params=["mapped", "read"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to get at rows; the second one is for systems that do not map."""
+    if request.param == "read":
+        monkeypatch.setattr(mapped, "_LIBRARY", None)
+    elif mapped._LIBRARY is None:
+        pytest.skip("this system does not map files where it is told")
+    return request.param
+
+
+def test_rows_come_back_in_the_order_that_is_asked_for(way: str, tmp_path: Path) -> None:
     rows = _filled(tmp_path)
     assert (len(rows), rows.shape, rows.row_bytes, rows.dtype, len(rows.files)) == (500, (3, 7), 84, "float32", 7)
     random = np.random.default_rng(1)
@@ -34,14 +45,14 @@ def test_rows_come_back_in_the_order_that_is_asked_for_from_disk_and_from_memory
         for found in (rows.gather([_IDS[number] for number in order]), selected.gather(order)):
             assert found.dtype == np.float32
             assert found.tobytes() == _ROWS[order].tobytes()
-    assert rows._held is not None
+    assert (rows._mapped() is None) == (way == "read")
     assert rows.gather(_IDS).tobytes() == _ROWS.tobytes()
     assert rows.gather([]).shape == (0, 3, 7)
     assert len(selected) == 500
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
-def test_other_codings_are_decoded(dtype: str, tmp_path: Path) -> None:
+def test_other_codings_are_decoded(way: str, dtype: str, tmp_path: Path) -> None:
     rows = _filled(tmp_path, dtype)
     order = np.random.default_rng(1).permutation(500)
     names = [_IDS[number] for number in order]
@@ -53,11 +64,6 @@ def test_other_codings_are_decoded(dtype: str, tmp_path: Path) -> None:
     assert np.median(off) < (3e-4 if dtype == "float16" else 3 / 127 / 2)
     assert 0 < rows.clipped < 0.02 if dtype == "int8" else rows.clipped == 0
     selected = rows.select(names)
-    for _ in range(20):
-        selected.gather(np.arange(100))
-    assert rows._held is not None
-    assert rows._held.rows is not None
-    assert rows._held.rows.nbytes == 500 * rows.row_bytes
     assert np.array_equal(selected.gather(np.arange(500)), first)
     assert np.array_equal(Store(tmp_path).open(_KEY).gather(names[:9]), first[:9])
 
@@ -108,33 +114,35 @@ def test_a_file_that_is_added_is_known_and_the_first_row_of_an_example_counts(tm
     assert selected.gather(np.array([0, 1])).tolist() == [[2.0], [1.0]]
 
 
-def test_memory_for_rows_has_an_end_and_who_was_not_used_makes_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_mapped_is_given_back_with_the_last_who_reads_it(tmp_path: Path) -> None:
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("only Linux tells what is mapped")
+
+    def count() -> int:
+        return Path("/proc/self/maps").read_text().count(str(tmp_path))
+
+    rows = _filled(tmp_path)
+    selected = rows.select(_IDS)
+    assert count() == 7
+    del rows
+    assert np.array_equal(selected.gather(np.arange(9)), _ROWS[:9])
+    del selected
+    gc.collect()
+    assert count() == 0
+
+
+def test_a_mapped_file_stays_readable_when_it_is_removed(tmp_path: Path) -> None:
+    rows = _filled(tmp_path)
+    selected = rows.select(_IDS)
+    Store(tmp_path).clear()
+    assert np.array_equal(selected.gather(np.arange(500)), _ROWS)
+
+
+def test_more_files_than_may_be_open_are_read_all_the_same(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other, small = (_filled(tmp_path / name) for name in ("one", "other", "small"))
-    monkeypatch.setattr(resident, "_allowed", 500 * one.row_bytes * 3 // 2)
-    monkeypatch.setattr(resident, "_HELD", type(resident._HELD)())
-
-    def read_often(rows: Rows) -> bool:
-        selected = rows.select(_IDS)
-        for _ in range(40):
-            assert np.array_equal(selected.gather(np.arange(9)), _ROWS[:9])
-        return rows._held is not None and rows._held.rows is not None
-
-    assert read_often(one)
-    assert not read_often(other)
-    monkeypatch.setattr(resident, "_IDLE", -1.0)
-    assert read_often(other)
-    assert one._held is not None
-    assert one._held.rows is None
-    resident.allow(1)
-    assert not read_often(small)
-
-
-def test_more_files_than_may_be_open_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptors, "_ALLOWED", 8)
     monkeypatch.setattr(descriptors, "_OPEN", type(descriptors._OPEN)())
-    monkeypatch.setattr(resident, "_allowed", 0)
     rows = _filled(tmp_path, files=60)
     opened = [shard for shard in rows.files if shard._kept._descriptor is not None]
     assert len(opened) <= 8
@@ -142,6 +150,9 @@ def test_more_files_than_may_be_open_are_read_all_the_same(tmp_path: Path, monke
     assert np.array_equal(rows.gather([_IDS[number] for number in order]), _ROWS[order])
     closed = next(shard for shard in rows.files if shard._kept._descriptor is None)
     closed.path.unlink()
+    if way == "mapped":
+        assert np.array_equal(rows.gather(_IDS), _ROWS)
+        return
     with pytest.raises(StorageError, match=r"was in use and cannot be opened any more: No such file .* run it again"):
         rows.gather(_IDS)
 

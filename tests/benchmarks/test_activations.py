@@ -10,7 +10,7 @@ HEAD = (
     [{"ends": [6.0, 9.0, 45.0], "examples": 750}, {"ends": [5.0, 8.0, 30.0], "examples": 750}],
     [{"ends": [4.0, 4.1, 3.0], "examples": 750}, {"ends": [6.0, 5.1, 3.0], "examples": 750}],
 )
-READ = reading.compare({("held in memory", 256, 32): ([9.0], [10.0])}, Settings())
+READ = reading.compare({(256, 32): ([9.0], [10.0])}, Settings())
 SCALE = [
     {"examples": 10, "seconds": {"open": 1.0, "compute": 1.0, "read": 1.0}, "peak": 100, "anonymous": 50},
     {"examples": 100, "seconds": {"open": 2.0, "compute": 10.0, "read": 1.0}, "peak": 109, "anonymous": 55},

@@ -1,18 +1,18 @@
-"""Activations of many examples, gathered by id: from memory where they are few, else straight from their files."""
+"""Activations of many examples, gathered by id straight from their files."""
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from regraft.activations import coding, resident
+from regraft.activations import coding, mapped
 from regraft.activations.descriptors import Descriptor, read_at
+from regraft.activations.mapped import Part, Region
 from regraft.activations.places import Places, index, numbers_of
-from regraft.activations.resident import Held
 from regraft.activations.shard import Shard
 from regraft.core.errors import CorruptFileError, StorageError
 
@@ -40,9 +40,7 @@ _NONE = _Kind((), "float32", 0)
 class Rows:
     """Activations of examples at one cut point.
 
-    Nothing of the files is mapped: what a file that shrinks would do to a process that has mapped it cannot be caught,
-    and mapped pages count as memory of the process. Small entries that are read again and again are held in memory as
-    they are coded, of all entries together no more than `resident.LIMIT` bytes; others are read row by row.
+    Files are mapped, once they are verified, where the system can do that; elsewhere rows are read one by one.
 
     Args:
         damaged: is told of each file that turns out to be damaged, and removes it.
@@ -62,8 +60,9 @@ class Rows:
         self._kind = _NONE
         self._places: Places | None = None
         self._sound: set[int] = set()
-        self._held: Held | None = None
-        self._asked = 0
+        # Of the files that there were when they were mapped last.
+        self._region: Region | None = None
+        self._is_mapped = False
         self._said = time.monotonic()
         self._lock = threading.RLock()
 
@@ -106,7 +105,8 @@ class Rows:
             self._files.append(shard)
             self._starts = np.append(self._starts, self._starts[-1] + len(shard))
             self._offsets = np.append(self._offsets, shard.head.start)
-            self._places = self._held = None
+            self._places = self._region = None
+            self._is_mapped = False
 
     def holds(self, ids: Sequence[str]) -> Array:
         """Of which examples the rows are there, bool (n,); the files that hold them are verified by that.
@@ -132,30 +132,62 @@ class Rows:
         Raises:
             KeyError: an example has no row.
         """
-        return self.take(self.select(ids).places)
+        return self.select(ids).gather(slice(None))
 
-    def take(self, places: Array) -> Array:
-        """The rows (n, ...) with these numbers, as `Selection` has them, as a new float32 array."""
+    def located(self, places: Array) -> tuple[Region, Array] | None:
+        """Where the files are mapped, and where in it the rows with these numbers begin; None: they are not mapped."""
+        region = self._mapped()
+        if region is None:
+            return None
+        files = self._file_of(places)
+        return region, region.firsts[files] + (places - self._starts[files]) * self.row_bytes
+
+    def take(self, places: Array, located: tuple[Region, Array] | None) -> Array:
+        """The rows (n, ...) with these numbers, as a new float32 array.
+
+        Args:
+            places: the numbers.
+            located: what `located` says of them.
+        """
         now = time.monotonic()
         if now - self._said > _SAID_EVERY:
             self._said = now
             self._used()
-        held = self._resident(len(places), now)
         if self._kind.dtype == "float32":
-            return self._coded(places, held)
+            return self._coded(places, located)
         found = np.empty((len(places), *self.shape), np.float32)
         step = max(1, _DECODED_BYTES // max(1, 4 * prod(self.shape)))
         for start in range(0, len(places), step):
-            part = places[start : start + step]
-            found[start : start + step] = coding.decode(self._coded(part, held), self._scale(part))
+            part = slice(start, start + step)
+            there = None if located is None else (located[0], located[1][part])
+            found[part] = coding.decode(self._coded(places[part], there), self._scale(places[part]))
         return found
 
-    def _coded(self, places: Array, held: Array | None) -> Array:
-        if held is not None:
-            return held.take(places, axis=0)
+    def _coded(self, places: Array, located: tuple[Region, Array] | None) -> Array:
+        if located is not None:
+            region, begins = located
+            return region.take(begins, coding.DTYPES[self._kind.dtype]).reshape(-1, *self._kind.shape)
         coded = np.empty((len(places), *self.shape), coding.DTYPES[self.dtype])
         self._read(places, coded)
         return coded
+
+    def _mapped(self) -> Region | None:
+        with self._lock:
+            if not self._is_mapped:
+                # The descriptors are held until all is mapped, so that none is closed for another one.
+                held = [(shard, shard.descriptor) for shard in self._files if shard is not None]
+                whole = all(one.size() >= shard.head.start + len(shard) * self.row_bytes for shard, one in held)
+                self._region = mapped.mapped(self._parts(dict(held)), self.row_bytes) if whole else None
+                self._is_mapped = True
+            return self._region
+
+    def _parts(self, descriptors: Mapping[Shard, Descriptor]) -> list[Part]:
+        return [
+            Part(0, 0, 0)
+            if shard is None
+            else Part(descriptors[shard].number, shard.head.start, len(shard) * self.row_bytes)
+            for shard in self._files
+        ]
 
     def _scale(self, places: Array) -> Array | None:
         """The scale of these rows: one for all, or where two processes wrote first files at once, that of each row."""
@@ -193,26 +225,6 @@ class Rows:
         if shard is None:
             raise StorageError("activations were found damaged while they were in use; run it again")
         return shard.descriptor
-
-    def _resident(self, asked: int, now: float) -> Array | None:
-        """All rows in memory, where they are few enough and read in batches again and again."""
-        held = self._held
-        rows = None if held is None else held.rows
-        if held is not None and rows is not None:
-            held.used = now
-            return rows
-        total = int(self._starts[-1])
-        self._asked += asked if asked <= total // 2 else 0
-        if self._asked < total // 4 or not total:
-            return None
-        with self._lock:
-            self._asked = 0
-            if self._all_verified(range(len(self._files))):
-                self._held = resident.admit(total * self.row_bytes, self._all)
-            return None if self._held is None else self._held.rows
-
-    def _all(self) -> Array:
-        return self._coded(np.arange(self._starts[-1]), None)
 
     def _find(self, numbers: Array) -> Array:
         """The numbers of rows in verified files, int64 (n,); -1 where there is none."""
@@ -257,22 +269,26 @@ class Rows:
             return self._places
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """Rows of some examples, looked up once: what training draws its batches from.
 
     Attributes:
-        rows: where they are.
         places: the number of each one's row, int64 (n,).
     """
 
-    rows: Rows
-    places: Array
+    __slots__ = ("_located", "_rows", "places")
+
+    def __init__(self, rows: Rows, places: Array) -> None:
+        self._rows, self.places = rows, places
+        self._located = rows.located(places)
 
     def __len__(self) -> int:
         """How many examples there are."""
         return len(self.places)
 
-    def gather(self, indices: Array) -> Array:
+    def gather(self, indices: Array | slice) -> Array:
         """The rows (m, ...) of the examples at these indices, in this order, as a new float32 array."""
-        return self.rows.take(self.places[indices])
+        located = self._located
+        if located is not None:
+            located = (located[0], located[1][indices])
+        return self._rows.take(self.places[indices], located)
