@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import activations, drawing, examples, fit, frame, guide, pictures, reading, start, transfer, views
+from benchmarks import (
+    activations,
+    codings,
+    drawing,
+    examples,
+    fit,
+    frame,
+    guide,
+    pictures,
+    reading,
+    start,
+    transfer,
+    views,
+)
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 
 BENCHMARKS: dict[str, ModuleType] = {
@@ -18,10 +31,11 @@ BENCHMARKS: dict[str, ModuleType] = {
     "guide": guide,
     "fit": fit,
     "views": views,
+    "codings": codings,
 }
 
-# `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` has no bar, and takes
-# half an hour.
+# `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
+# `codings` have no bar, and take their time.
 _BY_DEFAULT = ("start", "examples", "activations", "transfer")
 
 

@@ -36,6 +36,7 @@ def run(settings: Settings) -> Iterator[Result]:
     yield (result := _and(result, head_stage(*_pairs(("through", "cached"), rounds))))
     yield (result := _and(result, probing([fresh("probing") for _ in range(rounds)])))
     yield (result := _and(result, engines([fresh("engine") for _ in range(rounds)])))
+    yield (result := _and(result, overlap([fresh("overlap") for _ in range(rounds)])))
     *_, read = reading.run(settings)
     yield (result := _and(result, _named("reading", read)))
     yield (result := _and(result, writing(fresh("writing"))))
@@ -153,6 +154,29 @@ def engines(found: Sequence[Found]) -> Result:
             )
         )
     return _part(table, bars, {"engine": found})
+
+
+def overlap(found: Sequence[Found]) -> Result:
+    """What a pass takes beside the slower of its two halves."""
+    rows, parts = [], {}
+    for name in found[0]["seconds"]:
+        taken = [
+            {way: statistics.median(item["seconds"][name][way]) for way in item["seconds"][name]} for item in found
+        ]
+        ratios = [one["together"] / max(one["decoding"], one["computing"]) for one in taken]
+        parts[name] = statistics.median(ratios)
+        medians = [statistics.median(one[way] for one in taken) for way in ("decoding", "computing", "together")]
+        rows.append((name, *map(seconds, medians), f"{parts[name]:.2f}"))
+    table = Table(
+        f"A pass over {found[0]['examples']} pictures, seconds",
+        ("engine", "decoding alone", "computing alone", "together", "to the slower"),
+        tuple(rows),
+    )
+    bars = [
+        Bar(f"decoding and computing by {name} take at most 1.15 of the slower alone", f"{part:.2f}", part <= 1.15)
+        for name, part in parts.items()
+    ]
+    return _part(table, bars, {"overlap": found})
 
 
 def writing(found: Found) -> Result:

@@ -63,13 +63,15 @@ def measure(request: Request) -> Side:
             out=str(folder / "run"),
             baselines="no",
             fine_tune=request.fine_tune,
+            dtype=request.dtype,
             seed=request.split,
         )
         wall, cpu = time.perf_counter() - started, time.process_time() - cpu
         accuracy = judged(done, given, request.split)
     way = "head" if request.fine_tune == "no" else "fit"
     stages = {**done.record.seconds, "whole call": wall}
-    return Side(way, request, accuracy, counted(way, stages), stages, cpu)
+    kept = getattr(done.record, "activations", None)
+    return Side(way, request, accuracy, counted(way, stages), stages, cpu, (kept and kept.error) or 0.0)
 
 
 def ready() -> Callable[..., Any]:

@@ -87,14 +87,15 @@ def probing() -> Found:
 
 
 def engine() -> Found:
-    """Pictures per second on preloaded arrays: `predict`, and the engines that are installed, ours and alone."""
+    """Pictures per second on preloaded arrays: `predict`, our engines that are installed, and OpenVINO by itself."""
     import keras
 
-    from regraft.activations.engines import BATCH, Wanted, compile_trunk
+    from regraft.activations.engines import BATCH, ENGINES, Wanted, compile_trunk
 
     opened = _pretrained()
     raw = guide.decode(list(pictures.pictures(_DATA).paths)).astype(np.float32)
     raw = raw[: len(raw) // BATCH * BATCH]
+    batches = [raw[start : start + BATCH] for start in range(0, len(raw), BATCH)]
     base = guide.trunk(pictures.trunk())
     inputs = keras.Input((SIZE, SIZE, 3))
     maps = base(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs), training=False)
@@ -102,10 +103,78 @@ def engine() -> Found:
     ways: dict[str, Callable[[], object]] = {
         "predict": lambda: model.predict(raw, batch_size=_BATCH, verbose=0),
     }
-    ours = compile_trunk(opened.model, opened.inputs, 255.0, [Wanted(_TOP, True)])
-    ways["keras"] = lambda: [ours(raw[start : start + BATCH]) for start in range(0, len(raw), BATCH)]
+
+    def all_batches(run: Callable[[Array], object]) -> Callable[[], object]:
+        return lambda: [run(batch) for batch in batches]
+
+    for name, module in ENGINES.items():
+        if module.available():
+            run = compile_trunk(opened.model, opened.inputs, 255.0, [Wanted(_TOP, True)], engine=name)
+            ways[name] = all_batches(run)
+    if ENGINES["openvino"].available():
+        ways |= _openvino_alone(model, batches)
     seconds = _in_turn(ways, 5)
     return {"rates": {name: [len(raw) / value for value in values] for name, values in seconds.items()}}
+
+
+def _openvino_alone(model: Any, batches: Sequence[Array]) -> dict[str, Callable[[], object]]:
+    """OpenVINO as its own pages show it: one request after the other, and as many at once as it likes."""
+    import openvino
+    import tensorflow as tf
+
+    function = tf.function(lambda x: model(x, training=False), autograph=False)
+    signature = tf.TensorSpec(batches[0].shape, tf.float32)
+    graph = openvino.convert_model(function.get_concrete_function(signature))
+    core = openvino.Core()
+
+    def compiled(hint: str) -> Any:
+        return core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"})
+
+    request = compiled("LATENCY").create_infer_request()
+    queue = openvino.AsyncInferQueue(compiled("THROUGHPUT"))
+
+    def at_once() -> None:
+        for batch in batches:
+            queue.start_async({0: batch})
+        queue.wait_all()
+
+    return {
+        "raw openvino": lambda: [np.array(request.infer({0: batch})[0]) for batch in batches],
+        "raw openvino, queued": at_once,
+    }
+
+
+def overlap() -> Found:
+    """Seconds of decoding alone, of computing alone, and of a pass that does both."""
+    from regraft.activations.engines import BATCH, ENGINES, Wanted, compile_trunk
+    from regraft.activations.loading import batches
+    from regraft.activations.tasks import Block
+
+    found: Found = {}
+    with _folder() as folder:
+        examples, opened = _flowers(folder), _pretrained()
+        everyone = np.arange(len(examples))
+
+        def loaded() -> list[Array]:
+            given = batches(examples, [Block(((0, everyone),))], [0], opened.inputs, [])
+            return [one[2] for one in given if one is not None]
+
+        kept = loaded()
+        for name in [name for name in ("keras", "openvino") if ENGINES[name].available()]:
+            run = compile_trunk(opened.model, opened.inputs, 255.0, [Wanted(_TOP, True)], engine=name)
+
+            def both(run: Any = run) -> None:
+                for one in batches(examples, [Block(((0, everyone),))], [0], opened.inputs, []):
+                    if one is not None:
+                        run(one[2])
+
+            def computing(run: Any = run) -> None:
+                for batch in kept:
+                    run(batch)
+
+            ways = {"decoding": loaded, "computing": computing, "together": both}
+            found[name] = _in_turn(ways, 5)
+    return {"seconds": found, "examples": len(everyone), "batch": BATCH}
 
 
 def writing() -> Found:
@@ -113,8 +182,11 @@ def writing() -> Found:
     from regraft.activations.store import Store
 
     class Dropping(Store):
-        def append(self, *given: Any, **named: Any) -> Any:
-            return super().append(*given, **named) if False else given[-1]
+        def append(self, key: str, about: Any, ids: Any, rows: Any) -> Any:
+            return rows
+
+        def open(self, key: str) -> Any:
+            return _Forgetting(super().open(key))
 
     with _folder() as folder:
         examples, opened = _flowers(folder), _pretrained()
@@ -165,8 +237,18 @@ def ten_more(examples: int) -> Found:
         return {"examples": examples, "first": first, "ten more": time.perf_counter() - started}
 
 
+class _Forgetting:
+    """Rows that are told of files and do not care."""
+
+    def __init__(self, rows: Any) -> None:
+        self.row_bytes, self.holds = rows.row_bytes, rows.holds
+
+    def add(self, shard: Any) -> None:
+        """Forget it."""
+
+
 MEASUREMENTS: dict[str, Callable[..., Found]] = {
-    measure.__name__: measure for measure in (through, cached, probing, engine, writing, scale, ten_more)
+    measure.__name__: measure for measure in (through, cached, probing, engine, overlap, writing, scale, ten_more)
 }
 
 

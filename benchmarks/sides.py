@@ -30,7 +30,8 @@ class Request:
         split: number of the split, and seed of the training.
         per_class: as in `frame.Settings`.
         epochs: of the guide's two stages; None: the data set's own.
-        fine_tune: for Regraft: `auto`, or `no` for the head alone.
+        fine_tune: for Regraft: `auto`, `yes`, or `no` for the head alone.
+        dtype: for Regraft: how whole activations are kept.
     """
 
     data: str
@@ -38,6 +39,7 @@ class Request:
     per_class: int | None = None
     epochs: tuple[int, int] | None = None
     fine_tune: str = "auto"
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Side:
         seconds: wall time that counts in the comparison.
         stages: wall time by stage, those that do not count included.
         cpu_seconds: processor time of the same stretch, all cores together; tells when others kept the machine busy.
+        rounded: how far whole activations were off, where they were kept rounded.
     """
 
     way: str
@@ -59,6 +62,7 @@ class Side:
     seconds: float
     stages: Mapping[str, float]
     cpu_seconds: float
+    rounded: float = 0.0
 
 
 class Clock:
@@ -109,7 +113,8 @@ def main(measure: Callable[[Request], Side]) -> None:
     parser.add_argument("--split", type=int, default=0)
     parser.add_argument("--per-class", type=int)
     parser.add_argument("--epochs", type=int, nargs=2, metavar=("FROZEN", "ALL"))
-    parser.add_argument("--fine-tune", choices=("auto", "no"), default="auto")
+    parser.add_argument("--fine-tune", choices=("auto", "yes", "no"), default="auto")
+    parser.add_argument("--dtype", choices=("float32", "float16", "int8"), default="float32")
     parser.add_argument("--json", action="store_true", help="print one JSON document in the last line")
     options = vars(parser.parse_args())
     as_json = options.pop("json")
@@ -160,6 +165,7 @@ def _table(title: str, group: Sequence[Side]) -> Table:
 
 def _arguments(request: Request) -> list[str]:
     arguments = ["--data", request.data, "--split", str(request.split), "--fine-tune", request.fine_tune]
+    arguments += ["--dtype", request.dtype]
     arguments += ["--per-class", str(request.per_class)] if request.per_class is not None else []
     return arguments + (["--epochs", *map(str, request.epochs)] if request.epochs else [])
 

@@ -44,6 +44,12 @@ def test_our_fastest_engine_is_judged_beside_predict_and_the_fastest_alone():
     assert len(activations.engines([{"rates": {"predict": [100.0], "keras": [140.0]}}]).bars) == 1
 
 
+def test_a_pass_is_judged_by_its_slower_half():
+    seconds = {"decoding": [1.0, 9.0, 1.0], "computing": [2.0, 2.0, 2.0], "together": [2.2, 2.2, 9.0]}
+    (bar,) = activations.overlap([{"seconds": {"keras": seconds}, "examples": 750, "batch": 32}]).bars
+    assert (bar.holds, bar.found) == (True, "1.10")
+
+
 def test_writing_is_judged_by_what_it_adds():
     (bar,) = activations.writing({"seconds": {"written": [10.3, 10.6, 10.4], "dropped": [10.0, 10.0, 10.0]}}).bars
     assert (bar.holds, bar.found) == (True, "+4.0% (median)")
@@ -85,6 +91,7 @@ def test_a_trial_of_the_harness_measures_a_hundredth(monkeypatch):
         "cached": HEAD[1][0],
         "probing": {"plain": 2.0, "every": 2.4, "probed": 2.7, "cut_points": 25, "examples": 750},
         "engine": {"rates": {"predict": [100.0], "keras": [140.0]}},
+        "overlap": {"seconds": {"keras": {"decoding": [1], "computing": [2], "together": [2]}}, "examples": 7},
         "writing": {"seconds": {"written": [1.0], "dropped": [1.0]}},
         "scale": SCALE[0],
         "ten_more": {"examples": 100, "first": 10.0, "ten more": 0.5},
@@ -94,7 +101,7 @@ def test_a_trial_of_the_harness_measures_a_hundredth(monkeypatch):
     monkeypatch.setattr(activations.reading, "run", lambda settings: iter([READ]))
     *_, last = activations.run(Settings(per_class=1))
     assert [size for _, size in asked if size] == [100, 1_000, 10_000, 1_000]
-    assert len(last.tables) == 7
+    assert len(last.tables) == 8
 
 
 def test_every_measurement_has_a_picture(tmp_path):

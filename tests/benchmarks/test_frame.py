@@ -124,10 +124,12 @@ def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
         "start",
         "examples",
         "activations",
+        "reading",
         "transfer",
         "guide",
         "fit",
         "views",
+        "codings",
     ]
     assert all(len(line) > 30 for line in lines)
 
@@ -136,6 +138,6 @@ def test_an_unknown_benchmark_is_one_clear_line(tmp_path):
     done = command(tmp_path, "bogus")
     assert done.returncode == 2
     assert (
-        "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views"
+        "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views, codings"
         in done.stderr
     )
