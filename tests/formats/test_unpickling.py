@@ -223,3 +223,9 @@ def test_whatever_is_written_into_a_pickle_only_our_own_errors_come_out(tmp_path
     path.write_bytes(buffer.getvalue())
     with contextlib.suppress(RegraftError):
         unpickled(extents.whole(path), TOLERANT)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_long_keys_are_texts(opened, protocol):
+    value = {"ā" * 400: 1, "long" * 400: 2}
+    assert opened(pickle.dumps(value, protocol)).value == value

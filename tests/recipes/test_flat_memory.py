@@ -33,7 +33,7 @@ def found() -> Any:
 def test_a_head_is_judged_in_blocks(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     head = fit_head(found.rows[:300], found.examples.labels[:300], _CLASSES)
     whole = judging.epoch_of_head(found, Plan("x"), head)
-    monkeypatch.setattr(judging, "AT_ONCE", _AT_ONCE)
+    monkeypatch.setattr(judging, "_BLOCK", _AT_ONCE)
     found.asked.clear()
     parts = judging.epoch_of_head(found, Plan("x"), head)
     assert parts.validation_accuracy == whole.validation_accuracy > 0.8
@@ -43,11 +43,11 @@ def test_a_head_is_judged_in_blocks(found: Any, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_nearest_neighbour_is_looked_for_in_a_sample(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     on = found.examples.indices("validation")
-    whole = baselines.neighbour(found, "top", on)
+    whole = baselines.neighbour(found, "top", on, 0)
     assert whole.note == "on the activations at 'top'"
-    monkeypatch.setattr(baselines, "AT_ONCE", _AT_ONCE)
+    monkeypatch.setattr(baselines, "_COMPARED", _AT_ONCE)
     found.asked.clear()
-    sampled = baselines.neighbour(found, "top", on)
+    sampled = baselines.neighbour(found, "top", on, 0)
     assert sampled.note == "on the activations at 'top' of 63 training examples"
     assert abs(sampled.accuracy.value - whole.accuracy.value) < 0.1
     assert max(found.asked) <= _AT_ONCE

@@ -171,11 +171,13 @@ def test_what_keras_3_saved_is_read_again_and_compared(tmp_path: Path) -> None:
 
 def test_a_layer_of_keras_that_was_read_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _of_keras().save(tmp_path / "m.keras")
-    load = keras.saving.load_model
+    load, loaded = keras.saving.load_model, list[Any]()
 
     def wrong(path: Any, **options: Any) -> Any:
         model = load(path, **options)
-        if Path(path) != tmp_path / "m.keras":
+        loaded.append(path)
+        # The first is the source.
+        if len(loaded) > 1:
             layer = model.get_layer("conv2")
             layer.kernel.assign(keras.ops.flip(layer.kernel, axis=0))
         return model

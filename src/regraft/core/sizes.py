@@ -31,7 +31,7 @@ def words(size: float) -> str:
     """A size for people, in units of a thousand.
 
     >>> words(1_234_567), words(42)
-    ('1.2 MB', '42 bytes')
+    ('1.23 MB', '42 bytes')
     """
     for unit in ("TB", "GB", "MB", "kB"):
         scale = _UNITS[unit.upper()]

@@ -15,11 +15,13 @@ from typing import Any, cast
 from regraft.core.errors import RegraftError
 from regraft.formats.extents import Extent
 from regraft.formats.pickle_tape import LONGEST_NUMBER, Tape
-from regraft.formats.pickled_values import Name, Object, Rules, Stand, Unpickled, called, is_plain, refused
+from regraft.formats.pickled_values import Name, Object, Rules, Stand, Text, Unpickled, called, is_plain, refused
 
 # A state dict takes some fifty opcodes a tensor, so that this is enough for the largest networks that there are.
 MOST_OPCODES = 2_000_000
 _MOST_KEY_PARTS = 16
+# Bytes, as a key is written.
+_LONGEST_KEY = 1 << 16
 
 
 def unpickled(extent: Extent, rules: Rules, start: int = 0) -> Unpickled:
@@ -190,17 +192,18 @@ class _Machine:
         if isinstance(target, Object):
             target.items.extend(zip(keys, values, strict=True))
         elif isinstance(target, dict):
-            for key in keys:
-                self._check_key(key)
-            cast(dict[Any, Any], target).update(zip(keys, values, strict=True))
+            cast(dict[Any, Any], target).update(zip(map(self._as_key, keys), values, strict=True))
         else:
             raise self._tape.corrupt(f"it sets an item of {called(target)}")
 
-    def _check_key(self, key: Any) -> None:
+    def _as_key(self, key: Any) -> Any:
         """Keys are short and flat: hashing a deeply nested tuple would exhaust Python's own stack."""
+        if isinstance(key, Text) and key.extent.size <= _LONGEST_KEY:
+            return key.decoded()
         parts = cast(tuple[Any, ...], key) if isinstance(key, tuple) else (key,)
         if len(parts) > _MOST_KEY_PARTS or not all(is_plain(part) for part in parts):
             raise self._tape.corrupt(f"a dictionary has {called(key)} as a key")
+        return key
 
     # The memory.
 

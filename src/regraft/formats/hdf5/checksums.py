@@ -49,7 +49,7 @@ def fletcher32(content: bytes) -> tuple[int, int]:
     """Both sums of Fletcher's checksum, modulo 65535, over the content as big-endian words of 16 bits.
 
     >>> fletcher32(b"abcde")
-    (51435, 61640)
+    (10695, 20464)
     """
     words = np.frombuffer(content + b"\0" * (len(content) % 2), ">u2").astype(np.uint64)
     first = second = 0
