@@ -228,4 +228,4 @@ def test_whatever_is_written_into_a_pickle_only_our_own_errors_come_out(tmp_path
 @pytest.mark.parametrize("protocol", range(6))
 def test_long_keys_are_texts(opened, protocol):
     value = {"ā" * 400: 1, "long" * 400: 2}
-    assert opened(pickle.dumps(value, protocol)).value == value
+    assert opened(pickle.dumps(value, protocol)) == value
