@@ -22,6 +22,8 @@ Report_ = TypeVar("Report_", covariant=True)
 # Of Ray's store of objects, where nothing of size lies: rows go to files.
 _OBJECT_BYTES = 100_000_000
 _QUIET = ("ray", "ray.data")
+# Ray's own processes report on standard error what it then takes care of; read when it is imported.
+_LOG_LEVEL = ("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 
 class Job(Protocol[Block_, Report_]):
@@ -49,8 +51,7 @@ def spread(job: Job[B, R], blocks: Sequence[B]) -> Iterator[R]:
     """Do all blocks on the cluster; yields the reports as they come, in any order.
 
     The cluster is the one that this process is connected to, else the one that `RAY_ADDRESS` names, else one of this
-    machine alone, which is shut down in the end. There is one worker for each node's share of processors, see
-    `_workers`.
+    machine alone, which is shut down in the end. There is one worker for every processor.
 
     Args:
         job: what workers do; a class that they can import, or of the main program.
@@ -62,7 +63,8 @@ def spread(job: Job[B, R], blocks: Sequence[B]) -> Iterator[R]:
         WorkError: anything else that went wrong in one.
     """
     require()
-    with _cluster(len(blocks)):
+    os.environ.setdefault(*_LOG_LEVEL)
+    with _cluster():
         import cloudpickle
         import ray
         from ray.data import ActorPoolStrategy, from_items
@@ -120,7 +122,7 @@ def _workers(blocks: int) -> int:
 
 
 @contextlib.contextmanager
-def _cluster(blocks: int) -> Generator[None]:
+def _cluster() -> Generator[None]:
     """Be connected to a cluster inside the block, and let Ray speak of nothing but mistakes."""
     import ray
     from ray.data import DataContext
