@@ -53,10 +53,11 @@ def converting(engine: str, trunk: Trunk) -> Generator[None]:
         WorkError: the engine cannot take this network.
     """
     names = ("tensorflow", "tf2onnx", "openvino")
-    loggers = [logging.getLogger(name) for name in names]
+    # OpenVINO's converter turns the root of all loggers down, and leaves it so where it fails.
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in names)]
     levels = [logger.level for logger in loggers]
     try:
-        for logger in loggers:
+        for logger in loggers[1:]:
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
