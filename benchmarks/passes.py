@@ -24,6 +24,7 @@ Found = dict[str, Any]
 EPOCHS = 20
 _DATA = "flowers5_227px"
 _BATCH = 32
+_COPIES = 8
 _TOP = "conv_pw_12_relu"
 # One example of the synthetic network, and what its trunk makes of it: 2 KB, as from a small network's last map.
 _FEATURES, _WIDTH = 64, 512
@@ -34,12 +35,13 @@ def through() -> Found:
     """Seconds from undecoded files to the end of each epoch: the frozen trunk inside the training loop."""
     import keras
 
-    given = pictures.pictures(_DATA)
     keras.utils.set_random_seed(0)
-    started = time.perf_counter()
-    known = guide.decode(list(given.paths))
-    model = guide.with_head(guide.trunk(pictures.trunk()), len(given.classes))
-    ends = _fitted(model, known, np.asarray(given.labels))
+    with _folder() as folder:
+        paths, labels = _many(folder / "pictures")
+        started = time.perf_counter()
+        known = guide.decode(paths)
+        model = guide.with_head(guide.trunk(pictures.trunk()), int(labels.max()) + 1)
+        ends = _fitted(model, known, labels)
     return {"ends": [end - started for end in ends], "examples": len(known)}
 
 
@@ -47,28 +49,48 @@ def cached() -> Found:
     """The same head, optimizer and epochs, on activations that are computed once, with nothing in the cache."""
     import keras
 
-    given = pictures.pictures(_DATA)
+    from regraft import data
+    from regraft.activations.engines import ENGINES
+
     keras.utils.set_random_seed(0)
+    engine = "openvino" if ENGINES["openvino"].available() else "keras"
     with _folder() as folder:
-        examples = _flowers(folder)
+        _flowers(folder)
+        _many(folder / "pictures")
         started = time.perf_counter()
+        examples = data.open(str(folder / "pictures"))
         opened = _pretrained()
-        rows = _computed(opened, examples, [_top(opened)], folder / "cache")[0]
+        rows = _computed(opened, examples, [_TOP], folder / "cache", engine=engine)[0]
         x = rows.gather(examples.ids)
         inputs = keras.Input(x.shape[1:])
-        outputs = keras.layers.Dense(len(given.classes))(keras.layers.Dropout(0.2)(inputs))
+        outputs = keras.layers.Dense(len(examples.classes))(keras.layers.Dropout(0.2)(inputs))
         ends = _fitted(keras.Model(inputs, outputs), x, examples.labels)
-        return {"ends": [end - started for end in ends], "examples": len(x)}
+        return {"ends": [end - started for end in ends], "examples": len(x), "engine": engine}
+
+
+def _many(folder: Path) -> tuple[list[Path], Array]:
+    """The pictures eight times over, each with other pixels off: so many that what any number costs does not decide."""
+    from PIL import Image
+
+    given = pictures.pictures(_DATA)
+    paths: list[Path] = []
+    for label in given.classes:
+        (folder / label).mkdir(parents=True)
+    for index, (path, label) in enumerate(zip(given.paths, given.labels, strict=True)):
+        with Image.open(path) as picture:
+            for cut in range(_COPIES):
+                paths.append(folder / given.classes[label] / f"{index}-{cut}.jpg")
+                picture.crop((cut, cut, *picture.size)).convert("RGB").save(paths[-1], quality=92)
+    return paths, np.repeat(np.asarray(given.labels), _COPIES)
 
 
 def probing() -> Found:
     """Seconds of one plain pass, and of a pass that keeps every cut point, with a probe of each."""
-    from regraft.recipes.survey import is_informative
     from regraft.training.probes import probe_many
 
     with _folder() as folder:
         examples, opened = _flowers(folder), _pretrained()
-        names = _informative(opened, is_informative)
+        names = _informative(opened)
         # TensorFlow's threads and the files are warm for both.
         _computed(opened, examples.take(range(64)), [names[-1]], folder / "warm")
         started = time.perf_counter()
@@ -272,13 +294,15 @@ def _computed(
     kind: Any = None,
     whole: bool = False,
     computes: int | None = None,
+    engine: str = "keras",
 ) -> list[Any]:
     from regraft.activations.compute import compute
     from regraft.activations.engines import Wanted
     from regraft.activations.store import Store
 
     wanted = [Wanted(name, not whole) for name in names]
-    made = compute(opened.model, opened.inputs, examples, range(len(examples)), wanted, (kind or Store)(folder))
+    store = (kind or Store)(folder)
+    made = compute(opened.model, opened.inputs, examples, range(len(examples)), wanted, store, engine=engine)
     different = len(set(examples.ids)) if computes is None else computes
     expected = different * len(wanted)
     if made.computed != expected:
@@ -287,21 +311,17 @@ def _computed(
 
 
 def _pretrained() -> Any:
-    import regraft
+    from regraft.core.plan import Plan
+    from regraft.recipes.running import open_for
 
-    return regraft.open(pictures.trunk(), input_size=SIZE)
-
-
-def _top(opened: Any) -> str:
-    import regraft
-
-    return regraft.cut_points(opened.model)[-1].name
+    return open_for(Plan(str(pictures.trunk()), input_size=SIZE), None)
 
 
-def _informative(opened: Any, is_informative: Callable[[Any], bool]) -> list[str]:
+def _informative(opened: Any) -> list[str]:
     from regraft.graph import flow
+    from regraft.graph.linearity import is_linear
 
-    return [call.name for call in flow.read(opened.model).separating() if is_informative(call.operation)]
+    return [call.name for call in flow.read(opened.model).separating() if not is_linear(call.operation)]
 
 
 def _flowers(folder: Path) -> Any:
