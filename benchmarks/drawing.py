@@ -51,6 +51,7 @@ def _head(axes: Any, found: Mapping[str, list[Found]]) -> None:
     axes.set(
         xlabel="epoch", ylabel="seconds since the files", title="A head on a frozen trunk, 20 epochs", xlim=(1, 21.5)
     )
+    axes.set_xticks([1, 5, 10, 15, 20])
     axes.legend(frameon=False, loc="center right")
 
 
@@ -73,6 +74,16 @@ def _engine(axes: Any, found: Mapping[str, list[Found]]) -> None:
     colours = [_OTHER if name == "predict" else _THIRD if name.startswith("raw ") else _OURS for name in medians]
     _bars(axes, {name.replace("predict", "model.predict"): rate for name, rate in medians.items()}, colours, "{:.0f}")
     axes.set(title="Pictures per second, arrays in memory", xlabel="pictures per second")
+
+
+def _overlap(axes: Any, found: Mapping[str, list[Found]]) -> None:
+    parts: dict[str, float] = {}
+    for name in found["overlap"][0]["seconds"]:
+        for way in ("decoding", "computing", "together"):
+            each = [statistics.median(item["seconds"][name][way]) for item in found["overlap"]]
+            parts[f"{name}: {way}"] = statistics.median(each)
+    _bars(axes, parts, [_OURS if name.endswith("together") else _OTHER for name in parts], "{:.2f} s")
+    axes.set(title=f"A pass over {found['overlap'][0]['examples']} pictures", xlabel="seconds")
 
 
 def _reading(axes: Any, found: Mapping[str, list[Found]]) -> None:
@@ -125,6 +136,7 @@ _PICTURES: dict[str, tuple[tuple[str, ...], Callable[[Any, Mapping[str, list[Fou
     "head": (("through", "cached"), _head),
     "probing": (("probing",), _probing),
     "engine": (("engine",), _engine),
+    "overlap": (("overlap",), _overlap),
     "reading": (("reading",), _reading),
     "writing": (("writing",), _writing),
     "memory": (("scale",), _scale),

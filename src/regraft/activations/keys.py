@@ -14,8 +14,8 @@ from regraft.data import Examples
 from regraft.graph import digest as model_digest
 from regraft.graph import flow
 
-# 2: the trunk is compiled in segments.
-_FORMAT = 2
+# 2: the trunk is compiled in segments. 3: averages by TensorFlow's pooling.
+_FORMAT = 3
 
 
 class Keys:

@@ -132,8 +132,14 @@ def pooled(tensor: Any) -> Any:
     rank, channels = len(tensor.shape), tensor.shape[-1]
     if rank < 3:
         return tensor
+    on_tensorflow = keras.backend.backend() == "tensorflow"
     missing = -channels % _VECTOR
-    if keras.backend.backend() == "tensorflow" and channels > _ALIKE and missing:
+    if on_tensorflow and channels > _ALIKE and missing:
         tensor = keras.ops.pad(tensor, [(0, 0)] * (rank - 1) + [(0, missing)])
-    mean: Any = keras.ops.mean(tensor, axis=tuple(range(1, rank - 1)))
+    if on_tensorflow and rank == 4 and None not in tensor.shape[1:3]:
+        # Half the time of a mean, which is a tenth of a pass that probes every cut point.
+        window = tuple(tensor.shape[1:3])
+        mean: Any = keras.ops.squeeze(keras.ops.average_pool(tensor, window, data_format="channels_last"), (1, 2))
+    else:
+        mean = keras.ops.mean(tensor, axis=tuple(range(1, rank - 1)))
     return mean[:, :channels]
