@@ -148,6 +148,9 @@ def _engine(
         if plan.engine == RAY:
             spreading.require()
         return "keras"
+    folder = store.folder.parent
+    if plan.engine == AUTO and choosing.settled(len(examples), folder):
+        return "keras"
     keys = Keys(pretrained.model, pretrained.inputs, examples, [item.cut_point for item in wanted])
     # What Keras has computed before is not to be computed anew because another engine would now pay.
     known = store.open(keys.about(wanted[-1])["key"]).holds(examples.ids) if plan.engine == AUTO else np.zeros(0)
@@ -166,7 +169,7 @@ def _engine(
             sample,
             len(examples) - int(known.sum()),
             plan.engine,
-            folder=store.folder.parent,
+            folder=folder,
         ),
     )
 

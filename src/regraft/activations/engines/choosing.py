@@ -120,6 +120,16 @@ def consider(
     return _by_measurement(trial, [name for name in others if usable(name)], examples_left)
 
 
+def settled(examples_left: int, folder: Path) -> bool:
+    """Whether `auto` is Keras without a look at the network: nothing is remembered, and the pass is short."""
+    return remembering.nothing(folder) and _few(examples_left)
+
+
+def _few(examples_left: int) -> bool:
+    """However slow Keras is: a trial takes some batches too."""
+    return examples_left / BATCH * _SPARED <= _BATCHES
+
+
 def usable(engine: str) -> bool:
     """Whether an engine is installed and goes with Keras' backend."""
     on_tensorflow = framework.backend.backend() == "tensorflow"
@@ -137,8 +147,7 @@ def _by_measurement(trial: "_Trial", candidates: Sequence[str], examples_left: i
     before = _remembered(trial, candidates)
     if before is not None:
         return before
-    # However slow Keras is: a trial takes some batches too.
-    if examples_left / BATCH * _SPARED <= _BATCHES:
+    if _few(examples_left):
         return Choice(keras.NAME, f"{examples_left} examples are too few for trying others")
     runs: dict[str, Compiled] = {keras.NAME: trial.reference()}
     seconds = _paired(runs, trial.batch(), 1)

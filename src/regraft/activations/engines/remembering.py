@@ -45,6 +45,11 @@ def path_of(folder: Path, about: Mapping[str, Any]) -> Path:
     return folder / _FOLDER / f"{key}.json"
 
 
+def nothing(folder: Path) -> bool:
+    """Whether a folder of the cache has no answer at all."""
+    return not (folder / _FOLDER).is_dir()
+
+
 def read(path: Path) -> Known:
     """What is known; nothing, where the file is absent or damaged."""
     try:
