@@ -10,6 +10,7 @@ import regraft
 from regraft import formats
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.formats.inspection import inspect
+from tests.formats.tfjs_files import stored
 
 RANDOM = np.random.default_rng(0)
 
@@ -49,17 +50,6 @@ def written(folder, model, bits=None, shard=400, browser=False):
     }
     (folder / "model.json").write_text(json.dumps(whole))
     return folder
-
-
-def stored(values, bits):
-    if bits is None:
-        return {}, values
-    if bits == "float16":
-        return {"quantization": {"dtype": "float16", "original_dtype": "float32"}}, values.astype("<f2")
-    least, most = float(values.min()), float(values.max())
-    scale = (most - least) / (2**bits - 1) or 1.0
-    numbers = np.round((values - least) / scale).astype(f"<u{bits // 8}")
-    return {"quantization": {"dtype": f"uint{bits}", "scale": scale, "min": least}}, numbers
 
 
 def old_config(model):

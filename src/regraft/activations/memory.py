@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from regraft.activations import coding
+from regraft.activations.places import Places, index, numbers_of
 from regraft.activations.store import Rows, Store
 
 Array = np.ndarray[Any, Any]
@@ -22,21 +23,22 @@ class MemoryRows:
     def __init__(self, below: Rows) -> None:
         self._below = below
         self._parts: list[coding.Coded] = []
-        self._places: dict[str, tuple[int, int]] = {}
+        self._ids: list[Array] = []
+        self._places: Places | None = None
 
     def append(self, ids: Sequence[str], rows: Array, dtype: str) -> None:
         """Keep float32 rows (n, ...); an id that is known already keeps its row."""
         scale = self._parts[0].scale if self._parts else None
         self._parts.append(coding.encode(rows, dtype, scale))
-        for row, name in enumerate(ids):
-            self._places.setdefault(name, (len(self._parts) - 1, row))
+        self._ids.append(numbers_of(ids))
+        self._places = None
 
     def add(self, *_: Any) -> None:
         """Nothing: what is written to a store on disk has to be made known here, what was appended is known."""
 
     def holds(self, ids: Sequence[str]) -> Array:
         """Of which of these examples there is a row: bool (n,)."""
-        return self._below.holds(ids) | self._here(ids)
+        return self._below.holds(ids) | (self._find(ids) >= 0)
 
     @property
     def row_bytes(self) -> int:
@@ -45,21 +47,29 @@ class MemoryRows:
 
     def gather(self, ids: Sequence[str]) -> Array:
         """The rows, float32 (n, ...), of these examples, in this order."""
-        here = self._here(ids)
-        if not here.any() and (len(ids) or not self._parts):
+        found = self._find(ids)
+        if not (found >= 0).any() and (len(ids) or not self._parts):
             return self._below.gather(ids)
         gathered = np.empty((len(ids), *self._parts[0].rows.shape[1:]), np.float32)
-        if not here.all():
-            gathered[~here] = self._below.gather([name for name, held in zip(ids, here, strict=True) if not held])
-        for index in map(int, np.flatnonzero(here)):
-            name = ids[index]
-            part, row = self._places[name]
+        below = np.flatnonzero(found < 0)
+        if len(below):
+            gathered[below] = self._below.gather([ids[place] for place in below.tolist()])
+        parts = np.searchsorted(self._starts(), found, "right") - 1
+        for part in np.unique(parts[found >= 0]).tolist():
+            members = np.flatnonzero((parts == part) & (found >= 0))
             coded = self._parts[part]
-            gathered[index] = coding.decode(coded.rows[row : row + 1], coded.scale)[0]
+            gathered[members] = coding.decode(coded.rows[found[members] - self._starts()[part]], coded.scale)
         return gathered
 
-    def _here(self, ids: Sequence[str]) -> Array:
-        return np.fromiter((name in self._places for name in ids), bool, len(ids))
+    def _find(self, ids: Sequence[str]) -> Array:
+        """The numbers of their rows here, int64 (n,); -1 where there is none."""
+        if self._places is None:
+            self._places = index(zip(self._starts().tolist(), self._ids, strict=True))
+        return self._places.find(numbers_of(ids))
+
+    def _starts(self) -> Array:
+        """The number of the first row of each part."""
+        return np.cumsum([0, *map(len, self._ids)])[: len(self._ids)]
 
 
 class MemoryStore(Store):

@@ -161,7 +161,7 @@ def _engine(
 
     return cast(
         EngineName,
-        choosing.choose(
+        choosing.consider(
             pretrained.model,
             pretrained.inputs,
             examples.full_intensity,
@@ -170,7 +170,7 @@ def _engine(
             len(examples) - int(known.sum()),
             plan.engine,
             folder=folder,
-        ),
+        ).engine,
     )
 
 

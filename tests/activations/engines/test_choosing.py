@@ -13,7 +13,7 @@ import pytest
 from regraft.activations import engines as engines_room
 from regraft.activations.engines import BATCH, Wanted, choosing, remembering
 from regraft.activations.engines import keras as keras_engine
-from regraft.activations.engines.choosing import Choice, choose, consider
+from regraft.activations.engines.choosing import Choice, consider
 from regraft.activations.engines.trunk import Compiled, Trunk
 from regraft.core.errors import RequestError, SourceError, WorkError
 from regraft.core.input_spec import InputSpec
@@ -252,7 +252,7 @@ def test_a_folder_that_cannot_be_written_to_is_no_error(engines: Any, tmp_path: 
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(RequestError, match="expected an engine named auto, keras, openvino, onnxruntime, found 'onx'"):
-        choose(built("chain"), _SPEC, 255.0, _WANTED, _never, 5, "onx")
+        consider(built("chain"), _SPEC, 255.0, _WANTED, _never, 5, "onx")
 
 
 def test_a_random_layer_is_refused_while_choosing(engines: Any, tmp_path: Path) -> None:

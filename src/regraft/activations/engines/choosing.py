@@ -56,24 +56,6 @@ class Choice:
     rates: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-def choose(
-    model: framework.Model,
-    inputs: InputSpec,
-    full_intensity: float,
-    wanted: Sequence[Wanted],
-    sample: Array | Callable[[], Array],
-    examples_left: int,
-    asked: str = AUTO,
-    *,
-    start: str | None = None,
-    folder: Path | None = None,
-) -> str:
-    """The name of the engine that is to run a trunk; see `consider`, which also says why."""
-    return consider(
-        model, inputs, full_intensity, wanted, sample, examples_left, asked, start=start, folder=folder
-    ).engine
-
-
 def consider(
     model: framework.Model,
     inputs: InputSpec,
