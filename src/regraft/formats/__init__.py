@@ -9,7 +9,7 @@ from regraft.core.errors import SourceError, nearest
 from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats import (
     caffe,
-    hdf5,
+    damage,
     keras_folder,
     keras_h5,
     keras_weights,
@@ -109,7 +109,7 @@ def graph(archive: TensorArchive) -> OperationGraph:
         CorruptFileError: its description of the graph makes no sense.
     """
     path = Path(str(archive.metadata.get("path", "the file")))
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         found = FORMATS[archive.format].graph(archive)
         _refuse_gaps(found, path)
     return found

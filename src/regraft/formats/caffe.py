@@ -6,7 +6,7 @@ from typing import Any
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import elements, extents, hdf5, prototext, wire
+from regraft.formats import damage, elements, extents, prototext, wire
 from regraft.formats.caffe_graph import drawn
 from regraft.formats.caffe_layers import Layer, Network, network_of_binary, network_of_text
 from regraft.formats.extents import Extent
@@ -44,7 +44,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated or was altered, or lacks weights of the `.prototxt` of the same name.
         SourceError: it is of a Caffe before 2014, or the text is that of another network.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         whole, view = extents.whole(path), wire.mapped(path)
         trained = network_of_binary(Message(view))
         tensors = {entry.name: entry for layer in trained.layers for entry in _weights(layer, view, whole)}
@@ -142,7 +142,7 @@ def _network(text: Path) -> Network | None:
     """What a `.prototxt` says; None where it is that of something else than a network."""
     if not text.is_file() or text.stat().st_size > _LARGEST_TEXT:
         return None
-    with hdf5.refusing_damage(text):
+    with damage.refusing_damage(text):
         block = prototext.parsed(text.read_text("utf-8"))
         return network_of_text(block) if {"layer", "layers"} & set(block) else None
 

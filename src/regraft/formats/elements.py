@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regraft.core.tensors import TensorEntry
-from regraft.formats import hdf5
+from regraft.formats import damage
 
 # NumPy has no such types of its own; `ml_dtypes`, which Keras brings along, does.
 SIZES = {
@@ -78,7 +78,7 @@ def dense(
     """
 
     def read() -> np.ndarray[Any, Any]:
-        with hdf5.refusing_damage(path):
+        with damage.refusing_damage(path):
             values = from_bytes(content(), dtype, little).reshape(shape, order="F" if fortran else "C")
             return np.array(values, order="C", copy=True)
 

@@ -11,7 +11,7 @@ _MOST_TABLES = 1_000_000
 
 
 class FlatBufferError(ValueError):
-    """What is there is no flat buffer; `hdf5.refusing_damage` names the file."""
+    """What is there is no flat buffer; `damage.refusing_damage` names the file."""
 
 
 class Buffer:

@@ -6,7 +6,7 @@ from typing import Any
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import hdf5, keras_config, keras_zip
+from regraft.formats import damage, hdf5, keras_config, keras_zip
 
 NAME = "keras-folder"
 TITLE = "Keras 3 model, unzipped (a folder)"
@@ -32,7 +32,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         raise SourceError(
             f"'{path}': expected '{keras_zip.WEIGHTS}' inside, found {found}; save it with Keras' defaults"
         )
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         config, metadata = (_text(path, name) for name in ("config.json", "metadata.json"))
         return keras_zip.assembled(NAME, path, config, metadata, hdf5.source(weights))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive, TensorEntry
-from regraft.formats import hdf5, keras_config, keras_optimizer
+from regraft.formats import damage, hdf5, keras_config, keras_optimizer
 from regraft.formats.keras_layers import described
 from regraft.formats.keras_names import Named
 from regraft.formats.keras_session import stored_by_session
@@ -28,7 +28,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: it refers to other files.
     """
     source = hdf5.source(path)
-    with hdf5.refusing_damage(path), source.opened() as file:
+    with damage.refusing_damage(path), source.opened() as file:
         groups, datasets = hdf5.held(file, source.path)
         config = hdf5.text(file.attrs, "model_config")
         parsed = architecture if config is None else keras_config.parsed(config)

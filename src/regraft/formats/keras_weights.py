@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import hdf5, keras_config, keras_optimizer
+from regraft.formats import damage, hdf5, keras_config, keras_optimizer
 from regraft.formats.keras_layers import described
 from regraft.formats.keras_names import stored_by_position
 
@@ -28,7 +28,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: it refers to other files.
     """
     source = hdf5.source(path)
-    with hdf5.refusing_damage(path), source.opened() as file:
+    with damage.refusing_damage(path), source.opened() as file:
         groups, datasets = hdf5.held(file, source.path)
         named, warnings = stored_by_position(groups, datasets, described(architecture) if architecture else None)
         tensors = {item.name: hdf5.entry(item.name, item.dataset, source) for item in named}

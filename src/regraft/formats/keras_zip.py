@@ -9,7 +9,7 @@ from typing import Any
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive
-from regraft.formats import hdf5, keras_config, keras_optimizer, keras_proof, zip_members
+from regraft.formats import damage, hdf5, keras_config, keras_optimizer, keras_proof, zip_members
 from regraft.formats.keras_layers import Layer, described
 from regraft.formats.keras_names import Named, stored_by_position
 
@@ -30,7 +30,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated or was altered.
         SourceError: it holds what this version cannot read.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         members = zip_members.members(path)
         config = members.content("config.json")
         metadata = members.content("metadata.json") if "metadata.json" in members.by_name else b"{}"

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import elements, extents, hdf5, pickles
+from regraft.formats import damage, elements, extents, pickles
 from regraft.formats.pickled_arrays import numeric
 
 NAME = "npy"
@@ -68,7 +68,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated, was altered, or claims more than it holds.
         SourceError: it holds no numbers, or a pickle that asks to run something.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         whole = extents.whole(path)
         found = header(whole.within(0, min(LONGEST_HEADER, whole.size), "the header").bytes(), path, "the file")
         if found.pickled:

@@ -7,7 +7,7 @@ from typing import Any
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import elements, extents, hdf5, npy, pickles, zip_members
+from regraft.formats import damage, elements, extents, npy, pickles, zip_members
 from regraft.formats.npy import Header
 from regraft.formats.zip_members import Members
 
@@ -30,7 +30,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     """
     tensors: dict[str, TensorEntry] = {}
     warnings: list[str] = []
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         members = zip_members.members(path)
         for member in _in_order(members):
             name = member.removesuffix(".npy")

@@ -11,7 +11,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import Operation, OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import hdf5, onnx_tensors
+from regraft.formats import damage, onnx_tensors
 from regraft.formats.onnx_tensors import DTYPES, File
 from regraft.formats.stated_graph import stated
 from regraft.formats.wire import Message
@@ -34,7 +34,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated or was altered.
         SourceError: it holds what this version cannot read, or its values are in a file that is not there.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         reader = _Reader(onnx_tensors.opened(path))
         model = Message(reader.file.view)
         inner = model.message(7)

@@ -12,7 +12,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import TensorEntry
-from regraft.formats import elements, extents, hdf5, wire
+from regraft.formats import damage, elements, extents, wire
 from regraft.formats.extents import Extent
 from regraft.formats.wire import Message
 
@@ -119,7 +119,7 @@ def _of_list(stored: TensorEntry, number: int, message: Message, file: File) -> 
         raise _wrong_size(stored, f"{count} numbers", f"{length} bytes", file.path)
 
     def read() -> np.ndarray[Any, Any]:
-        with hdf5.refusing_damage(file.path):
+        with damage.refusing_damage(file.path):
             content = b"".join(part.bytes() for part in parts)
             numbers = np.frombuffer(content, f"<f{size}") if size else wire.varints(content)
             if len(numbers) != count:
@@ -156,7 +156,7 @@ def _of_texts(stored: TensorEntry, message: Message, file: File) -> TensorEntry:
 
     def read() -> np.ndarray[Any, Any]:
         texts = np.empty(len(parts), object)
-        with hdf5.refusing_damage(file.path):
+        with damage.refusing_damage(file.path):
             texts[:] = [str(part.bytes(), "utf-8") for part in parts]
         return texts.reshape(stored.shape)
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import extents, hdf5, pickled_arrays, pickled_tree, pytorch
+from regraft.formats import damage, extents, pickled_arrays, pickled_tree, pytorch
 from regraft.formats.extents import Extent
 from regraft.formats.pickled_arrays import Array
 from regraft.formats.pickled_torch import TORCH, Storage, Tensor
@@ -32,7 +32,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated or was altered.
         SourceError: it holds no arrays, or asks to run something.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         return archived(NAME, path, extents.whole(path))
 
 

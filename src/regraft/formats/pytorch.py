@@ -12,8 +12,8 @@ from typing import Any
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive, TensorEntry
 from regraft.formats import (
+    damage,
     extents,
-    hdf5,
     pickled_arrays,
     pickled_tree,
     pytorch_names,
@@ -55,7 +55,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: it holds no tensors, or asks to run what is no tensor, array, container or module.
     """
     path = sharded.in_folder(path, ENDINGS[0], INDEX, f"pytorch_model{ENDINGS[0]}") if path.is_dir() else path
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         if path.name.endswith(".json"):
             places: dict[str, Any] = dict(json.loads(path.read_bytes())["weight_map"])
             return sharded.joined(NAME, path, places, _alone)

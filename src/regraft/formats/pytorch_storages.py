@@ -16,7 +16,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import TensorEntry
-from regraft.formats import elements, extents, hdf5, zip_members
+from regraft.formats import damage, elements, extents, zip_members
 from regraft.formats.extents import Extent
 from regraft.formats.pickled_torch import TORCH, NestedFile, Storage, Tensor, storage
 from regraft.formats.pickled_values import Name, Rules, Text
@@ -160,7 +160,7 @@ def _finder(path: Path, parts: dict[str, Extent]) -> Callable[[Storage], Stored]
 def in_tar(path: Path) -> Saved:
     """A tar file: the members `storages`, `tensors` and `pickle`."""
     whole = extents.whole(path)
-    with hdf5.refusing_damage(path), tarfile.open(path, "r:") as archive:
+    with damage.refusing_damage(path), tarfile.open(path, "r:") as archive:
         members = {
             item.name: whole.within(item.offset_data, item.size, f"'{item.name}'")
             for item in archive.getmembers()
@@ -250,7 +250,7 @@ def entry(name: str, tensor: Tensor, saved: Saved | None, path: Path) -> TensorE
         )
 
     def read() -> np.ndarray[Any, Any]:
-        with hdf5.refusing_damage(path):
+        with damage.refusing_damage(path):
             flat = elements.from_bytes(stored.read(first, reach * itemsize), tensor.dtype, stored.little)
             steps = tuple(step * itemsize for step in tensor.strides)
             # NumPy checks once more that the strides stay inside.

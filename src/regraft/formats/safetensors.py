@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import elements, extents, hdf5, sharded, stated_graph
+from regraft.formats import damage, elements, extents, sharded, stated_graph
 from regraft.formats.extents import Extent
 
 NAME = "safetensors"
@@ -50,7 +50,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: a shard is not in the folder of its index, or there are several files and no index.
     """
     path = sharded.in_folder(path, _ENDING, _INDEX, "model.safetensors") if path.is_dir() else path
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         if path.name.endswith(".json"):
             return _of_shards(path)
         return _alone(path)

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from regraft.core.errors import CorruptFileError, SourceError, nearest
-from regraft.formats import hdf5, protobuf, pytorch, safetensors, sharded, tensorflow_text, tfjs_weights
+from regraft.formats import damage, hdf5, protobuf, pytorch, safetensors, sharded, tensorflow_text, tfjs_weights
 
 # What is recognised and cannot be read yet: the words for it.
 FOREIGN = {
@@ -97,11 +97,11 @@ def _damaged_graph(path: Path, head: bytes) -> str | None:
 
 
 def _zip(path: Path) -> str | None:
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         whole = zipfile.is_zipfile(path)
     if not whole:
         raise CorruptFileError(f"'{path}' is cut off: it begins as a zip file and has no end; get the file again")
-    with hdf5.refusing_damage(path), zipfile.ZipFile(path) as archive:
+    with damage.refusing_damage(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if "config.json" in names:
         return "keras-npz" if "model.weights.npz" in names else "keras"
@@ -116,7 +116,7 @@ def _is_hdf5(path: Path, size: int) -> bool:
 
 
 def _hdf5(path: Path) -> str | None:
-    with hdf5.refusing_damage(path), hdf5.source(path).opened() as file:
+    with damage.refusing_damage(path), hdf5.source(path).opened() as file:
         attributes, members = set(file.attrs), {member.name for member in file.members()}
         if attributes & {"model_config", "layer_names", "layer_names0"} or "model_weights" in members:
             return "keras-h5"

@@ -14,7 +14,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import TensorEntry
-from regraft.formats import crc32c, hdf5, sstable, wire
+from regraft.formats import crc32c, damage, sstable, wire
 from regraft.formats.tensorflow_slices import Extent, extent_shape, in_order, join, sliced_name
 from regraft.formats.tensorflow_types import STRING, Shape, item_size, known_shape, storage, strings, type_name
 from regraft.formats.wire import Message
@@ -63,7 +63,7 @@ def read(prefix: Path) -> dict[str, Kept]:
         CorruptFileError: the index is damaged, or a shard is absent or shorter than the index says.
     """
     path = index_path(prefix)
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         return dict(_tensors(prefix, wire.mapped(path)))
 
 
@@ -120,7 +120,7 @@ def _stored(prefix: Path, name: str, entry: Message, shards: tuple[Path, ...], b
         raise CorruptFileError(
             f"'{index_path(prefix)}' keeps '{name}' in '{path.name}', which is not beside it; get that file too"
         )
-    stamp = hdf5.stamp(path)
+    stamp = damage.stamp(path)
     if offset + size > stamp[0]:
         raise CorruptFileError(
             f"'{path}' is truncated: tensor '{name}' ends at byte {offset + size}, the file at {stamp[0]}; get it again"
@@ -133,8 +133,8 @@ def _checksum(entry: Message) -> int:
 
 
 def _values(name: str, stored: _Stored, dtype: str, shape: Shape) -> np.ndarray[Any, Any]:
-    with hdf5.refusing_damage(stored.path):
-        if hdf5.stamp(stored.path) != stored.stamp:
+    with damage.refusing_damage(stored.path):
+        if damage.stamp(stored.path) != stored.stamp:
             raise CorruptFileError(f"'{stored.path}' was replaced while it was in use; open it again")
         kept = storage(dtype)
         with stored.path.open("rb") as file:

@@ -7,7 +7,13 @@ from typing import Any
 
 from regraft.core.errors import SourceError, nearest
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import hdf5, tensorflow_bundle, tensorflow_checkpoint_v1, tensorflow_objects, tensorflow_optimizer
+from regraft.formats import (
+    damage,
+    tensorflow_bundle,
+    tensorflow_checkpoint_v1,
+    tensorflow_objects,
+    tensorflow_optimizer,
+)
 
 NAME = "tensorflow-checkpoint"
 TITLE = "TensorFlow checkpoint (.index and .data, or one file)"
@@ -72,7 +78,7 @@ def read_prefix(prefix: Path) -> TensorArchive:
     if tensorflow_objects.KEY not in kept:
         left, optimizer = tensorflow_optimizer.split({name: item.entry for name, item in kept.items()})
         return TensorArchive(NAME, left, None, optimizer, {"version": "V2"})
-    with hdf5.refusing_damage(tensorflow_bundle.index_path(prefix)):
+    with damage.refusing_damage(tensorflow_bundle.index_path(prefix)):
         objects = kept[tensorflow_objects.KEY].entry.read().item()
         found = tensorflow_objects.named(objects, kept)
     metadata = {"version": "V2", "objects": found.objects}
@@ -111,7 +117,7 @@ def _in_folder(folder: Path) -> Path:
 
 def _stated(folder: Path, state: Path) -> Path:
     """The checkpoint that the `checkpoint` file names; only the folder itself is looked in, whatever the path says."""
-    with hdf5.refusing_damage(state), state.open("rb") as file:
+    with damage.refusing_damage(state), state.open("rb") as file:
         match = _LATEST.search(file.read(_LARGEST_STATE).decode())
     stated = Path(match["path"]) if match else Path()
     inside = (folder / stated).resolve()

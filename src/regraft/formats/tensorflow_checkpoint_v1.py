@@ -13,7 +13,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import TensorEntry
-from regraft.formats import hdf5, sstable, wire
+from regraft.formats import damage, sstable, wire
 from regraft.formats.tensorflow_slices import Extent, extent, extent_shape, join, name_key
 from regraft.formats.tensorflow_types import Shape, known_shape, listed, storage, type_name
 from regraft.formats.wire import Message
@@ -36,7 +36,7 @@ def read(path: Path) -> dict[str, TensorEntry]:
     described: dict[str, tuple[str, Shape]] = {}
     parts: dict[str, Parts] = {}
     for shard in _shards(path):
-        with hdf5.refusing_damage(shard):
+        with damage.refusing_damage(shard):
             _add(shard, described, parts)
     return {name: _entry(name, dtype, shape, parts[name]) for name, (dtype, shape) in described.items()}
 
@@ -64,7 +64,7 @@ def _add(path: Path, described: dict[str, tuple[str, Shape]], parts: dict[str, P
     top = Message(first[1])
     if 1 in top and isinstance(next(wire.fields(first[1]))[2], int):
         raise SourceError(f"'{path}' is the index of a TensorFlow checkpoint; expected its name to end in .index")
-    stamp = hdf5.stamp(path)
+    stamp = damage.stamp(path)
     description = top.message(1)
     for tensor in description.messages(1) if description else ():
         name, dtype, shape = tensor.text(1), type_name(tensor.integer(3)), known_shape(tensor.view(2))
@@ -85,8 +85,8 @@ def _entry(name: str, dtype: str, shape: Shape, parts: Parts) -> TensorEntry:
 def _values(
     path: Path, stamp: tuple[int, int], name: str, place: Extent, shape: Shape, dtype: str
 ) -> np.ndarray[Any, Any]:
-    with hdf5.refusing_damage(path):
-        if hdf5.stamp(path) != stamp:
+    with damage.refusing_damage(path):
+        if damage.stamp(path) != stamp:
             raise CorruptFileError(f"'{path}' was replaced while it was in use; open it again")
         table = wire.mapped(path)
         for _, value in sstable.starting_with(table, sstable.blocks(table), name_key(name)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import hdf5, tensorflow_text
+from regraft.formats import damage, tensorflow_text
 from regraft.formats.tensorflow_ends import ends
 from regraft.formats.tensorflow_nodes import CONSTANT, VARIABLES, Graph, all_nodes, constants
 from regraft.formats.tensorflow_nodes import graph as graph_in
@@ -29,8 +29,8 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     Raises:
         CorruptFileError: the file is truncated or was altered.
     """
-    with hdf5.refusing_damage(path):
-        graph = _parsed(path, hdf5.stamp(path))
+    with damage.refusing_damage(path):
+        graph = _parsed(path, damage.stamp(path))
         tensors = constants(all_nodes(graph), path, tensorflow_text.content(path))
     warnings = (*about(graph), *_emptied(graph, tensors, path))
     return TensorArchive(NAME, tensors, None, None, {**described(graph), "path": str(path)}, warnings)
@@ -44,8 +44,8 @@ def graph(archive: TensorArchive) -> OperationGraph:
         CorruptFileError: the file was altered since it was opened.
     """
     path = Path(archive.metadata["path"])
-    with hdf5.refusing_damage(path):
-        found = _parsed(path, hdf5.stamp(path))
+    with damage.refusing_damage(path):
+        found = _parsed(path, damage.stamp(path))
         between = ends(found.nodes)
         return graph_of(found, path.stem, between.inputs, between.outputs, held(found, archive))
 

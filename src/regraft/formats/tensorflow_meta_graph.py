@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.tensors import OperationGraph, OptimizerEntry, TensorArchive, TensorEntry
-from regraft.formats import hdf5, tensorflow_checkpoint, tensorflow_text
+from regraft.formats import damage, tensorflow_checkpoint, tensorflow_text
 from regraft.formats.tensorflow_ends import Ends, ends
 from regraft.formats.tensorflow_graph import about, described, held
 from regraft.formats.tensorflow_nodes import Graph, all_nodes, constants, signature
@@ -58,10 +58,10 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
     Raises:
         CorruptFileError: a file is truncated or was altered.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         prefix = _checkpoint(path)
         weights = tensorflow_checkpoint.read_prefix(prefix) if prefix is not None else None
-        archive = assembled(NAME, path, _parsed(path, hdf5.stamp(path)), weights)
+        archive = assembled(NAME, path, _parsed(path, damage.stamp(path)), weights)
     warning = () if weights else (f"no checkpoint beside '{path.name}': the graph is there, its weights are not",)
     return TensorArchive(
         NAME, archive.tensors, None, archive.optimizer, archive.metadata, (*archive.warnings, *warning)
@@ -76,8 +76,8 @@ def graph(archive: TensorArchive) -> OperationGraph:
         CorruptFileError: the file was altered since it was opened.
     """
     path = Path(archive.metadata["path"])
-    with hdf5.refusing_damage(path):
-        return operations(_parsed(path, hdf5.stamp(path)), path.stem, archive)
+    with damage.refusing_damage(path):
+        return operations(_parsed(path, damage.stamp(path)), path.stem, archive)
 
 
 def graph_at(path: Path) -> OperationGraph:

@@ -13,7 +13,7 @@ import numpy as np
 
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import TensorEntry
-from regraft.formats import hdf5, tensorflow_text, wire
+from regraft.formats import damage, tensorflow_text, wire
 from regraft.formats.tensorflow_types import constant, constant_claim, shape_of, type_name
 from regraft.formats.wire import Message
 
@@ -165,7 +165,7 @@ def constants(nodes: Iterator[tuple[str, Node]], path: Path, whole: memoryview) 
     Raises:
         CorruptFileError: one claims more than is stored.
     """
-    stamp = hdf5.stamp(path)
+    stamp = damage.stamp(path)
     found: dict[str, TensorEntry] = {}
     for name, item in nodes:
         if item.constant is not None:
@@ -177,8 +177,8 @@ def constants(nodes: Iterator[tuple[str, Node]], path: Path, whole: memoryview) 
 
 
 def _read_constant(path: Path, stamp: tuple[int, int], start: int, size: int) -> np.ndarray[Any, Any]:
-    with hdf5.refusing_damage(path), path.open("rb") as file:
-        if hdf5.stamp(path) != stamp:
+    with damage.refusing_damage(path), path.open("rb") as file:
+        if damage.stamp(path) != stamp:
             raise CorruptFileError(f"'{path}' was replaced while it was in use; open it again")
         if tensorflow_text.is_text(path):
             return constant(Message(tensorflow_text.content(path)[start : start + size]))

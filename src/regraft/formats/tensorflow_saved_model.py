@@ -7,7 +7,7 @@ from typing import Any
 
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import OperationGraph, TensorArchive
-from regraft.formats import hdf5, tensorflow_checkpoint, tensorflow_meta_graph, tensorflow_text
+from regraft.formats import damage, tensorflow_checkpoint, tensorflow_meta_graph, tensorflow_text
 from regraft.formats.tensorflow_meta_graph import MetaGraph, assembled, meta_graph, operations
 from regraft.formats.wire import Message
 
@@ -35,10 +35,10 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         found = tensorflow_meta_graph.read(folder / BUNDLE)
         return TensorArchive(NAME, found.tensors, None, found.optimizer, found.metadata, found.warnings)
     file = _file(path, folder)
-    with hdf5.refusing_damage(file):
+    with damage.refusing_damage(file):
         prefix = folder / _VARIABLES
         weights = tensorflow_checkpoint.read_prefix(prefix) if tensorflow_checkpoint.is_prefix(prefix) else None
-        return assembled(NAME, file, _parsed(file, hdf5.stamp(file)), weights)
+        return assembled(NAME, file, _parsed(file, damage.stamp(file)), weights)
 
 
 def graph(archive: TensorArchive) -> OperationGraph:
@@ -51,8 +51,8 @@ def graph(archive: TensorArchive) -> OperationGraph:
     file = Path(archive.metadata["path"])
     if file.name == BUNDLE:
         return tensorflow_meta_graph.graph(archive)
-    with hdf5.refusing_damage(file):
-        return operations(_parsed(file, hdf5.stamp(file)), file.resolve().parent.name, archive)
+    with damage.refusing_damage(file):
+        return operations(_parsed(file, damage.stamp(file)), file.resolve().parent.name, archive)
 
 
 def _file(path: Path, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from regraft.core.errors import CorruptFileError
-from regraft.formats import hdf5, prototext, wire
+from regraft.formats import damage, prototext, wire
 from regraft.formats.tensorflow_types import type_number
 
 GRAPH, META_GRAPH, SAVED_MODEL = "GraphDef", "MetaGraphDef", "SavedModel"
@@ -108,7 +108,7 @@ def content(path: Path) -> memoryview:
         CorruptFileError: it is text that is no graph.
     """
     message = kind(path)
-    return wire.mapped(path) if message is None else _encoded(path, message, hdf5.stamp(path))
+    return wire.mapped(path) if message is None else _encoded(path, message, damage.stamp(path))
 
 
 def is_text(path: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import hdf5, keras_config, tfjs_weights
+from regraft.formats import damage, keras_config, tfjs_weights
 from regraft.formats.keras_layers import Layer, described
 from regraft.formats.keras_session import stored_by_session
 
@@ -29,7 +29,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: a shard is not there or lies outside the folder, or a tensor is of a type without a fixed size.
     """
     path = path / tfjs_weights.FILE if path.is_dir() else path
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         whole = tfjs_weights.described(path)
         tensors, metadata = tfjs_weights.tensors(path, whole), tfjs_weights.metadata(path, whole)
         topology = whole.get("modelTopology")

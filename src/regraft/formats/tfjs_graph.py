@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import hdf5, tensorflow_json, tfjs_weights
+from regraft.formats import damage, tensorflow_json, tfjs_weights
 from regraft.formats.tensorflow_graph import about, described
 from regraft.formats.tensorflow_meta_graph import MetaGraph, meta_graph, operations
 from regraft.formats.tensorflow_nodes import CONSTANT, Graph, all_nodes
@@ -36,12 +36,12 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         SourceError: a shard is not there or lies outside the folder, or a tensor is of a type without a fixed size.
     """
     path = path / tfjs_weights.FILE if path.is_dir() else path
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         whole = tfjs_weights.described(path)
         tensors, metadata = tfjs_weights.tensors(path, whole), tfjs_weights.metadata(path, whole)
         if not isinstance(whole.get("modelTopology"), dict):
             return TensorArchive(NAME, tensors, None, None, metadata)
-        meta = _parsed(path, hdf5.stamp(path))
+        meta = _parsed(path, damage.stamp(path))
         named = _named(tensors, meta.graph)
     metadata |= {**described(meta.graph), "signatures": dict(meta.signatures) or None}
     absent = [name for name, node in all_nodes(meta.graph) if node.kind == CONSTANT and name not in named]
@@ -59,8 +59,8 @@ def graph(archive: TensorArchive) -> OperationGraph:
     path = Path(archive.metadata["path"])
     if "kinds" not in archive.metadata:
         raise SourceError(f"'{path}' holds weights but no graph; expected one in 'modelTopology'")
-    with hdf5.refusing_damage(path):
-        return operations(_parsed(path, hdf5.stamp(path)), path.resolve().parent.name, archive)
+    with damage.refusing_damage(path):
+        return operations(_parsed(path, damage.stamp(path)), path.resolve().parent.name, archive)
 
 
 # The graph of a file is asked for right after the file was opened.

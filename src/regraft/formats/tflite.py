@@ -7,7 +7,7 @@ from typing import Any
 
 from regraft.core.errors import CorruptFileError, SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import elements, extents, hdf5, wire
+from regraft.formats import damage, elements, extents, wire
 from regraft.formats.extents import Extent
 from regraft.formats.flatbuffer import Buffer, Table
 from regraft.formats.stated_graph import stated
@@ -33,7 +33,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated or was altered.
         SourceError: it holds no graph.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         whole, content = extents.whole(path), wire.mapped(path)
         if bytes(content[4:8]) != _MARK:
             raise CorruptFileError(f"'{path}' lacks the mark of TensorFlow Lite; get the file again")

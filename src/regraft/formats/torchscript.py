@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from regraft.core.errors import SourceError
 from regraft.core.tensors import OperationGraph, TensorArchive, TensorEntry
-from regraft.formats import extents, hdf5, pytorch
+from regraft.formats import damage, extents, pytorch
 from regraft.formats import pytorch_storages as layouts
 from regraft.formats.pickled_torch import Tensor
 from regraft.formats.pickled_values import Object, refused
@@ -32,7 +32,7 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         CorruptFileError: the file is truncated or was altered.
         SourceError: it holds no tensors, or names what is no part of a scripted module.
     """
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         saved, constants = layouts.in_zip(path), layouts.in_zip(path, "constants.pkl", "constants")
         for name in (*saved.foreign, *constants.foreign):
             if not str(name).startswith(_CLASSES):

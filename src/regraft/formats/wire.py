@@ -23,7 +23,7 @@ Value = int | memoryview
 
 
 class WireError(ValueError):
-    """What is there is no message; `hdf5.refusing_damage` names the file."""
+    """What is there is no message; `damage.refusing_damage` names the file."""
 
 
 def mapped(path: Path) -> memoryview:

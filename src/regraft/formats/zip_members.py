@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import CorruptFileError, SourceError
-from regraft.formats import extents, hdf5
+from regraft.formats import damage, extents
 from regraft.formats.extents import Extent
 
 # Deflate cannot make more than 1032 bytes of one, and weights never come near it.
@@ -98,7 +98,7 @@ class Members:
 
     def _inflated(self, member: Member, count: int) -> bytes:
         """The first bytes of a compressed member; never more than asked for, whatever it expands to."""
-        with hdf5.refusing_damage(self.path), member.stored.opened() as file:
+        with damage.refusing_damage(self.path), member.stored.opened() as file:
             machine = zlib.decompressobj(-zlib.MAX_WBITS)
             parts: list[bytes] = []
             while count > 0 and (chunk := machine.unconsumed_tail or file.read(_CHUNK)):
@@ -129,7 +129,7 @@ def members(path: Path, unchecked: bool = False) -> Members:
     """
     whole = extents.whole(path)
     found: dict[str, Member] = {}
-    with hdf5.refusing_damage(path), zipfile.ZipFile(path) as archive:
+    with damage.refusing_damage(path), zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.filename in found:
                 raise CorruptFileError(f"'{path}' holds '{info.filename}' twice; get the file again")

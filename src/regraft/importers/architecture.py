@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from regraft.core.errors import SourceError, nearest
-from regraft.formats import hdf5, keras_config
+from regraft.formats import damage, keras_config
 from regraft.importers import keras_applications, keras_legacy, screening
 
 # A configuration is text; the largest networks of keras.applications have one of two megabytes.
@@ -32,7 +32,7 @@ def configuration(text: str) -> Mapping[str, Any] | None:
     if not path.is_file() or path.stat().st_size > _LONGEST:
         near = nearest(path.name, [item.name for item in path.parent.glob("*.json")])
         raise SourceError(f"expected the JSON of a model for --architecture, found none at '{path}'{near}")
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         return keras_config.parsed(path.read_bytes())
 
 
@@ -49,7 +49,7 @@ def described(text: str) -> keras.Model:
     if keras_legacy.is_old_configuration(config):
         return keras_legacy.fresh(config, text)
     screening.refuse_what_is_not_keras(config, text)
-    with hdf5.refusing_damage(Path(text)):
+    with damage.refusing_damage(Path(text)):
         model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
     if not isinstance(model, keras.Model):
         raise SourceError(f"expected a model in '{text}', found {type(model).__name__}")

@@ -16,7 +16,7 @@ import numpy as np
 from regraft import formats
 from regraft.core.errors import ProofError, nearest
 from regraft.core.records import LoadReport
-from regraft.formats import hdf5
+from regraft.formats import damage
 from regraft.graph import names
 from regraft.importers import keras_legacy
 
@@ -45,7 +45,7 @@ def load_into(model: keras.Model, path: Path) -> LoadReport:
         SourceError: the format is not known.
     """
     archive = formats.read(path)
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         today, done = keras_legacy.as_today(archive, model)
     tensors = {name: entry for name, entry in today.items() if not name.endswith(_SEED)}
     variables = {name: item for name, item in names.variables(model).items() if not name.endswith(_SEED)}

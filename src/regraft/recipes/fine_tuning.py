@@ -16,7 +16,8 @@ from regraft.core.progress import say
 from regraft.core.records import Epoch
 from regraft.graph import names
 from regraft.importers import Pretrained
-from regraft.recipes.survey import Survey, on_the_fly, spreads
+from regraft.recipes.keeping import on_the_fly, spreads
+from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
 from regraft.surgery.graft import HEAD, graft, of_source, set_head
 from regraft.training import loop

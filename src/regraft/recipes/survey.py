@@ -2,24 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
-from typing import Any, Literal, cast
+from typing import Any
 
 import keras
 import numpy as np
 
-from regraft.activations import budget, coding, spreading
+from regraft.activations import budget
 from regraft.activations.budget import Decision
-from regraft.activations.coding import DTYPES
-from regraft.activations.compute import Activations, RowsLike, compute
-from regraft.activations.engines import BATCH, Wanted, choosing
-from regraft.activations.keys import Keys
-from regraft.activations.loading import load_prepared
+from regraft.activations.compute import Activations, compute
+from regraft.activations.engines import Wanted
 from regraft.activations.memory import MemoryStore
 from regraft.activations.store import Store
-from regraft.activations.streaming import Streamed
 from regraft.core.errors import DataError, SourceError
-from regraft.core.plan import AUTO, Plan, most_views
+from regraft.core.plan import AUTO, Plan
 from regraft.core.progress import say, warn
 from regraft.core.records import CutPoint, Kept
 from regraft.data import Examples
@@ -27,12 +22,10 @@ from regraft.graph import flow
 from regraft.graph.cut_points import cut_points, find
 from regraft.graph.linearity import is_linear
 from regraft.importers import Pretrained
+from regraft.recipes.keeping import RAY, EngineName, engine_for, on_the_fly, rounding, spreads, wish
 from regraft.surgery.graft import HEAD
 
 Array = np.ndarray[Any, Any]
-EngineName = Literal["keras", "openvino", "onnxruntime"]
-
-RAY = "ray"
 
 # What fine-tuning may cost, in forward passes of the whole network over the training examples, or in operations where
 # that is nothing: networks as small as that may learn as a whole.
@@ -96,13 +89,13 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     averages = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps)]
     starts = [points[name] for name in _starts(plan, points, informative, candidates[-1], lowest)]
     space = budget.room(store.folder, plan.budget)
-    need = _need(plan, [points[item.cut_point] for item in averages], starts, examples, space)
+    need = wish(plan, [points[item.cut_point] for item in averages], starts, examples, space)
     made = budget.decide(need, space)
     text = budget.sentence(need, space, made)
     (warn if need.maps and made.from_cut is None else say)(text)
     wanted = averages + ([Wanted(made.from_cut, pooled=False)] if made.from_cut else [])
     streamed = [item for item in wanted if (made.averages if item.pooled else made.maps) == "streamed"]
-    engine = _engine(pretrained, examples, plan, wanted, store)
+    engine = engine_for(pretrained, examples, plan, wanted, store)
     place = MemoryStore(store.folder.parent) if "memory" in (made.averages, made.maps) else store
     found = compute(
         pretrained.model,
@@ -118,81 +111,16 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     readable = _readable(examples, found, plan.strict)
     rows = {**found.rows, **on_the_fly(pretrained, readable, streamed, engine)}
     said = Kept(
-        text, made.bytes, plan.budget, made.averages, made.maps, made.dtype, _error(pretrained, readable, made, engine)
+        text,
+        made.bytes,
+        plan.budget,
+        made.averages,
+        made.maps,
+        made.dtype,
+        rounding(pretrained, readable, made, engine),
     )
     found = replace(found, rows=rows)
     return Survey(readable, points, candidates, taps, made.from_cut, found, made, said, place, engine)
-
-
-def on_the_fly(
-    pretrained: Pretrained, examples: Examples, items: Sequence[Wanted], engine: str
-) -> dict[Wanted, RowsLike]:
-    """Rows that are kept nowhere."""
-    return {item: Streamed(pretrained.model, pretrained.inputs, examples, item, engine) for item in items}
-
-
-def spreads(plan: Plan, place: Store) -> bool:
-    """Whether a Ray cluster computes activations: where the plan says so, and they go to files that all can reach."""
-    return plan.engine == RAY and not isinstance(place, MemoryStore)
-
-
-def _engine(
-    pretrained: Pretrained, examples: Examples, plan: Plan, wanted: Sequence[Wanted], store: Store
-) -> EngineName:
-    """What runs the frozen layers.
-
-    Raises:
-        RequestError: the plan names what is not installed, or does not go with Keras' backend.
-    """
-    if plan.engine in ("keras", RAY):
-        if plan.engine == RAY:
-            spreading.require()
-        return "keras"
-    folder = store.folder.parent
-    if plan.engine == AUTO and choosing.settled(len(examples), folder):
-        return "keras"
-    keys = Keys(pretrained.model, pretrained.inputs, examples, [item.cut_point for item in wanted])
-    # What Keras has computed before is not to be computed anew because another engine would now pay.
-    known = store.open(keys.about(wanted[-1])["key"]).holds(examples.ids) if plan.engine == AUTO else np.zeros(0)
-
-    def sample() -> Array:
-        loaded = load_prepared(examples, examples.indices("train")[: 2 * BATCH], pretrained.inputs)
-        return np.stack([each for _, each in loaded if isinstance(each, np.ndarray)][:BATCH])
-
-    return cast(
-        EngineName,
-        choosing.consider(
-            pretrained.model,
-            pretrained.inputs,
-            examples.full_intensity,
-            wanted,
-            sample,
-            len(examples) - int(known.sum()),
-            plan.engine,
-            folder=folder,
-        ).engine,
-    )
-
-
-def _need(
-    plan: Plan, averaged: Sequence[CutPoint], starts: Sequence[CutPoint], examples: Examples, space: budget.Room
-) -> budget.Need:
-    """What the run would like to keep, in numbers."""
-    training = int((examples.split == "train").sum())
-    learning = training + int((examples.split == "validation").sum())
-    # Rounded only for a reason: somebody said how much there may be, or the disk is small.
-    may_round = plan.budget is not None or space.of("disk") < budget.DEFAULT_BYTES
-    dtypes = (plan.dtype,) if plan.dtype != AUTO else tuple(DTYPES) if may_round else ("float32",)
-    return budget.Need(
-        averages=sum(point.shape[-1] or 1 for point in averaged),
-        examples=len(examples),
-        learning=learning,
-        maps=tuple(budget.Map(point.name, prod(side or 1 for side in point.shape)) for point in starts),
-        views=views_for(plan, training) if starts else 1,
-        dtypes=dtypes,
-        fewer_views=plan.views is None,
-        no_map=plan.fine_tune.enabled != "yes",
-    )
 
 
 def _starts(
@@ -211,25 +139,9 @@ def _starts(
     ]
 
 
-def _error(pretrained: Pretrained, examples: Examples, made: budget.Decision, engine: str) -> float | None:
-    """How far the whole activations are off where they are rounded, measured on one batch of examples."""
-    if made.from_cut is None or made.dtype == "float32" or made.maps == "streamed":
-        return None
-    item = Wanted(made.from_cut, pooled=False)
-    rows = on_the_fly(pretrained, examples, [item], engine)[item]
-    return coding.error(rows.gather(examples.ids.take(examples.indices("train")[:BATCH])), made.dtype)
-
-
 def epochs_for(plan: Plan, training: int) -> int:
     """How many epochs fine-tuning takes where the plan leaves it open: about 65 steps, at least 3 and at most 100."""
     return plan.fine_tune.epochs or int(np.clip(round(2000 / max(training, 1)), 3, 100))
-
-
-def views_for(plan: Plan, training: int) -> int:
-    """How many views of each training example where the plan leaves it open: fewer of many examples."""
-    if plan.views is not None:
-        return plan.views
-    return min(3 if training <= 2_000 else 2 if training <= 20_000 else 1, most_views(plan.augment))
 
 
 def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:

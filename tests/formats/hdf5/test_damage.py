@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from regraft.core.errors import CorruptFileError, RegraftError, SourceError
-from regraft.formats import hdf5
+from regraft.formats import damage, hdf5
 
 MEGABYTE = 1 << 20
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     """Everything in a file."""
-    with hdf5.refusing_damage(path):
+    with damage.refusing_damage(path):
         source = hdf5.source(path)
         with source.opened() as root:
             groups, datasets = hdf5.held(root, path)

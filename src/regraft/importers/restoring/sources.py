@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from regraft.core.tensors import TensorArchive, TensorEntry
-from regraft.formats import hdf5
+from regraft.formats import damage
 from regraft.graph import names
 from regraft.importers import keras_legacy
 from regraft.importers.restoring import places
@@ -89,7 +89,7 @@ def of_archive(archive: TensorArchive, target: keras.Model, path: Path) -> Sourc
     weights = {name: entry for name, entry in archive.tensors.items() if name not in constants}
     today, notes = weights, tuple[str, ...]()
     if archive.format.startswith("keras"):
-        with hdf5.refusing_damage(path):
+        with damage.refusing_damage(path):
             today, notes = keras_legacy.as_today(archive, target)
         today = {name: entry for name, entry in today.items() if name not in constants}
     slots = archive.optimizer.slots if archive.optimizer else ()

@@ -1,0 +1,113 @@
+"""How a run keeps its activations, decided before anything runs: what budget, which place, rounded or not, by what."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from regraft.activations import budget, coding, spreading
+from regraft.activations.coding import DTYPES
+from regraft.activations.compute import RowsLike
+from regraft.activations.engines import BATCH, Wanted, choosing
+from regraft.activations.keys import Keys
+from regraft.activations.loading import load_prepared
+from regraft.activations.memory import MemoryStore
+from regraft.activations.store import Store
+from regraft.activations.streaming import Streamed
+from regraft.core.plan import AUTO, Plan, most_views
+from regraft.core.records import CutPoint
+from regraft.data import Examples
+from regraft.importers import Pretrained
+
+Array = np.ndarray[Any, Any]
+EngineName = Literal["keras", "openvino", "onnxruntime"]
+
+RAY = "ray"
+
+
+def wish(
+    plan: Plan, averaged: Sequence[CutPoint], starts: Sequence[CutPoint], examples: Examples, space: budget.Room
+) -> budget.Need:
+    """What the run would like to keep, in numbers."""
+    training = int((examples.split == "train").sum())
+    learning = training + int((examples.split == "validation").sum())
+    # Rounded only for a reason: somebody said how much there may be, or the disk is small.
+    may_round = plan.budget is not None or space.of("disk") < budget.DEFAULT_BYTES
+    dtypes = (plan.dtype,) if plan.dtype != AUTO else tuple(DTYPES) if may_round else ("float32",)
+    return budget.Need(
+        averages=sum(point.shape[-1] or 1 for point in averaged),
+        examples=len(examples),
+        learning=learning,
+        maps=tuple(budget.Map(point.name, prod(side or 1 for side in point.shape)) for point in starts),
+        views=views_for(plan, training) if starts else 1,
+        dtypes=dtypes,
+        fewer_views=plan.views is None,
+        no_map=plan.fine_tune.enabled != "yes",
+    )
+
+
+def views_for(plan: Plan, training: int) -> int:
+    """How many views of each training example where the plan leaves it open: fewer of many examples."""
+    if plan.views is not None:
+        return plan.views
+    return min(3 if training <= 2_000 else 2 if training <= 20_000 else 1, most_views(plan.augment))
+
+
+def engine_for(
+    pretrained: Pretrained, examples: Examples, plan: Plan, wanted: Sequence[Wanted], store: Store
+) -> EngineName:
+    """What runs the frozen layers.
+
+    Raises:
+        RequestError: the plan names what is not installed, or does not go with Keras' backend.
+    """
+    if plan.engine in ("keras", RAY):
+        if plan.engine == RAY:
+            spreading.require()
+        return "keras"
+    folder = store.folder.parent
+    if plan.engine == AUTO and choosing.settled(len(examples), folder):
+        return "keras"
+    keys = Keys(pretrained.model, pretrained.inputs, examples, [item.cut_point for item in wanted])
+    # What Keras has computed before is not to be computed anew because another engine would now pay.
+    known = store.open(keys.about(wanted[-1])["key"]).holds(examples.ids) if plan.engine == AUTO else np.zeros(0)
+
+    def sample() -> Array:
+        loaded = load_prepared(examples, examples.indices("train")[: 2 * BATCH], pretrained.inputs)
+        return np.stack([each for _, each in loaded if isinstance(each, np.ndarray)][:BATCH])
+
+    return cast(
+        EngineName,
+        choosing.consider(
+            pretrained.model,
+            pretrained.inputs,
+            examples.full_intensity,
+            wanted,
+            sample,
+            len(examples) - int(known.sum()),
+            plan.engine,
+            folder=folder,
+        ).engine,
+    )
+
+
+def spreads(plan: Plan, place: Store) -> bool:
+    """Whether a Ray cluster computes activations: where the plan says so, and they go to files that all can reach."""
+    return plan.engine == RAY and not isinstance(place, MemoryStore)
+
+
+def on_the_fly(
+    pretrained: Pretrained, examples: Examples, items: Sequence[Wanted], engine: str
+) -> dict[Wanted, RowsLike]:
+    """Rows that are kept nowhere."""
+    return {item: Streamed(pretrained.model, pretrained.inputs, examples, item, engine) for item in items}
+
+
+def rounding(pretrained: Pretrained, examples: Examples, made: budget.Decision, engine: str) -> float | None:
+    """How far the whole activations are off where they are rounded, measured on one batch of examples."""
+    if made.from_cut is None or made.dtype == "float32" or made.maps == "streamed":
+        return None
+    item = Wanted(made.from_cut, pooled=False)
+    rows = on_the_fly(pretrained, examples, [item], engine)[item]
+    return coding.error(rows.gather(examples.ids.take(examples.indices("train")[:BATCH])), made.dtype)
