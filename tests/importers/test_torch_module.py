@@ -1,6 +1,7 @@
 """Live modules of PyTorch: the same numbers, the same parameters under their names, and the module as it was."""
 
-import importlib.util
+import importlib
+import sys
 
 import keras
 import numpy as np
@@ -345,3 +346,14 @@ def test_wrong_requests(tmp_path):
 class _Silent(nn.Module):
     def forward(self, x):
         return "nothing"
+
+
+def test_kernels_for_graphics_cards_stay_out_of_a_process_with_tensorflow(monkeypatch):
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
+    with exporting._without_triton(), pytest.raises(ImportError):
+        importlib.import_module("triton")
+    assert "triton" not in sys.modules
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    with exporting._without_triton():
+        assert "triton" not in sys.modules

@@ -102,7 +102,7 @@ def _write(wrapped: Any, tensors: Mapping[str, Any], outputs: Sequence[str], pat
     said: list[str] = []
     for export in _exporters():
         try:
-            with _quietly() as remarks:
+            with _without_triton(), _quietly() as remarks:
                 export(wrapped, values, list(tensors), list(outputs), path)
         except Exception as error:  # Of a dozen classes, few of them public.
             said.append(f"{type(error).__name__}: {_first_sentence(error)}")
@@ -179,6 +179,23 @@ def _tensors(answer: Any) -> Generator[Any]:
     elif isinstance(answer, (tuple, list)):
         for item in answer:
             yield from _tensors(item)
+
+
+@contextlib.contextmanager
+def _without_triton() -> Generator[None]:
+    """PyTorch's compiler of kernels for graphics cards stays out where TensorFlow is in the process already.
+
+    Both carry a library of compilers of one name, and the second to be loaded ends the process (seen with TensorFlow
+    2.21 and Triton 3.7). Exporting needs no kernels.
+    """
+    hidden = "tensorflow" in sys.modules and "triton" not in sys.modules
+    if hidden:
+        sys.modules["triton"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["triton"]
 
 
 @contextlib.contextmanager
