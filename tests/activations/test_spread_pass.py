@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +27,6 @@ pytestmark = [
 
 SHAPE = (6, 6, 3)
 COUNT = 1500
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("ray.data")
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-        object_store_memory=80_000_000,
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(["src", os.environ.get("PYTHONPATH", "")])}},
-    )
-    yield
-    ray.shutdown()
 
 
 def network() -> keras.Model:

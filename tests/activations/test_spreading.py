@@ -1,6 +1,5 @@
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,23 +41,6 @@ class Marking:
             return block, block**2
 
         return run
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("ray.data")
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-        object_store_memory=80_000_000,
-        # Workers find the tests where this process does.
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}},
-    )
-    yield
-    ray.shutdown()
 
 
 def test_every_block_is_done_by_one_of_two_workers(cluster, tmp_path):
