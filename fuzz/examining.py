@@ -13,7 +13,7 @@ from typing import Any
 from regraft import formats
 from regraft.core.errors import RegraftError, SourceError
 from regraft.core.tensors import TensorArchive, TensorEntry
-from regraft.formats import drawing, hdf5, inspection, keras_config
+from regraft.formats import damage, drawing, inspection, keras_config
 
 # Of processor time, so that a busy machine changes nothing; honest files of this size take some milliseconds.
 SLOWEST = 5.0
@@ -89,7 +89,7 @@ def _used(path: Path, architecture: Path | None, size: int, said: list[str]) -> 
     config = None
     if architecture:
         # As the importer of weights with their architecture beside them does it.
-        with hdf5.refusing_damage(architecture):
+        with damage.refusing_damage(architecture):
             config = keras_config.parsed(architecture.read_bytes())
     archive = formats.read(path, config)
     found = inspection.summary(archive, str(path))
