@@ -10,7 +10,8 @@ import pytest
 from regraft.core import plan
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
-from regraft.core.plan import FineTuneSpec, HeadSpec, Plan, Rate, SplitSpec
+from regraft.core.phase import Phase, Rate
+from regraft.core.plan import FineTuneSpec, HeadSpec, Plan, SplitSpec
 
 _FULL = Plan(
     source="keras:MobileNetV2",
@@ -56,7 +57,7 @@ def test_a_person_may_write_only_what_differs_from_the_defaults() -> None:
         ("source = 3", "the plan: 'source': expected a string, found 3"),
         (
             'source = "x"\n[fine_tune]\nepoch = 3',
-            "the plan: unknown key 'fine_tune.epoch'; nearest known names: epochs",
+            "the plan: unknown key 'fine_tune.epoch'; nearest known names: epochs, keep, steps",
         ),
         (
             'source = "x"\nbaselines = "maybe"',
@@ -119,9 +120,21 @@ def test_a_split_leaves_something_to_learn_from(parts: tuple[float, float]) -> N
             {"feature_brightness": -0.5},
             "expected the plan's fine_tune.feature_brightness from 0 (off) to below 1, found -0.5",
         ),
+        ({"rate": 0.0}, "expected the plan's fine_tune.rate above 0, or 'find', found 0.0"),
+        ({"epochs": 0}, "expected the plan's fine_tune.epochs as 1 or more, found 0"),
+        ({"warmup": 1.0}, "expected the plan's fine_tune.warmup from 0 (none) to below 1, found 1.0"),
+        ({"clip_norm": math.nan}, "expected the plan's fine_tune.clip_norm above 0, found nan"),
+        (
+            {"drops": (0.5, 0.2)},
+            "expected the plan's fine_tune.drops rising from above 0 to below 1, found (0.5, 0.2)",
+        ),
+        (
+            {"phases": (Phase(), Phase())},
+            "expected phases of different names in the plan's fine_tune.phases, found ['fine-tune', 'fine-tune']",
+        ),
     ],
 )
-def test_activations_cannot_be_disturbed_by_less_than_nothing(given: dict[str, float], message: str) -> None:
+def test_a_phase_has_possible_figures(given: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError) as caught:
         FineTuneSpec(**given)
     assert str(caught.value) == message

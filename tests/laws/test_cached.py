@@ -13,7 +13,7 @@ from regraft.activations.engines import BATCH, Wanted, compile_trunk
 from regraft.activations.store import Store
 from regraft.activations.streaming import Streamed
 from regraft.core.input_spec import InputSpec
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.core.records import Epoch
 from regraft.data import Examples
 from regraft.data import open as open_data
@@ -127,7 +127,7 @@ def _trained(model: keras.Model, point: str, fetch: Callable[[Array, int], Array
     width = branch.get_layer(HEAD).kernel.shape[0]
     kernel = np.random.default_rng(0).normal(size=(width, _CLASSES))
     set_head(branch, kernel.astype("float32"), np.zeros(_CLASSES, "float32"))
-    spec = FineTuneSpec(rates=(Rate(".*kernel", 1e-2), Rate(".*", 1e-3)), epochs=20, batch_size=9, batch_norm="adapt")
+    spec = Phase(rates=(Rate(".*kernel", 1e-2), Rate(".*", 1e-3)), epochs=20, batch_size=9, batch_norm="adapt")
     feed = Feed(fetch, data.labels, _VIEWS)
     return train(branch, spec, feed, feed, seed=7)
 

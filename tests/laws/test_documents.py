@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from regraft.core import plain, plan, records
 from regraft.core.input_spec import InputSpec
+from regraft.core.phase import Phase
 from regraft.core.plan import FineTuneSpec, Plan, SplitSpec
 from regraft.core.records import RunRecord
 
@@ -27,6 +28,25 @@ _TEXT = st.text(max_size=6) | _ODD_TEXT
 # File names that are not UTF-8 reach Python as lone low surrogates. TOML has no form for them, JSON has.
 _NAMES = _TEXT | st.text(st.sampled_from("a\udc80\udcff"), max_size=3)
 
+_PART = st.floats(0, 1, exclude_max=True)
+_COUNT = st.integers(1, 10**6)
+_ABOVE = st.floats(0, exclude_min=True, allow_infinity=False)
+_NOT_BELOW = st.floats(0, allow_infinity=False)
+# What a phase may be: its figures have bounds.
+_PHASE: dict[str, st.SearchStrategy[Any]] = {
+    "rate": _ABOVE | st.just("find"),
+    "layer_decay": _ABOVE,
+    "drops": st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), max_size=3, unique=True).map(
+        lambda parts: tuple(sorted(parts))
+    ),
+    **dict.fromkeys(("warmup", "dropout", "label_smoothing", "feature_brightness"), _PART),
+    **dict.fromkeys(("floor", "moving_average"), st.none() | _PART),
+    **dict.fromkeys(("feature_noise", "weight_decay", "l2_sp"), _NOT_BELOW),
+    **dict.fromkeys(("clip_norm", "clip_value"), st.none() | _ABOVE),
+    **dict.fromkeys(("cycles", "batch_size", "accumulate", "calibration"), _COUNT),
+    **dict.fromkeys(("epochs", "steps", "patience"), st.none() | _COUNT),
+}
+
 
 def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     """Any value of a type, as its annotations say."""
@@ -40,10 +60,11 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
         drawn = {field.name: of(hints[field.name]) for field in dataclasses.fields(kind)}
         if kind is SplitSpec:
             drawn = {"validation": st.floats(0, 0.49), "test": st.floats(0, 0.5)}
+        if issubclass(kind, Phase):
+            drawn |= _PHASE
         if kind is FineTuneSpec:
-            drawn["average"] = st.floats(0, 1, exclude_min=True)
-            drawn["feature_brightness"] = st.floats(0, 1, exclude_max=True)
-            drawn["feature_noise"] = st.floats(0, allow_infinity=False)
+            drawn["average"] = st.floats(0, 1, exclude_min=True) | st.just("auto")
+            drawn["phases"] = st.lists(of(Phase), max_size=2, unique_by=lambda phase: phase.name).map(tuple)
         if kind is InputSpec:
             drawn["shape"] = st.lists(st.integers(1, 512), max_size=4).map(tuple)
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)

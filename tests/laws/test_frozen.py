@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from regraft.core.errors import SourceError
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.graph import flow, names
 from regraft.graph.cut_points import cut_points, find
 from regraft.surgery.cut import cut
@@ -99,7 +99,7 @@ def test_what_has_no_rate_stays_in_our_training(name: str, batch_norm: Any) -> N
     rates = (Rate(held.replace("kernel", ".*"), 0.0), Rate(".*", 0.05))
     x = np.asarray(keras.ops.convert_to_numpy(trunk(examples(name, 8), training=False)))
     feed = Feed(lambda chosen, view: x[chosen], np.arange(8) % _CLASSES)
-    spec = FineTuneSpec(rates=rates, epochs=2, batch_size=4, batch_norm=batch_norm)
+    spec = Phase(rates=rates, epochs=2, batch_size=4, batch_norm=batch_norm)
     trained = train(branch, spec, feed, Feed(feed.fetch, feed.labels[:0]), seed=0)
     after = _bytes(trained.model)
     moved = {key for key in after if after[key] != before[key]}
@@ -118,7 +118,7 @@ def test_the_flags_of_the_source_do_not_decide_what_learns() -> None:
     assert "middle/base/conv2/kernel" not in names.trainable(branch)
     x = np.random.default_rng(0).normal(size=(6, 8, 8, 4)).astype("float32")
     feed = Feed(lambda chosen, view: x[chosen], np.arange(6) % _CLASSES)
-    trained = train(branch, FineTuneSpec(rates=(Rate(".*", 0.01),), epochs=1), feed, feed, seed=0)
+    trained = train(branch, Phase(rates=(Rate(".*", 0.01),), epochs=1), feed, feed, seed=0)
     assert "middle/base/conv2/kernel" not in trained.frozen
     assert "middle/base/conv2/kernel" in names.trainable(trained.model)
 

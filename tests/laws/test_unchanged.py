@@ -13,7 +13,7 @@ from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.data import open as open_data
 from regraft.graph import digest as model_digest
 from regraft.graph import names
@@ -92,7 +92,7 @@ def _train(model: Model, folder: Path) -> None:
     kept = _Kept(branch)
     x, y = np.asarray(examples_of(model, 6), "float32"), np.arange(6) % 2
     feed = Feed(lambda chosen, view: x[chosen], y)
-    spec = FineTuneSpec(rates=(Rate(".*", 0.1),), epochs=1, batch_size=3, batch_norm="adapt")
+    spec = Phase(rates=(Rate(".*", 0.1),), epochs=1, batch_size=3, batch_norm="adapt")
     trained = train(branch, spec, feed, feed, seed=0)
     predict(branch, feed)
     drift(model, trained.model, trained.frozen)

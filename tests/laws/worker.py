@@ -20,7 +20,7 @@ from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core import digest, plain
 from regraft.core.input_spec import InputSpec
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.data import open as open_data
 from regraft.graph import names
 from regraft.graph.digest import of_variables
@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 
 EXAMPLES, CLASSES, EPOCHS, BATCH = 40, 3, 5, 8
 CUT = Wanted("second", pooled=False)
-SPEC = FineTuneSpec(
+SPEC = Phase(
     rates=(Rate("head/.*", 1e-2), Rate(".*", 1e-3)),
     epochs=EPOCHS,
     batch_size=BATCH,

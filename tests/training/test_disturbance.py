@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from regraft.core.plan import FineTuneSpec
+from regraft.core.phase import Phase
 from regraft.training.disturbance import Disturbance, deviations, disturbance
 
 _RANDOM = np.random.default_rng(0)
@@ -30,12 +30,12 @@ def test_deviations_are_those_of_all_examples_and_positions() -> None:
 
 
 def test_nothing_is_read_drawn_or_changed_where_nothing_is_asked_for() -> None:
-    change = disturbance(FineTuneSpec(), _never).in_epoch(0, 1)
+    change = disturbance(Phase(), _never).in_epoch(0, 1)
     assert change(_ROWS) is _ROWS
 
 
 def test_brightness_is_one_factor_for_an_example() -> None:
-    change = disturbance(FineTuneSpec(feature_brightness=0.2), _never).in_epoch(0, 1)
+    change = disturbance(Phase(feature_brightness=0.2), _never).in_epoch(0, 1)
     before = _ROWS.copy()
     made = change(_ROWS)
     assert np.array_equal(_ROWS, before)
@@ -49,7 +49,7 @@ def test_brightness_is_one_factor_for_an_example() -> None:
 
 
 def test_noise_is_a_part_of_each_channels_deviation() -> None:
-    change = disturbance(FineTuneSpec(feature_noise=0.5), _batches).in_epoch(0, 1)
+    change = disturbance(Phase(feature_noise=0.5), _batches).in_epoch(0, 1)
     added = (change(_ROWS) - _ROWS).astype("float64").reshape(-1, 4)
     # 3150 draws: the deviation is known to 1.3 %, the mean to 1.8 % of it; four times that is allowed.
     expected = 0.5 * deviations(_batches())

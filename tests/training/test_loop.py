@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from regraft.core.errors import WorkError
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.graph import names
 from regraft.surgery.graft import graft, set_head
 from regraft.training.loop import Feed, drawn, predict, train
@@ -27,9 +27,9 @@ def _branch() -> keras.Model:
     return branch
 
 
-def _spec(**options: Any) -> FineTuneSpec:
+def _spec(**options: Any) -> Phase:
     given = {"rates": (Rate(".*", 0.05),), "epochs": 4, "batch_size": 16, **options}
-    return FineTuneSpec(**given)
+    return Phase(**given)
 
 
 def test_it_learns_and_says_how() -> None:

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from regraft.core.errors import RequestError, SelectorError
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.graph import names
 from regraft.surgery.graft import graft
 from regraft.training.optimizers import groups, set_trainable, with_rates
 from tests.laws.networks import built
 
 
-def _spec(*rates: tuple[str, float], **options: object) -> FineTuneSpec:
-    return FineTuneSpec(rates=tuple(Rate(*pair) for pair in rates), **options)  # pyright: ignore[reportArgumentType]
+def _spec(*rates: tuple[str, float], **options: object) -> Phase:
+    return Phase(rates=tuple(Rate(*pair) for pair in rates), **options)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_first_rule_that_matches_gives_the_rate() -> None:
@@ -84,7 +84,7 @@ def test_rules_are_total_and_none_is_without_effect() -> None:
 def test_rates_fall_from_layer_to_layer_whatever_the_source_had_frozen() -> None:
     branch = graft(built("chain"), 2)
     branch.get_layer("conv0").trainable = False
-    spec = with_rates(FineTuneSpec(rates=(), rate=0.1, layer_decay=0.5), branch)
+    spec = with_rates(Phase(rates=(), rate=0.1, layer_decay=0.5), branch)
     assert set_trainable(branch, spec) == {
         "head/kernel": 0.1,
         "head/bias": 0.1,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.graph import names
 from regraft.surgery.graft import graft, set_head
 from regraft.training.optimizers import groups
@@ -34,7 +34,7 @@ def test_cross_entropy_is_the_mean_over_examples() -> None:
 
 def test_a_step_of_gradient_descent_is_the_one_by_hand() -> None:
     branch = _branch()
-    spec = FineTuneSpec(rates=(Rate(".*", 0.5),), optimizer="sgd", schedule="constant", warmup=0.0)
+    spec = Phase(rates=(Rate(".*", 0.5),), optimizer="sgd", schedule="constant", warmup=0.0)
     machine = stepper(branch, groups(branch, spec, 10))
     probabilities = _softmax(_X @ _KERNEL)
     assert machine.classes == 2
@@ -56,7 +56,7 @@ def test_a_variable_that_does_not_matter_to_the_output_is_left_alone() -> None:
     used = keras.layers.Dense(2, name="head")(inputs)
     model = keras.Model(inputs, used + 0.0 * keras.ops.stop_gradient(unused))
     before = keras.ops.convert_to_numpy(model.get_layer("unused").kernel).copy()
-    machine = stepper(model, groups(model, FineTuneSpec(rates=(Rate(".*", 0.1),)), 10))
+    machine = stepper(model, groups(model, Phase(rates=(Rate(".*", 0.1),)), 10))
     machine.step(_X, _Y)
     machine.synchronise()
     assert np.array_equal(keras.ops.convert_to_numpy(model.get_layer("unused").kernel), before)
@@ -67,7 +67,7 @@ def test_a_variable_that_is_used_twice_gets_both_gradients() -> None:
     inputs = keras.Input((2,))
     model = keras.Model(inputs, shared(shared(inputs)))
     shared.kernel.assign(_KERNEL)
-    spec = FineTuneSpec(rates=(Rate(".*", 1.0),), optimizer="sgd", schedule="constant", warmup=0.0)
+    spec = Phase(rates=(Rate(".*", 1.0),), optimizer="sgd", schedule="constant", warmup=0.0)
     machine = stepper(model, groups(model, spec, 10))
     machine.step(_X, _Y)
     machine.synchronise()
@@ -83,7 +83,7 @@ def test_whole_numbers_and_half_precision_are_trained_on() -> None:
     entry = keras.Input((2,), dtype="float16")
     half = keras.Model(entry, keras.layers.Dense(2, name="head", dtype="mixed_float16")(entry))
     for model, x in ((words, np.array([[0, 1, 4], [2, 2, 2], [3, 1, 0]], "float32")), (half, _X)):
-        machine = stepper(model, groups(model, FineTuneSpec(rates=(Rate(".*", 0.05),)), 30))
+        machine = stepper(model, groups(model, Phase(rates=(Rate(".*", 0.05),)), 30))
         losses = [machine.step(x, _Y) for _ in range(30)]
         assert losses[-1] < losses[0]
         assert machine.logits(x).shape == (3, 2)

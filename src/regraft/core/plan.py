@@ -1,6 +1,5 @@
 """The plan: the one document that says what a transfer does. The command line writes it, training obeys it."""
 
-import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 from regraft.core import plain, sizes, storage
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
+from regraft.core.phase import Phase
 
 FORMAT = 1
 
@@ -20,19 +20,6 @@ Change = Literal["flip", "crop", "colour"]
 CHANGES: tuple[Change, ...] = get_args(Change)
 # Each view is a pass of the trunk; nobody can want so many.
 MOST_VIEWS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A learning rate for the variables whose canonical names the pattern matches; rate 0 means frozen.
-
-    Attributes:
-        pattern: a regular expression that must match the whole name.
-        rate: the peak of the schedule.
-    """
-
-    pattern: str
-    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,65 +43,42 @@ class HeadSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class FineTuneSpec:
-    """The phase in which the upper reused layers learn, starting from the trained head.
+class FineTuneSpec(Phase):
+    """The phases in which the upper reused layers learn, starting from the trained head.
+
+    What it says as a phase is the only one, or what the phases of a strategy have in common.
 
     Attributes:
         enabled: `auto` keeps the result only when validation says that it helps.
         from_cut: the layers above this cut point learn; `auto`: chosen by cost and validation.
-        rate: the peak of the head's learning rate.
-        layer_decay: each reused layer learns at this part of the rate of the layer above it.
-        rates: which variables learn at which rate, first match wins, over the canonical names of the branch; empty:
-            made from `rate` and `layer_decay`, and written out in the resolved plan.
-        optimizer: a Keras optimizer's name.
-        schedule: how the rate goes after the warm-up.
-        warmup: the part of all steps during which the rate rises from zero.
-        epochs: passes over the training examples, one view of each per pass; None: chosen from how many there are.
-        batch_size: examples per step.
-        weight_decay: decoupled decay of kernels.
-        batch_norm: what BatchNorm layers do while their neighbours learn. `frozen`: nothing moves;
-            `adapt`: they learn and follow the data like any layer.
-        label_smoothing: as in Keras.
-        feature_brightness: activations are multiplied by a random factor for each example and epoch while training,
-            from 1 - this to 1 + this.
-        feature_noise: normal noise is added to activations, drawn anew in each epoch of training; its standard
-            deviation is this part of the channel's own over the training examples.
         average: where on the straight line from the head alone (0) to the end of training (1) the weights are taken,
-            WiSE-FT (Wortsman et al. 2022).
+            WiSE-FT (Wortsman et al. 2022); `auto`: where validation's log loss is least.
+        strategy: how phases are made of this one where there are none: see `core/strategies.py`.
+        phases: written out, one after the other; empty: made by the strategy, and written out in the resolved plan.
     """
 
     enabled: Literal["auto", "yes", "no"] = AUTO
     from_cut: str = AUTO
-    rate: float = 3e-4
-    layer_decay: float = 0.85
-    rates: tuple[Rate, ...] = ()
-    optimizer: str = "adam"
-    schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: float = 0.1
-    epochs: int | None = None
-    batch_size: int = 32
-    weight_decay: float = 0.0
-    batch_norm: Literal["frozen", "adapt"] = "frozen"
-    label_smoothing: float = 0.0
-    feature_brightness: float = 0.0
-    feature_noise: float = 0.0
-    average: float = 0.5
+    average: float | Literal["auto"] = 0.5
+    strategy: str = AUTO
+    phases: tuple[Phase, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an average that would be the head alone, or beyond what was learnt, and impossible augmentation."""
-        if not 0 <= self.feature_brightness < 1:
-            raise RequestError(
-                f"expected the plan's fine_tune.feature_brightness from 0 (off) to below 1, found "
-                f"{self.feature_brightness}"
-            )
-        if not 0 <= self.feature_noise < math.inf:
-            raise RequestError(
-                f"expected the plan's fine_tune.feature_noise as 0 (off) or above, found {self.feature_noise}"
-            )
-        if not 0 < self.average <= 1:
+        """Refuse an average that would be the head alone, or beyond what was learnt, and phases of one name."""
+        # Spelt out: a dataclass with slots is another class than the one that `super()` would know.
+        Phase.__post_init__(self)
+        if not isinstance(self.average, str) and not 0 < self.average <= 1:
             raise RequestError(
                 f"expected the plan's fine_tune.average above 0 (the head alone) and up to 1, found {self.average}"
             )
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise RequestError(f"expected phases of different names in the plan's fine_tune.phases, found {names}")
+
+    @property
+    def sequence(self) -> tuple[Phase, ...]:
+        """The phases, one after the other."""
+        return self.phases or (Phase.of(self),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from regraft.activations.loading import load_prepared
 from regraft.core import metrics
-from regraft.core.plan import FineTuneSpec, Plan, Rate
+from regraft.core.phase import Phase, Rate
+from regraft.core.plan import Plan
 from regraft.core.progress import say
 from regraft.core.records import Baseline, Metric
 from regraft.data import UnreadableExample
@@ -114,9 +115,7 @@ def scratch(pretrained: Pretrained, found: Survey, plan: Plan, on: Array) -> tup
     if plan.baselines == "auto" and (needed > _CHEAP_SECONDS or size > _IN_MEMORY_BYTES):
         say(f"left out: the same network from scratch, about {needed:.0f} s; --baselines yes runs it")
         return None
-    spec = FineTuneSpec(
-        rates=(Rate(".*", 1e-3),), epochs=epochs, batch_size=plan.fine_tune.batch_size, batch_norm="adapt"
-    )
+    spec = Phase(rates=(Rate(".*", 1e-3),), epochs=epochs, batch_size=plan.fine_tune.batch_size, batch_norm="adapt")
     trained = loop.train(fresh, spec, feeds.of(training), feeds.of(validation), seed=plan.seed, phase="from scratch")
     model = trained.model
     if plan.refit == "yes" and len(validation):

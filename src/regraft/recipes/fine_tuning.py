@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import keras
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.views import numbers
-from regraft.core.plan import FineTuneSpec, Plan, Rate
+from regraft.core.phase import Phase, Rate
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
 from regraft.core.records import Epoch
 from regraft.graph import names
@@ -25,11 +26,15 @@ from regraft.training.heads import LinearHead
 from regraft.training.optimizers import with_rates
 
 Array = np.ndarray[Any, Any]
+P = TypeVar("P", bound=Phase)
 
 
 # The last lesson, from training and validation examples together, starts from what was learnt: shorter and gentler.
 _REFIT_EPOCHS = 0.4
 _REFIT_RATE = 0.5
+# Where the weights may be taken between the head alone and the end of training, where validation chooses.
+_POINTS = (0.25, 0.5, 0.75, 1.0)
+_HALF_WAY = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +131,10 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         checkpoint=checkpoint,
     )
     end = _values(trained.model)
-    average(trained.model, _values(model), end, spec.average)
-    row = loop.judge(trained.model, feed(found, seen.rows[:1], validation), "average")
+    judged = feed(found, seen.rows[:1], validation)
+    spec = replace(spec, average=best_average(trained.model, _values(model), end, spec.average, judged))
+    average(trained.model, _values(model), end, _settled(spec))
+    row = loop.judge(trained.model, judged, "average")
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
     return Branch(
@@ -144,6 +151,40 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         bytes=seen.bytes,
         views=seen.rows,
     )
+
+
+def best_average(
+    model: keras.Model,
+    start: Mapping[str, Array],
+    end: Mapping[str, Array],
+    asked: float | Literal["auto"],
+    validation: loop.Feed,
+) -> float:
+    """The point of `average` that a plan asks for; `auto`: the one with the least log loss on validation.
+
+    Without validation examples nothing could choose, and half-way is taken.
+
+    Args:
+        model: what the weights belong to; left with those of the last point that was tried.
+        start: values by canonical name.
+        end: likewise.
+        asked: as the plan has it.
+        validation: what chooses.
+    """
+    if not isinstance(asked, str):
+        return asked
+    if not len(validation):
+        return _HALF_WAY
+    losses: dict[float, float] = {}
+    for point in _POINTS:
+        average(model, start, end, point)
+        losses[point] = loop.judge(model, validation, "average").validation_loss
+    return min(losses, key=lambda point: losses[point])
+
+
+def _settled(spec: FineTuneSpec) -> float:
+    assert not isinstance(spec.average, str)
+    return spec.average
 
 
 def average(model: keras.Model, start: Mapping[str, Array], end: Mapping[str, Array], point: float) -> None:
@@ -205,7 +246,7 @@ def refit(
         phase="refit",
         checkpoint=checkpoint,
     )
-    average(trained.model, start, _values(trained.model), branch.spec.average)
+    average(trained.model, start, _values(trained.model), _settled(branch.spec))
     return replace(
         branch,
         model=trained.model,
@@ -213,7 +254,7 @@ def refit(
     )
 
 
-def lesson_for_all(spec: FineTuneSpec) -> FineTuneSpec:
+def lesson_for_all(spec: P) -> P:
     """The last phase, after the one that a spec describes: shorter, and at lower rates."""
     return replace(
         spec,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.core.plan import FineTuneSpec
+from regraft.core.phase import Phase
 
 Array = np.ndarray[Any, Any]
 Change = Callable[[Array], Array]
@@ -50,7 +50,7 @@ class Disturbance:
         return disturbed
 
 
-def disturbance(spec: FineTuneSpec, batches: Callable[[], Iterable[Array]]) -> Disturbance:
+def disturbance(spec: Phase, batches: Callable[[], Iterable[Array]]) -> Disturbance:
     """What a plan asks for.
 
     Args:

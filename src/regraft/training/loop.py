@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from regraft.core import digest, plain, storage
 from regraft.core.errors import CorruptFileError, WorkError
-from regraft.core.plan import FineTuneSpec
+from regraft.core.phase import Phase
 from regraft.core.progress import track, warn
 from regraft.core.records import Epoch
 from regraft.graph import names
@@ -68,7 +68,7 @@ class Trained:
 
 def train(
     branch: keras.Model,
-    spec: FineTuneSpec,
+    spec: Phase,
     training: Feed,
     validation: Feed,
     *,
@@ -167,7 +167,7 @@ def judge(model: keras.Model, validation: Feed, phase: str) -> Epoch:
     return replace(row, seconds=time.perf_counter() - started)
 
 
-def _epoch(machine: Stepper, feed: Feed, spec: FineTuneSpec, order: Array, chosen: Array, disturbed: Change) -> float:
+def _epoch(machine: Stepper, feed: Feed, spec: Phase, order: Array, chosen: Array, disturbed: Change) -> float:
     classes = machine.classes
     total = 0.0
     for start in range(0, len(order), spec.batch_size):

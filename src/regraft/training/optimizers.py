@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
 from regraft.core.errors import RequestError, nearest
-from regraft.core.plan import FineTuneSpec, Rate
+from regraft.core.phase import Phase, Rate
 from regraft.core.selectors import assign
 from regraft.graph import names
 from regraft.training.schedules import schedule
+
+P = TypeVar("P", bound=Phase)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,13 +35,14 @@ class Group:
         return {f"{self.rate!r}/{index}": variable for index, variable in enumerate(self.optimizer.variables)}
 
 
-def with_rates(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
+def with_rates(spec: P, branch: keras.Model) -> P:
     """The same with a rate written out for every layer of a branch that learns, unless the spec has rates already.
 
     The topmost layer with a kernel learns at `rate`, each one below at `layer_decay` of the rate of the one above it.
     """
     if spec.rates:
         return spec
+    assert not isinstance(spec.rate, str), "a rate that is to be found is found before"
     rates: dict[str, float] = {}
     current = spec.rate
     for path, layer in reversed(list(names.layers(branch))):
@@ -54,12 +57,12 @@ def with_rates(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
     return replace(spec, rates=(*rules, *([Rate(".*", 0.0)] if rest else [])))
 
 
-def _held(layer: keras.Layer, spec: FineTuneSpec) -> bool:
+def _held(layer: keras.Layer, spec: Phase) -> bool:
     """Whether the BatchNorm policy keeps a layer as it is."""
     return spec.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization)
 
 
-def set_trainable(model: keras.Model, spec: FineTuneSpec) -> dict[str, float]:
+def set_trainable(model: keras.Model, spec: Phase) -> dict[str, float]:
     """Mark in place what learns in this phase, and return the rate of each variable that does.
 
     The rates alone decide, whatever was trainable before. A variable without a positive rate is frozen; so is, unless
@@ -97,7 +100,7 @@ def _can_learn(layer: Any, variable: keras.Variable) -> bool:
     return any(variable is member for member in layer._trainable_variables)
 
 
-def groups(model: keras.Model, spec: FineTuneSpec, steps: int) -> list[Group]:
+def groups(model: keras.Model, spec: Phase, steps: int) -> list[Group]:
     """An optimizer for each rate, over the variables that learn at it.
 
     Raises:
@@ -122,7 +125,7 @@ def groups(model: keras.Model, spec: FineTuneSpec, steps: int) -> list[Group]:
     return made
 
 
-def _optimizer(spec: FineTuneSpec, rate: Any) -> Any:
+def _optimizer(spec: Phase, rate: Any) -> Any:
     known = {
         name.lower(): kind
         for name, kind in vars(keras.optimizers).items()
