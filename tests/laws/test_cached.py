@@ -22,7 +22,8 @@ from regraft.graph.cut_points import cut_points
 from regraft.graph.digest import of_variables
 from regraft.surgery.cut import cut
 from regraft.surgery.graft import HEAD, graft, set_head
-from regraft.training.loop import Feed, Trained, train
+from regraft.training.feeds import Feed
+from regraft.training.loop import Trained, train
 from tests.laws.networks import built, examples, parameters
 
 Array = np.ndarray[Any, Any]

@@ -17,7 +17,8 @@ from regraft.graph.cut_points import cut_points, find
 from regraft.surgery.cut import cut
 from regraft.surgery.freeze import freeze
 from regraft.surgery.graft import graft
-from regraft.training.loop import Feed, train
+from regraft.training.feeds import Feed
+from regraft.training.loop import train
 from tests.laws.networks import built, examples, parameters
 
 Array = np.ndarray[Any, Any]

@@ -25,7 +25,9 @@ from regraft.surgery.freeze import freeze
 from regraft.surgery.graft import graft, join
 from regraft.surgery.resize import with_input_size
 from regraft.training.certificates import certify, drift
-from regraft.training.loop import Feed, predict, train
+from regraft.training.feeds import Feed
+from regraft.training.loop import train
+from regraft.training.predicting import predict
 from tests.laws.networks import built, examples, parameters
 
 Model = keras.Model

@@ -26,7 +26,8 @@ from regraft.graph import names
 from regraft.graph.digest import of_variables
 from regraft.surgery.cut import cut
 from regraft.surgery.graft import graft, set_head
-from regraft.training.loop import Feed, Trained, train
+from regraft.training.feeds import Feed
+from regraft.training.loop import Trained, train
 from tests.laws.networks import built, examples
 
 Array = np.ndarray[Any, Any]
@@ -89,6 +90,7 @@ def trained(
         seed=5,
         checkpoint=checkpoint,
         stop_after=stop_after,
+        save_every=0,
     )
 
 

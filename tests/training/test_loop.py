@@ -12,7 +12,9 @@ from regraft.core.errors import WorkError
 from regraft.core.phase import Phase, Rate
 from regraft.graph import names
 from regraft.surgery.graft import graft, set_head
-from regraft.training.loop import Feed, drawn, predict, train
+from regraft.training.feeds import Feed, drawn
+from regraft.training.loop import train
+from regraft.training.predicting import predict
 
 _RANDOM = np.random.default_rng(0)
 _LABELS = np.arange(60) % 3
@@ -139,7 +141,8 @@ def test_label_smoothing_raises_the_smallest_loss_there_is() -> None:
 def test_a_loss_that_is_no_number_is_one_line() -> None:
     bad = _X.copy()
     bad[17] = np.nan
-    with pytest.raises(WorkError, match="the loss became nan in epoch 1 of phase 'fine-tune'; lower the rates"):
+    message = r"the loss became nan in step [1-4] of epoch 1 of phase 'fine-tune': the activations that it learns from"
+    with pytest.raises(WorkError, match=message):
         train(_branch(), _spec(), Feed(lambda chosen, view: bad[chosen], _LABELS), _NONE, seed=0)
 
 

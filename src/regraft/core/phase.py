@@ -14,7 +14,7 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 # What becomes of an optimizer's state where a phase begins.
 Carry = Literal["auto", "calibrate", "keep", "reset", "translate"]
 BatchNorm = Literal["frozen", "affine", "adapt", "recalibrate"]
-Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regraft.core.optimizer_state import Carried
 from regraft.core.plan import Plan
 
 
@@ -157,6 +158,74 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a layer moved from the source.
+
+    Attributes:
+        layer: canonical name of the layer.
+        relative_change: Euclidean norm of the change divided by the norm of the source's values.
+        frozen: whether it was frozen.
+    """
+
+    layer: str
+    relative_change: float
+    frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseCertificate:
+    """What a phase of training moved, and proof that it moved nothing else.
+
+    Attributes:
+        phase: its name.
+        frozen_unchanged: whether the bytes of everything that was frozen, BatchNorm statistics included, are the same.
+        frozen: how many variables that were.
+        digest: one digest over names and bytes of all of them, before.
+        changed: the frozen ones that differ; empty when the proof holds.
+        learning: how many variables had a rate.
+        unmoved: those of them that did not move.
+        drift: how far each layer moved in this phase.
+        ungrouped: variables with a rate that no optimizer had; empty when the proof holds.
+        grouped_twice: variables that two optimizers had; empty when the proof holds.
+    """
+
+    phase: str
+    frozen_unchanged: bool
+    frozen: int
+    digest: str
+    changed: tuple[str, ...]
+    learning: int
+    unmoved: tuple[str, ...]
+    drift: tuple[Drift, ...]
+    ungrouped: tuple[str, ...] = ()
+    grouped_twice: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing moved that was frozen, and every variable that learnt had one optimizer."""
+        return self.frozen_unchanged and not self.ungrouped and not self.grouped_twice
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRecord:
+    """What a phase of training did.
+
+    Attributes:
+        phase: its name.
+        epochs: that it took.
+        best: the one that its weights are from.
+        carried: what became of the optimizer's state of before, variable by variable.
+        certificate: what moved, and that nothing else did.
+    """
+
+    phase: str
+    epochs: int
+    best: int
+    carried: tuple[Carried, ...]
+    certificate: PhaseCertificate
+
+
+@dataclass(frozen=True, slots=True)
 class LayerParity:
     """How far one value of a converted network is from the original's.
 
@@ -284,21 +353,6 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """How far a layer moved from the source.
-
-    Attributes:
-        layer: canonical name of the layer.
-        relative_change: Euclidean norm of the change divided by the norm of the source's values.
-        frozen: whether it was frozen.
-    """
-
-    layer: str
-    relative_change: float
-    frozen: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Mistake:
     """A wrong prediction.
 
@@ -417,6 +471,8 @@ class RunRecord:
         plan: the resolved plan.
         environment: versions and machine.
         activations: how they were kept; None in records of before that was decided.
+        phases: what each phase of training did, those of the refit last.
+        interrupted: whether the user ended training before its time.
     """
 
     run: str
@@ -448,3 +504,5 @@ class RunRecord:
     plan: Plan
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     activations: Kept | None = None
+    phases: tuple[PhaseRecord, ...] = ()
+    interrupted: bool = False

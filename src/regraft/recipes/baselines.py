@@ -23,7 +23,8 @@ from regraft.recipes.survey import ALWAYS_AFFORDABLE, Survey
 from regraft.surgery.copy import Copier
 from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import graft, scaled
-from regraft.training import loop
+from regraft.training import loop, predicting
+from regraft.training.feeds import Feed
 from regraft.training.neighbours import nearest_neighbours
 from regraft.training.probes import stratified
 
@@ -116,22 +117,20 @@ def scratch(pretrained: Pretrained, found: Survey, plan: Plan, on: Array) -> tup
         say(f"left out: the same network from scratch, about {needed:.0f} s; --baselines yes runs it")
         return None
     spec = Phase(rates=(Rate(".*", 1e-3),), epochs=epochs, batch_size=plan.fine_tune.batch_size, batch_norm="adapt")
-    trained = loop.train(fresh, spec, feeds.of(training), feeds.of(validation), seed=plan.seed, phase="from scratch")
+    trained = loop.train(fresh, spec, feeds.of(training), feeds.of(validation), seed=plan.seed)
     model = trained.model
     if plan.refit == "yes" and len(validation):
-        last, everyone = lesson_for_all(spec), labelled(found)
+        last, everyone = lesson_for_all(spec, "from scratch, refit"), labelled(found)
         nothing = feeds.of(everyone[:0])
-        model = loop.train(
-            model, last, feeds.of(everyone), nothing, seed=plan.seed + 1, phase="from scratch, refit"
-        ).model
-    correct = np.argmax(loop.predict(model, feeds.of(on)), axis=1) == found.examples.labels[on]
+        model = loop.train(model, last, feeds.of(everyone), nothing, seed=plan.seed + 1).model
+    correct = np.argmax(predicting.predict(model, feeds.of(on)), axis=1) == found.examples.labels[on]
     note = f"initialised anew, {epochs} epochs"
     return Baseline("from scratch", metrics.accuracy(correct), note), correct
 
 
-def _seconds_per_example(model: Any, feed: loop.Feed) -> float:
+def _seconds_per_example(model: Any, feed: Feed) -> float:
     """What a forward pass takes, measured the second time, when everything is compiled and loaded."""
-    predictor = loop.predictor(model)
+    predictor = predicting.predictor(model)
     predictor(feed)
     started = time.perf_counter()
     predictor(feed)
@@ -177,13 +176,13 @@ class _PictureFeeds:
         self._inputs, self._examples = pretrained.inputs, found.examples
         self._ready: dict[int, Array] = {}
 
-    def of(self, indices: Array) -> loop.Feed:
+    def of(self, indices: Array) -> Feed:
         new = [int(index) for index in indices if int(index) not in self._ready]
         for index, prepared in load_prepared(self._examples, new, self._inputs):
             if isinstance(prepared, UnreadableExample):
                 raise prepared
             self._ready[index] = prepared
-        return loop.Feed(lambda chosen, _: self._scaled(indices[chosen]), self._examples.labels[indices])
+        return Feed(lambda chosen, _: self._scaled(indices[chosen]), self._examples.labels[indices])
 
     def _scaled(self, indices: Array) -> Array:
         raw = np.stack([self._ready[int(index)] for index in indices])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,25 +11,28 @@ import numpy as np
 from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.views import numbers
+from regraft.core.optimizer_state import OptimizerState
 from regraft.core.phase import Phase, Rate
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
-from regraft.core.records import Epoch
+from regraft.core.records import Epoch, PhaseRecord
 from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.keeping import on_the_fly, spreads
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
 from regraft.surgery.graft import HEAD, graft, of_source, set_head
-from regraft.training import loop
+from regraft.training import predicting
+from regraft.training.feeds import Feed
 from regraft.training.heads import LinearHead
-from regraft.training.optimizers import with_rates
+from regraft.training.phases import drawn_in, train_phases
+from regraft.training.rates import with_rates
 
 Array = np.ndarray[Any, Any]
-P = TypeVar("P", bound=Phase)
 
 
 # The last lesson, from training and validation examples together, starts from what was learnt: shorter and gentler.
+REFIT = "refit"
 _REFIT_EPOCHS = 0.4
 _REFIT_RATE = 0.5
 # Where the weights may be taken between the head alone and the end of training, where validation chooses.
@@ -48,6 +51,10 @@ class Branch:
         chosen: the row of the history that it is from; before any refit.
         head: where the branch is nothing but a head.
         frozen: canonical names of its variables that did not learn.
+        learnt: of those that did.
+        phases: what each phase of its training did.
+        state: of the optimizers at the end of the last.
+        interrupted: whether the user ended its training before its time.
         end: its values where training ended, of which `model` is an average; a refit goes on from there.
         spec: what its training obeyed, its rates written out; None where there was none.
         computed: activations computed for it beyond the survey's.
@@ -63,6 +70,10 @@ class Branch:
     chosen: Epoch
     head: LinearHead | None = None
     frozen: tuple[str, ...] = ()
+    learnt: tuple[str, ...] = (f"{HEAD}/kernel", f"{HEAD}/bias")
+    phases: tuple[PhaseRecord, ...] = ()
+    state: OptimizerState | None = None
+    interrupted: bool = False
     end: Mapping[str, Array] = field(default_factory=dict[str, Array])
     spec: FineTuneSpec | None = None
     computed: int = 0
@@ -88,7 +99,7 @@ def head_branch(pretrained: Pretrained, found: Survey, plan: Plan, head: LinearH
     return Branch(model, plan.reads[0], (row,), row, head, frozen)
 
 
-def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int) -> keras.Model | None:
+def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int, dropout: float = 0.0) -> keras.Model | None:
     """The layers between a cut point and the plan's, and a head on them as the plan has it; None where there are none.
 
     Args:
@@ -96,10 +107,11 @@ def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int) -> k
         from_cut: not above what the head reads.
         plan: resolved.
         classes: of the head.
+        dropout: part of what the head reads that may be dropped while training.
     """
     rest = between(pretrained.model, from_cut, plan.cut_point)
     taps = [None if name == from_cut else name for name in plan.head.taps or ()]
-    return None if rest is None else graft(rest, classes, taps=taps)
+    return None if rest is None else graft(rest, classes, taps=taps, dropout=dropout)
 
 
 def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, checkpoint: Path | None) -> Branch:
@@ -113,28 +125,28 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         found: its survey.
         plan: resolved.
         start: the head alone.
-        checkpoint: see `loop.train`.
+        checkpoint: see `train_phases`.
     """
     assert start.head is not None
-    model = reused(pretrained, plan.fine_tune.from_cut, plan, len(found.examples.classes))
-    assert model is not None
+    model = _grafted(pretrained, found, plan, plan.fine_tune)
     set_head(model, start.head.kernel, start.head.bias)
-    spec = with_rates(plan.fine_tune, model)
+    spec = written_out(plan.fine_tune, model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
     seen = views_of(pretrained, found, plan, spec)
-    trained = loop.train(
+    trained = train_phases(
         model,
-        spec,
+        spec.sequence,
         feed(found, seen.rows, training),
         feed(found, seen.rows[:1], validation),
         seed=plan.seed,
+        anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )
     end = _values(trained.model)
     judged = feed(found, seen.rows[:1], validation)
     spec = replace(spec, average=best_average(trained.model, _values(model), end, spec.average, judged))
     average(trained.model, _values(model), end, _settled(spec))
-    row = loop.judge(trained.model, judged, "average")
+    row = predicting.judge(trained.model, judged, "average")
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
     return Branch(
@@ -143,6 +155,10 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         (*start.history, *trained.history, row),
         row,
         frozen=tuple(of_source(kept, names.variables(pretrained.model))),
+        learnt=trained.learnt,
+        phases=trained.phases,
+        state=trained.state,
+        interrupted=trained.interrupted,
         end=end,
         spec=spec,
         computed=seen.computed,
@@ -158,7 +174,7 @@ def best_average(
     start: Mapping[str, Array],
     end: Mapping[str, Array],
     asked: float | Literal["auto"],
-    validation: loop.Feed,
+    validation: Feed,
 ) -> float:
     """The point of `average` that a plan asks for; `auto`: the one with the least log loss on validation.
 
@@ -178,7 +194,7 @@ def best_average(
     losses: dict[float, float] = {}
     for point in _POINTS:
         average(model, start, end, point)
-        losses[point] = loop.judge(model, validation, "average").validation_loss
+        losses[point] = predicting.judge(model, validation, "average").validation_loss
     return min(losses, key=lambda point: losses[point])
 
 
@@ -227,23 +243,23 @@ def refit(
         plan: resolved.
         branch: what `fine_tune` made; not changed.
         head: the head alone, fitted to training and validation examples: the start of the average.
-        checkpoint: see `loop.train`.
+        checkpoint: see `train_phases`.
     """
     assert branch.spec is not None
     everyone = labelled(found)
-    model = reused(pretrained, branch.from_cut, plan, len(found.examples.classes))
-    assert model is not None
+    model = _grafted(pretrained, found, plan, branch.spec)
     set_head(model, head.kernel, head.bias)
     start = _values(model)
     for name, variable in names.variables(model).items():
         variable.assign(branch.end[name])
-    trained = loop.train(
+    trained = train_phases(
         model,
-        lesson_for_all(branch.spec),
+        (lesson_for_all(branch.spec.sequence[-1], REFIT),),
         feed(found, branch.views, everyone),
         feed(found, branch.views[:1], everyone[:0]),
         seed=_refit_seed(plan),
-        phase="refit",
+        kept=branch.state,
+        anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )
     average(trained.model, start, _values(trained.model), _settled(branch.spec))
@@ -251,15 +267,43 @@ def refit(
         branch,
         model=trained.model,
         history=(*branch.history, *trained.history[1:]),
+        learnt=tuple(dict.fromkeys([*branch.learnt, *trained.learnt])),
+        phases=(*branch.phases, *trained.phases),
+        state=trained.state,
+        interrupted=trained.interrupted,
     )
 
 
-def lesson_for_all(spec: P) -> P:
-    """The last phase, after the one that a spec describes: shorter, and at lower rates."""
+def _grafted(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSpec) -> keras.Model:
+    """What the phases train: the layers above the lower cut point, and the head."""
+    dropout = max(phase.dropout for phase in spec.sequence)
+    model = reused(pretrained, spec.from_cut, plan, len(found.examples.classes), dropout)
+    assert model is not None
+    return model
+
+
+def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
+    """The source's weights of the layers that a branch reuses."""
+    source = names.variables(pretrained.model)
+    own = of_source(names.variables(branch), source)
+    return {name: np.array(keras.ops.convert_to_numpy(source[name])) for name in own if "seed_generator" not in name}
+
+
+def written_out(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
+    """The same with a rate for every variable in every phase."""
+    phases = tuple(with_rates(phase, branch) for phase in spec.phases)
+    return replace(spec, phases=phases) if phases else with_rates(spec, branch)
+
+
+def lesson_for_all(phase: Phase, name: str) -> Phase:
+    """The last phase, after the one that is given: shorter, and at lower rates."""
     return replace(
-        spec,
-        epochs=max(1, round(_REFIT_EPOCHS * (spec.epochs or 1))),
-        rates=tuple(Rate(rule.pattern, _REFIT_RATE * rule.rate) for rule in spec.rates),
+        Phase.of(phase),
+        name=name,
+        keep="last",
+        state="keep",
+        epochs=max(1, round(_REFIT_EPOCHS * (phase.epochs or 1))),
+        rates=tuple(Rate(rule.pattern, _REFIT_RATE * rule.rate) for rule in phase.rates),
     )
 
 
@@ -312,25 +356,25 @@ def _asked(found: Survey, plan: Plan, spec: FineTuneSpec, place: int) -> Array:
     """The indices of the examples of which the two lessons will draw the view at this place of the plan's list."""
     views = plan.views or 1
     training, everyone = found.examples.indices("train"), labelled(found)
-    asked = training[loop.drawn(plan.seed, spec.epochs or 1, len(training), views)[:, place]]
+    asked = training[drawn_in(spec.sequence, plan.seed, len(training), views)[:, place]]
     if plan.refit != "yes":
         return asked
-    epochs = lesson_for_all(spec).epochs or 1
-    return np.union1d(asked, everyone[loop.drawn(_refit_seed(plan), epochs, len(everyone), views)[:, place]])
+    last = lesson_for_all(spec.sequence[-1], REFIT)
+    return np.union1d(asked, everyone[drawn_in([last], _refit_seed(plan), len(everyone), views)[:, place]])
 
 
 def _refit_seed(plan: Plan) -> int:
     return plan.seed + 1
 
 
-def feed(found: Survey, views: Sequence[RowsLike], indices: Array) -> loop.Feed:
+def feed(found: Survey, views: Sequence[RowsLike], indices: Array) -> Feed:
     """Examples for a branch, from rows that are kept on disk."""
     ids = found.examples.ids
 
     def fetch(chosen: Array, view: int) -> Array:
         return views[view].gather(ids.take(indices[chosen]))
 
-    return loop.Feed(fetch, found.examples.labels[indices], len(views))
+    return Feed(fetch, found.examples.labels[indices], len(views))
 
 
 def better(head: Branch, tuned: Branch, always: bool) -> bool:

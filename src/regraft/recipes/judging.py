@@ -12,7 +12,7 @@ from regraft.core.plan import Plan
 from regraft.core.records import Baseline, Epoch, Metric, Metrics, Mistake
 from regraft.recipes.fine_tuning import Branch, feed
 from regraft.recipes.survey import Survey
-from regraft.training import loop
+from regraft.training import predicting
 from regraft.training.heads import LinearHead
 
 Array = np.ndarray[Any, Any]
@@ -68,7 +68,7 @@ def probabilities(found: Survey, branch: Branch, plan: Plan, indices: Array) -> 
     if branch.head is not None:
         return of_head(found, branch.head, plan, indices)
     rows = found.activations.rows[Wanted(branch.from_cut, pooled=False)]
-    return loop.predict(branch.model, feed(found, [rows], indices))
+    return predicting.predict(branch.model, feed(found, [rows], indices))
 
 
 def of_head(found: Survey, head: LinearHead, plan: Plan, indices: Array) -> Array:

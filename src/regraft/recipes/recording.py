@@ -36,6 +36,7 @@ def record(
     judged: Judged,
     compared: Compared,
     certificate: Certificate,
+    trunk: keras.Model,
     model: keras.Model,
     folder: Path,
     clock: Clock,
@@ -49,8 +50,8 @@ def record(
     inside = {name.split("/", 1)[1]: variable for name, variable in weights.items() if "/" in name}
     used = found.activations
     reused = of_source(inside, source)
-    frozen = [name for name in reused if not inside[name].trainable]
-    learnt = [name for name in inside if inside[name].trainable]
+    learnt = [name for name in branch.learnt if name in inside]
+    frozen = [name for name in reused if name in {*branch.frozen, *names.variables(trunk)}]
     return RunRecord(
         run=str(folder),
         model=str(folder / run_folder.MODEL),
@@ -81,6 +82,8 @@ def record(
         plan=replace(chosen.plan, input=pretrained.inputs),
         environment=environment(),
         activations=replace(found.kept, from_lower=used.from_lower + branch.from_lower),
+        phases=branch.phases,
+        interrupted=branch.interrupted,
     )
 
 

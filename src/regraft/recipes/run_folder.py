@@ -25,6 +25,7 @@ PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
     "plan.toml", "run.json", "model.keras", "report.html", "README.md", "history.csv",
 )  # fmt: skip
 CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
+_CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"
 _LOCK = ".lock"
@@ -134,8 +135,8 @@ def finish(folder: Path, record: RunRecord, page: str, card: str, history: str) 
 
 def tidy(folder: Path) -> None:
     """Remove from the folder of a finished run what only an unfinished one needs."""
-    for name in (CHECKPOINT, REFIT_CHECKPOINT, ASKED):
-        (folder / name).unlink(missing_ok=True)
+    for path in (*folder.glob(_CHECKPOINTS), folder / ASKED):
+        path.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> RunRecord:

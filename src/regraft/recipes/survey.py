@@ -267,7 +267,9 @@ def resolved(plan: Plan, found: Survey, cut_point: str) -> Plan:
         if found.points[from_cut].depth >= found.points[cut_point].depth:
             spec = replace(spec, enabled="no", from_cut=cut_point)
         else:
-            spec = replace(spec, from_cut=from_cut, epochs=epochs_for(plan, training))
+            epochs = epochs_for(plan, training)
+            phases = tuple(replace(phase, epochs=phase.epochs or epochs) for phase in spec.phases)
+            spec = replace(spec, from_cut=from_cut, epochs=epochs, phases=phases)
     views = found.budget.views if spec.enabled != "no" else plan.views or 1
     refit = plan.refit if plan.refit != AUTO else "yes" if training <= _REFIT_UP_TO else "no"
     return replace(

@@ -89,7 +89,18 @@ def transfer(
             require(proof)
         with clock.stage("report"):
             record = recording.record(
-                pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, (*warned, *warnings)
+                pretrained,
+                found,
+                chosen,
+                branch,
+                judged,
+                compared,
+                proof,
+                trunk,
+                model,
+                folder,
+                clock,
+                (*warned, *warnings),
             )
             run_folder.save_model(folder, model, record)
             record = recording.finish(folder, record, found, clock)
@@ -143,6 +154,8 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
     return replace(
         alone,
         history=tuned.history,
+        phases=tuned.phases,
+        interrupted=tuned.interrupted,
         spec=tuned.spec,
         computed=tuned.computed,
         from_lower=tuned.from_lower,
@@ -153,7 +166,7 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
 
 def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, folder: Path) -> Branch:
     """The branch after it has learnt from the validation examples too, where the plan says so."""
-    if plan.refit != "yes" or not len(found.examples.indices("validation")):
+    if plan.refit != "yes" or branch.interrupted or not len(found.examples.indices("validation")):
         return branch
     head = fit(found, plan, labelled(found))
     if branch.head is None:

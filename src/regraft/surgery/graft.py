@@ -12,6 +12,8 @@ from regraft.graph import cut_points, flow, names
 from regraft.surgery.copy import copy_model
 
 HEAD = "head"
+# Drops parts of what the head reads, while training and if anything asks for it.
+DROPOUT = "head_dropout"
 
 _POOLING = {
     2: None,
@@ -27,6 +29,7 @@ def graft(
     *,
     shape: tuple[int | None, ...] | None = None,
     taps: Sequence[str | None] = (),
+    dropout: float = 0.0,
 ) -> keras.Model:
     """A copy of a part of a network with a new classification head: average pooling, then one Dense layer of logits.
 
@@ -36,6 +39,7 @@ def graft(
         shape: of one example's activations, without the batch; needed where `rest` is None.
         taps: cut points of `rest` that the head reads besides its output; None stands for its input. What is pooled
             there comes first in the head's kernel, in this order.
+        dropout: part of the head's input that is dropped while training.
 
     Returns:
         A model from the input of `rest` to logits (batch, classes); its new variables are `head/kernel` and
@@ -51,10 +55,12 @@ def graft(
         tapped: list[Any] = []
     else:
         body = copy_model(rest)
-        inputs, below = body.inputs, body.outputs[0]
+        inputs, below = body.inputs[0] if len(body.inputs) == 1 else body.inputs, body.outputs[0]
         tapped = [tap(body, name) for name in taps]
     vectors = [pooled(tensor, f"{HEAD}_tap_{number}") for number, tensor in enumerate(tapped, 1)] + [pooled(below)]
     read = vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(name=f"{HEAD}_input")(vectors)
+    if dropout:
+        read = keras.layers.Dropout(dropout, name=DROPOUT)(read)
     return keras.Model(inputs, keras.layers.Dense(classes, name=HEAD)(read), name="branch")
 
 

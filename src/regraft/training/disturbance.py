@@ -1,7 +1,7 @@
 """Augmentation in the space of activations: a random brightness of each example, and noise in every channel.
 
-Unlike true views it needs no pass of the trunk. It is drawn anew in every epoch, from the seed and the epoch's number
-alone, so that a training that was interrupted goes on with the draws that it would have had.
+Unlike true views it needs no pass of the trunk. It is drawn anew in every epoch, from the seed and the numbers
+of epoch and batch alone, so that a training that was interrupted goes on with the draws that it would have had.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,8 @@ import numpy as np
 from regraft.core.phase import Phase
 
 Array = np.ndarray[Any, Any]
-Change = Callable[[Array], Array]
+# Changes the rows of a batch, given with its number in the epoch.
+Change = Callable[[Array, int], Array]
 
 # Sets these draws apart from those of an epoch's order and views, which come from the seed and the epoch too.
 _STREAM = 1
@@ -32,11 +33,14 @@ class Disturbance:
     noise: Array | None = None
 
     def in_epoch(self, seed: int, epoch: int) -> Change:
-        """What disturbs the batches of an epoch, given one after the other: float32 (n, ..., channels) to the same."""
-        random = np.random.default_rng([seed, epoch, _STREAM])
+        """What disturbs the batches of an epoch: float32 (n, ..., channels) to the same.
 
-        def disturbed(rows: Array) -> Array:
+        Every batch has draws of its own, so that an epoch can be gone on with in its middle.
+        """
+
+        def disturbed(rows: Array, batch: int) -> Array:
             made = rows
+            random = np.random.default_rng([seed, epoch, _STREAM, batch])
             if self.brightness:
                 factors = random.uniform(1 - self.brightness, 1 + self.brightness, len(rows)).astype(np.float32)
                 made = made * factors.reshape(-1, *[1] * (rows.ndim - 1))

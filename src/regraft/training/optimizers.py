@@ -1,28 +1,28 @@
-"""Which variables learn at which rate: one Keras optimizer for each rate, so that every kind of optimizer can do it."""
+"""The optimizers of a phase: one Keras optimizer for each rate and age, so that every kind of optimizer can do it."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 
-from regraft.core.errors import RequestError, nearest
-from regraft.core.phase import Phase, Rate
-from regraft.core.selectors import assign
-from regraft.graph import names
+from regraft.core.errors import RequestError
+from regraft.core.optimizer_state import OptimizerState
+from regraft.core.phase import Phase
+from regraft.training import slots
+from regraft.training.kinds import make
 from regraft.training.schedules import schedule
 
-P = TypeVar("P", bound=Phase)
+Tensors = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Variables that learn at one rate, by canonical name, and the optimizer that owns their state.
+    """Variables that learn at one rate and have had the same number of steps, and the optimizer that owns their state.
 
     Attributes:
         rate: the peak of the schedule.
-        variables: those that learn.
+        variables: those that learn, by canonical name.
         optimizer: built for exactly these variables, in this order.
     """
 
@@ -30,112 +30,176 @@ class Group:
     variables: Mapping[str, keras.Variable]
     optimizer: Any
 
-    def state(self) -> dict[str, keras.Variable]:
-        """The optimizer's variables, named after the group's rate and their place."""
-        return {f"{self.rate!r}/{index}": variable for index, variable in enumerate(self.optimizer.variables)}
+    def averages(self) -> dict[str, keras.Variable]:
+        """The moving averages of the weights, by name; empty where none are kept."""
+        kept = getattr(self.optimizer, "_model_variables_moving_average", None) or []
+        return dict(zip(self.variables, kept, strict=False))
 
 
-def with_rates(spec: P, branch: keras.Model) -> P:
-    """The same with a rate written out for every layer of a branch that learns, unless the spec has rates already.
+@dataclass(frozen=True, slots=True, eq=False)
+class Updates:
+    """All that turns gradients into steps: what learns, at which rates, with which state.
 
-    The topmost layer with a kernel learns at `rate`, each one below at `layer_decay` of the rate of the one above it.
+    Attributes:
+        groups: a Keras optimizer each.
+        clip_norm: see `Phase`.
+        clip_value: see `Phase`.
+        pull: see `Phase.l2_sp`.
+        anchors: the values that variables are pulled towards, by name; others are not.
     """
-    if spec.rates:
-        return spec
-    assert not isinstance(spec.rate, str), "a rate that is to be found is found before"
-    rates: dict[str, float] = {}
-    current = spec.rate
-    for path, layer in reversed(list(names.layers(branch))):
-        own = own_variables(layer)
-        if not any(_can_learn(layer, variable) for variable in own) or _held(layer, spec):
-            continue
-        rates[path] = current
-        if any("kernel" in variable.name for variable in own):
-            current *= spec.layer_decay
-    rules = [Rate(f"{re.escape(path)}/[^/]*", rate) for path, rate in rates.items()]
-    rest = any(name.rpartition("/")[0] not in rates for name in names.variables(branch))
-    return replace(spec, rates=(*rules, *([Rate(".*", 0.0)] if rest else [])))
+
+    groups: tuple[Group, ...]
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    pull: float = 0.0
+    anchors: Mapping[str, Any] | None = None
+
+    @property
+    def named(self) -> dict[str, keras.Variable]:
+        """The variables that learn, by canonical name, in the order in which gradients are given."""
+        return {name: variable for group in self.groups for name, variable in group.variables.items()}
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables that learn, in the order in which gradients are given."""
+        return list(self.named.values())
+
+    @property
+    def state_variables(self) -> dict[str, keras.Variable]:
+        """All that the optimizers keep, by the group's and the variable's place."""
+        return {
+            f"{place}/{index}": variable
+            for place, group in enumerate(self.groups)
+            for index, variable in enumerate(group.optimizer.variables)
+        }
+
+    def apply(self, gradients: Tensors) -> None:
+        """Take one step, in place.
+
+        Args:
+            gradients: of the loss, one for each of `variables`, in their order.
+        """
+        shaped = iter(self.shaped(gradients, [variable.value for variable in self.variables]))
+        for group in self.groups:
+            chosen = list(group.variables.values())
+            group.optimizer.apply([next(shaped) for _ in chosen], chosen)
+
+    def stateless_apply(
+        self, states: Sequence[Tensors], gradients: Tensors, values: Tensors
+    ) -> tuple[list[Any], list[Tensors]]:
+        """The same without changing anything, for JAX.
+
+        Args:
+            states: values of each optimizer's variables.
+            gradients: as for `apply`.
+            values: of `variables`.
+
+        Returns:
+            (values, states) after the step.
+        """
+        shaped, before = iter(self.shaped(gradients, values)), iter(values)
+        after: list[Any] = []
+        kept: list[Tensors] = []
+        for group, state in zip(self.groups, states, strict=True):
+            count = len(group.variables)
+            moved, new = group.optimizer.stateless_apply(
+                list(state), [next(shaped) for _ in range(count)], [next(before) for _ in range(count)]
+            )
+            after += moved
+            kept.append(new)
+        return after, kept
+
+    def shaped(self, gradients: Tensors, values: Tensors) -> list[Any]:
+        """Gradients with the pull towards the anchors in them, and cut down to what is allowed."""
+        ops: Any = keras.ops
+        made = list(gradients)
+        if self.pull and self.anchors:
+            for index, (name, value) in enumerate(zip(self.named, values, strict=True)):
+                if name in self.anchors:
+                    made[index] = made[index] + self.pull * (value - ops.cast(self.anchors[name], value.dtype))
+        if self.clip_value is not None:
+            made = [ops.clip(gradient, -self.clip_value, self.clip_value) for gradient in made]
+        if self.clip_norm is not None:
+            norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(gradient, "float32"))) for gradient in made))
+            scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
+            made = [gradient * ops.cast(scale, gradient.dtype) for gradient in made]
+        return made
+
+    def state(self, origin: str = "") -> OptimizerState:
+        """What the optimizers have learnt, by variable."""
+        kept = [slots.read(group.optimizer, group.variables).variables for group in self.groups]
+        return OptimizerState({name: item for part in kept for name, item in part.items()}, origin)
+
+    def averages(self) -> dict[str, keras.Variable]:
+        """The moving averages of the weights, by name; empty where none are kept."""
+        return {name: average for group in self.groups for name, average in group.averages().items()}
 
 
-def _held(layer: keras.Layer, spec: Phase) -> bool:
-    """Whether the BatchNorm policy keeps a layer as it is."""
-    return spec.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization)
+def updates(
+    phase: Phase,
+    rates: Mapping[str, float],
+    variables: Mapping[str, keras.Variable],
+    steps: int,
+    *,
+    state: OptimizerState | None = None,
+    factor: float = 1.0,
+    anchors: Mapping[str, Any] | None = None,
+) -> Updates:
+    """The optimizers that a phase begins with.
 
-
-def set_trainable(model: keras.Model, spec: Phase) -> dict[str, float]:
-    """Mark in place what learns in this phase, and return the rate of each variable that does.
-
-    The rates alone decide, whatever was trainable before. A variable without a positive rate is frozen; so is, unless
-    the plan says `adapt`, everything of a BatchNorm layer, statistics included.
+    Args:
+        phase: the kind of optimizer, its schedule and options.
+        rates: the peak of each variable that learns.
+        variables: by the same names.
+        steps: of the whole phase.
+        state: what the optimizers begin with; variables without any begin anew.
+        factor: all rates are multiplied by it.
+        anchors: see `Updates`.
 
     Raises:
-        SelectorError: a variable is matched by no rule, or a rule is the first match of none.
+        RequestError: Keras has no such optimizer or option, or nothing would learn.
     """
-    rates = assign([(rule.pattern, rule.rate) for rule in spec.rates], names.variables(model))
-    owners = {id(variable): layer for _, layer in names.layers(model) for variable in own_variables(layer)}
-    learning: dict[str, float] = {}
-    for name, variable in names.variables(model).items():
-        layer = owners[id(variable)]
-        held = spec.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization)
-        if rates[name] > 0 and _can_learn(layer, variable) and not held:
-            learning[name] = rates[name]
-    model.trainable = True
-    for name, variable in names.variables(model).items():
-        variable.trainable = name in learning
-    moved = {id(owners[id(variable)]) for name, variable in names.variables(model).items() if name in learning}
-    for _, layer in names.layers(model):
-        if own_variables(layer) and id(layer) not in moved:
-            layer.trainable = False
-    return learning
-
-
-def own_variables(layer: keras.Layer) -> list[Any]:
-    """The variables of a layer that belong to none of the layers that it holds."""
-    held = {id(variable) for path, child in names.layers(layer) if path for variable in child.variables}
-    return [variable for variable in layer.variables if id(variable) not in held]
-
-
-def _can_learn(layer: Any, variable: keras.Variable) -> bool:
-    """Whether a gradient may ever move the variable, as its layer has it: not statistics, not the state of a seed."""
-    return any(variable is member for member in layer._trainable_variables)
-
-
-def groups(model: keras.Model, spec: Phase, steps: int) -> list[Group]:
-    """An optimizer for each rate, over the variables that learn at it.
-
-    Raises:
-        RequestError: Keras has no optimizer of that name, or nothing would learn.
-        SelectorError: a variable is matched by no rule, or a rule is the first match of none.
-    """
-    rates = set_trainable(model, spec)
     if not rates:
         raise RequestError(
             "expected a positive rate for some variable, found none: nothing would learn; "
             "give the plan's fine_tune.rates one, such as 'head/.*' with 0.001"
         )
-    variables = names.variables(model)
-    made: list[Group] = []
-    for rate in sorted(set(rates.values()), reverse=True):
-        chosen = {name: variables[name] for name in variables if rates.get(name) == rate}
-        optimizer = _optimizer(spec, schedule(spec.schedule, rate, steps, spec.warmup))
-        if spec.weight_decay:
-            optimizer.exclude_from_weight_decay(var_list=[item for item in chosen.values() if len(item.shape) < 2])
-        optimizer.build(list(chosen.values()))
-        made.append(Group(rate, chosen, optimizer))
-    return made
+    kept = state.variables if state else {}
+    alike: dict[tuple[Any, ...], dict[str, keras.Variable]] = {}
+    for name, rate in rates.items():
+        own = kept.get(name)
+        age = (own.steps, tuple(sorted(own.scalars.items())), True) if own else (0, (), False)
+        alike.setdefault((-rate, *age), {})[name] = variables[name]
+    made = [
+        _group(phase, -key[0], key[1], chosen, steps, state, factor) for key, chosen in sorted(alike.items(), key=_key)
+    ]
+    return Updates(tuple(made), phase.clip_norm, phase.clip_value, phase.l2_sp, anchors)
 
 
-def _optimizer(spec: Phase, rate: Any) -> Any:
-    known = {
-        name.lower(): kind
-        for name, kind in vars(keras.optimizers).items()
-        if isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer) and name not in _NOT_FOR_STEPS
-    }
-    kind = known.get(spec.optimizer.lower())
-    if kind is None:
-        raise RequestError(f"Keras has no optimizer '{spec.optimizer}'{nearest(spec.optimizer, known)}")
-    options: dict[str, Any] = {"momentum": 0.9} if kind is keras.optimizers.SGD else {}
-    return kind(learning_rate=rate, weight_decay=spec.weight_decay or None, **options)
+def _key(item: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
+    return item[0]
 
 
-_NOT_FOR_STEPS: Sequence[str] = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
+def _group(
+    phase: Phase,
+    rate: float,
+    age: int,
+    chosen: dict[str, keras.Variable],
+    steps: int,
+    state: OptimizerState | None,
+    factor: float,
+) -> Group:
+    optimizer = make(phase, schedule(phase, rate, steps, start=age, factor=factor))
+    if phase.moving_average is not None:
+        optimizer.use_ema, optimizer.ema_momentum = True, phase.moving_average
+    if phase.weight_decay:
+        optimizer.exclude_from_weight_decay(var_list=[item for item in chosen.values() if len(item.shape) < 2])
+    optimizer.build(list(chosen.values()))
+    own = {name: state.variables[name] for name in chosen if name in state.variables} if state else {}
+    if own:
+        slots.assign(optimizer, chosen, OptimizerState(own))
+    group = Group(rate, chosen, optimizer)
+    # Keras begins an average at nothing, which an optimizer that has taken steps before would never forget.
+    for name, average in group.averages().items():
+        average.assign(chosen[name])
+    return group

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from regraft.training.optimizers import Group
+from regraft.training.optimizers import Updates
 
 Array = np.ndarray[Any, Any]
+# Examples (n, ...) float32 and their target probabilities (n, classes) float32.
+Batch = tuple[Array, Array]
 
 
 class Stepper(Protocol):
@@ -20,8 +22,12 @@ class Stepper(Protocol):
 
     classes: int
 
-    def step(self, x: Array, y: Array) -> float:
-        """Take one step on a batch: x (n, ...) float32, y (n, classes) target probabilities; returns the mean loss."""
+    def step(self, batches: Sequence[Batch]) -> float:
+        """Take one step on one or several batches, as if they were one; returns the mean loss over their examples."""
+        ...
+
+    def gradients(self, batch: Batch) -> list[Array]:
+        """The gradients that a step on a batch would be taken by; weights and statistics stay."""
         ...
 
     def logits(self, x: Array) -> Array:
@@ -32,10 +38,14 @@ class Stepper(Protocol):
         """Write the state back into the model's and the optimizers' variables."""
         ...
 
+    def reload(self) -> None:
+        """Take the state from the model's and the optimizers' variables, after they were changed."""
+        ...
 
-def stepper(model: keras.Model, groups: Sequence[Group]) -> Stepper:
-    """The stepper of the backend that Keras runs on."""
-    return _STEPPERS[keras.backend.backend()](model, groups)
+
+def stepper(model: keras.Model, updates: Updates | None = None) -> Stepper:
+    """The stepper of the backend that Keras runs on; without updates, for looking only."""
+    return _STEPPERS[keras.backend.backend()](model, updates)
 
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
@@ -45,67 +55,114 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
     return keras.ops.mean(-likelihood)
 
 
+def shares(batches: Sequence[Batch]) -> list[np.float32]:
+    """The part of all examples that each batch has."""
+    total = sum(len(x) for x, _ in batches)
+    return [np.float32(len(x) / total) for x, _ in batches]
+
+
 class _TensorFlow:
-    def __init__(self, model: Any, groups: Sequence[Group]) -> None:
+    def __init__(self, model: Any, updates: Updates | None) -> None:
         import tensorflow as tf
 
         self.classes = model.output_shape[-1]
-        variables = [list(group.variables.values()) for group in groups]
+        chosen = [variable.value for variable in updates.variables] if updates else []
 
-        def step(x: Any, y: Any) -> Any:
+        def gradients(x: Any, y: Any) -> Any:
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, model(x, training=True))
-            gradients: Any = tape.gradient(
-                loss,
-                [[variable.value for variable in chosen] for chosen in variables],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-            for group, chosen, found in zip(groups, variables, gradients, strict=True):
-                group.optimizer.apply(found, chosen)
+            # What nothing depends on gets zeros.
+            return loss, tape.gradient(loss, chosen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        def step(x: Any, y: Any) -> Any:
+            assert updates is not None
+            loss, found = gradients(x, y)
+            updates.apply(found)
             return loss
+
+        def add(sums: Any, x: Any, y: Any, share: Any) -> Any:
+            loss, found = gradients(x, y)
+            return share * loss, [total + share * gradient for total, gradient in zip(sums, found, strict=True)]
 
         # The model itself casts to what it takes, which may be half precision or whole numbers.
         x = tf.TensorSpec(model.inputs[0].shape, tf.float32)
         y = tf.TensorSpec((None, self.classes), tf.float32)
-        # Concrete at once: TensorFlow warns of functions that are made anew, as ours are for every model.
-        self._step = tf.function(step, [x, y], autograph=False).get_concrete_function() if groups else None
+
+        def compiled(function: Any, *signature: Any) -> Any:
+            # Concrete at once: TensorFlow warns of functions that are made anew, as ours are for every model.
+            return tf.function(function, signature, autograph=False).get_concrete_function()
 
         def logits(x: Any) -> Any:
             # Recurrent layers of Keras advance their seeds in inference too; looking at a model is to leave no trace.
             with keras.StatelessScope():
                 return model(x, training=False)
 
-        self._trace = tf.function(logits, [x], autograph=False).get_concrete_function
-        self._logits: Any = None
-        self._tensor = tf.constant
+        def looked_at(x: Any, y: Any) -> Any:
+            assert updates is not None
+            with keras.StatelessScope():
+                _, found = gradients(x, y)
+            return updates.shaped(found, chosen)
 
-    def step(self, x: Array, y: Array) -> float:
-        assert self._step is not None, "made for looking only: no group of variables learns"
-        return float(self._step(self._tensor(x, "float32"), self._tensor(y, "float32")))
+        sums = [tf.TensorSpec(value.shape, value.dtype) for value in chosen]
+        self._step = _Once(lambda: compiled(step, x, y))
+        self._add = _Once(lambda: compiled(add, sums, x, y, tf.TensorSpec((), tf.float32)))
+        self._apply = _Once(lambda: compiled(lambda found: updates and updates.apply(found), sums))
+        self._gradients = _Once(lambda: compiled(looked_at, x, y))
+        self._logits = _Once(lambda: compiled(logits, x))
+        self._zeros: Callable[[], list[Any]] = lambda: [tf.zeros(spec.shape, spec.dtype) for spec in sums]
+        self._tensor: Any = tf.constant
+
+    def step(self, batches: Sequence[Batch]) -> float:
+        if len(batches) == 1:
+            ((x, y),) = batches
+            return float(self._step()(self._tensor(x, "float32"), self._tensor(y, "float32")))
+        sums, total = self._zeros(), 0.0
+        for (x, y), share in zip(batches, shares(batches), strict=True):
+            loss, sums = self._add()(sums, self._tensor(x, "float32"), self._tensor(y, "float32"), self._tensor(share))
+            total += float(loss)
+        self._apply()(sums)
+        return total
+
+    def gradients(self, batch: Batch) -> list[Array]:
+        x, y = batch
+        return [found.numpy() for found in self._gradients()(self._tensor(x, "float32"), self._tensor(y, "float32"))]
 
     def logits(self, x: Array) -> Array:
-        # A phase without validation never asks.
-        self._logits = self._logits or self._trace()
-        return self._logits(self._tensor(x, "float32")).numpy()
+        return self._logits()(self._tensor(x, "float32")).numpy()
 
     def synchronise(self) -> None:
         """Nothing to do: TensorFlow's steps change the variables themselves."""
 
+    def reload(self) -> None:
+        """Nothing to do."""
+
+
+class _Once:
+    """What is made when it is first asked for: a phase without validation never asks for logits."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make, self._made = make, None
+
+    def __call__(self) -> Any:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
 
 class _Jax:
-    def __init__(self, model: Any, groups: Sequence[Group]) -> None:
+    def __init__(self, model: Any, updates: Updates | None) -> None:
         import jax
 
         self.classes = model.output_shape[-1]
-        self._learning = [list(group.variables.values()) for group in groups]
-        ids = {id(variable) for chosen in self._learning for variable in chosen}
+        self._updates = updates
+        self._learning = updates.variables if updates else []
+        ids = {id(variable) for variable in self._learning}
         self._others = [variable for variable in model.variables if id(variable) not in ids]
-        self._optimizers = [group.optimizer for group in groups]
-        every = [variable for chosen in self._learning for variable in chosen] + self._others
+        self._optimizers = [group.optimizer for group in updates.groups] if updates else []
+        every = [*self._learning, *self._others]
 
         def run(learning: Any, others: Any, x: Any, training: bool) -> Any:
-            values = [value for chosen in learning for value in chosen] + list(others)
-            with keras.StatelessScope(state_mapping=list(zip(every, values, strict=True))) as scope:
+            with keras.StatelessScope(state_mapping=list(zip(every, [*learning, *others], strict=True))) as scope:
                 outputs = model(x, training=training)
             return outputs, [scope.get_current_value(variable) for variable in self._others]
 
@@ -113,36 +170,56 @@ class _Jax:
             outputs, updated = run(learning, others, x, True)
             return cross_entropy(y, outputs), updated
 
+        gradient = jax.value_and_grad(loss, has_aux=True)
+
         def step(learning: Any, others: Any, states: Any, x: Any, y: Any) -> Any:
-            (value, updated), gradients = jax.value_and_grad(loss, has_aux=True)(learning, others, x, y)
-            moved = [
-                optimizer.stateless_apply(state, gradient, current)
-                for optimizer, state, gradient, current in zip(
-                    self._optimizers, states, gradients, learning, strict=True
-                )
-            ]
-            return value, [item[0] for item in moved], updated, [item[1] for item in moved]
+            assert updates is not None
+            (value, updated), found = gradient(learning, others, x, y)
+            return value, updated, *updates.stateless_apply(states, found, learning)
+
+        def add(learning: Any, others: Any, sums: Any, x: Any, y: Any, share: Any) -> Any:
+            (value, updated), found = gradient(learning, others, x, y)
+            return share * value, updated, [total + share * item for total, item in zip(sums, found, strict=True)]
+
+        def looked_at(learning: Any, others: Any, x: Any, y: Any) -> Any:
+            assert updates is not None
+            return updates.shaped(gradient(learning, others, x, y)[1], learning)
 
         self._step = jax.jit(step)
+        self._add = jax.jit(add)
+        self._apply = jax.jit(updates.stateless_apply) if updates else None
+        self._gradients = jax.jit(looked_at)
         self._run = jax.jit(lambda learning, others, x: run(learning, others, x, False)[0])
-        self._read()
+        self.reload()
 
-    def _read(self) -> None:
-        self._values = [[variable.value for variable in chosen] for chosen in self._learning]
+    def reload(self) -> None:
+        self._values = [variable.value for variable in self._learning]
         self._other_values = [variable.value for variable in self._others]
         self._states = [[variable.value for variable in optimizer.variables] for optimizer in self._optimizers]
 
-    def step(self, x: Array, y: Array) -> float:
-        loss, self._values, self._other_values, self._states = self._step(
-            self._values, self._other_values, self._states, x, y
-        )
-        return float(loss)
+    def step(self, batches: Sequence[Batch]) -> float:
+        if len(batches) == 1:
+            ((x, y),) = batches
+            loss, self._other_values, self._values, self._states = self._step(
+                self._values, self._other_values, self._states, x, y
+            )
+            return float(loss)
+        sums, total = [keras.ops.zeros_like(value) for value in self._values], 0.0
+        for (x, y), share in zip(batches, shares(batches), strict=True):
+            loss, self._other_values, sums = self._add(self._values, self._other_values, sums, x, y, share)
+            total += float(loss)
+        assert self._apply is not None
+        self._values, self._states = self._apply(self._states, sums, self._values)
+        return total
+
+    def gradients(self, batch: Batch) -> list[Array]:
+        return [np.asarray(found) for found in self._gradients(self._values, self._other_values, *batch)]
 
     def logits(self, x: Array) -> Array:
         return np.asarray(self._run(self._values, self._other_values, x))
 
     def synchronise(self) -> None:
-        pairs = [*zip(self._learning, self._values, strict=True), (self._others, self._other_values)]
+        pairs = [(self._learning, self._values), (self._others, self._other_values)]
         pairs += [(optimizer.variables, state) for optimizer, state in zip(self._optimizers, self._states, strict=True)]
         for variables, values in pairs:
             for variable, value in zip(variables, values, strict=True):
@@ -150,21 +227,44 @@ class _Jax:
 
 
 class _Torch:
-    def __init__(self, model: Any, groups: Sequence[Group]) -> None:
-        self._model, self._groups = model, groups
+    def __init__(self, model: Any, updates: Updates | None) -> None:
+        self._model, self._updates = model, updates
         self.classes: int = model.output_shape[-1]
 
-    def step(self, x: Array, y: Array) -> float:
+    def step(self, batches: Sequence[Batch]) -> float:
         import torch
 
-        loss = cross_entropy(keras.ops.convert_to_tensor(y), self._model(keras.ops.convert_to_tensor(x), training=True))
-        chosen = [list(group.variables.values()) for group in self._groups]
-        flat = [variable.value for variables in chosen for variable in variables]
-        gradients = iter(torch.autograd.grad(loss, flat, allow_unused=True, materialize_grads=True))
+        assert self._updates is not None
+        sums: list[Any] = []
+        total = 0.0
+        for batch, share in zip(batches, shares(batches), strict=True):
+            loss, found = self._found(batch)
+            if len(batches) > 1:
+                found = [float(share) * gradient for gradient in found]
+            sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
+            total += float(share) * float(loss.detach())
         with torch.no_grad():
-            for group, variables in zip(self._groups, chosen, strict=True):
-                group.optimizer.apply([next(gradients) for _ in variables], variables)
-        return float(loss.detach())
+            self._updates.apply(sums)
+        return total
+
+    def _found(self, batch: Batch) -> tuple[Any, list[Any]]:
+        import torch
+
+        assert self._updates is not None
+        x, y = (keras.ops.convert_to_tensor(item) for item in batch)
+        loss = cross_entropy(y, self._model(x, training=True))
+        values = [variable.value for variable in self._updates.variables]
+        return loss, list(torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True))
+
+    def gradients(self, batch: Batch) -> list[Array]:
+        import torch
+
+        assert self._updates is not None
+        with keras.StatelessScope():
+            _, found = self._found(batch)
+        with torch.no_grad():
+            shaped = self._updates.shaped(found, [variable.value for variable in self._updates.variables])
+        return [np.array(keras.ops.convert_to_numpy(gradient)) for gradient in shaped]
 
     def logits(self, x: Array) -> Array:
         import torch
@@ -175,8 +275,11 @@ class _Torch:
     def synchronise(self) -> None:
         """Nothing to do: PyTorch's steps change the variables themselves."""
 
+    def reload(self) -> None:
+        """Nothing to do."""
 
-_STEPPERS: dict[str, Callable[[keras.Model, Sequence[Group]], Stepper]] = {
+
+_STEPPERS: dict[str, Callable[[keras.Model, Updates | None], Stepper]] = {
     "tensorflow": _TensorFlow,
     "jax": _Jax,
     "torch": _Torch,

@@ -1,0 +1,91 @@
+"""Which variables learn, and at which rate."""
+
+import re
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import keras
+
+from regraft.core.phase import Phase, Rate
+from regraft.core.selectors import assign
+from regraft.graph import names
+
+P = TypeVar("P", bound=Phase)
+
+# What of a BatchNorm layer may learn, by policy: all of its trainable variables, or none.
+_LEARNS = {"frozen": False, "recalibrate": False, "affine": True, "adapt": True}
+
+
+def with_rates(spec: P, branch: keras.Model) -> P:
+    """The same with a rate written out for every layer of a branch that learns, unless the spec has rates already.
+
+    The topmost layer with a kernel learns at `rate`, each one below at `layer_decay` of the rate of the one above it.
+    """
+    if spec.rates:
+        return spec
+    assert not isinstance(spec.rate, str), "a rate that is to be found is found before"
+    rates: dict[str, float] = {}
+    current = spec.rate
+    for path, layer in reversed(list(names.layers(branch))):
+        own = own_variables(layer)
+        if not any(_can_learn(layer, variable) for variable in own) or _held(layer, spec):
+            continue
+        rates[path] = current
+        if any("kernel" in variable.name for variable in own):
+            current *= spec.layer_decay
+    rules = [Rate(f"{re.escape(path)}/[^/]*", rate) for path, rate in rates.items()]
+    rest = any(name.rpartition("/")[0] not in rates for name in names.variables(branch))
+    return replace(spec, rates=(*rules, *([Rate(".*", 0.0)] if rest else [])))
+
+
+def set_trainable(model: keras.Model, spec: Phase) -> dict[str, float]:
+    """Mark in place what learns in this phase, and return the rate of each variable that does.
+
+    The rates alone decide, whatever was trainable before. A variable without a positive rate is frozen; and everything
+    of a BatchNorm layer is by policy, statistics included: they follow the data only with `adapt`.
+
+    Raises:
+        SelectorError: a variable is matched by no rule, or a rule is the first match of none.
+    """
+    rates = assign([(rule.pattern, rule.rate) for rule in spec.rates], names.variables(model))
+    variables = names.variables(model)
+    owners = {id(variable): layer for _, layer in names.layers(model) for variable in own_variables(layer)}
+    learning: dict[str, float] = {}
+    for name, variable in variables.items():
+        layer = owners[id(variable)]
+        if rates[name] > 0 and _can_learn(layer, variable) and not _held(layer, spec):
+            learning[name] = rates[name]
+    model.trainable = True
+    for name, variable in variables.items():
+        variable.trainable = name in learning
+    moved = {id(owners[id(variables[name])]) for name in learning}
+    for _, layer in names.layers(model):
+        own = own_variables(layer)
+        still = _is_batch_norm(layer) and spec.batch_norm != "adapt"
+        if own and (id(layer) not in moved or still):
+            # A BatchNorm layer that is not trainable computes with its statistics, whatever it is told of training.
+            kept = [variable for variable in own if variable.trainable]
+            layer.trainable = False
+            for variable in kept:
+                variable.trainable = True
+    return learning
+
+
+def own_variables(layer: keras.Layer) -> list[Any]:
+    """The variables of a layer that belong to none of the layers that it holds."""
+    held = {id(variable) for path, child in names.layers(layer) if path for variable in child.variables}
+    return [variable for variable in layer.variables if id(variable) not in held]
+
+
+def _held(layer: keras.Layer, spec: Phase) -> bool:
+    """Whether the BatchNorm policy keeps the variables of a layer as they are."""
+    return _is_batch_norm(layer) and not _LEARNS[spec.batch_norm]
+
+
+def _is_batch_norm(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _can_learn(layer: Any, variable: keras.Variable) -> bool:
+    """Whether a gradient may ever move the variable, as its layer has it: not statistics, not the state of a seed."""
+    return any(variable is member for member in layer._trainable_variables)
