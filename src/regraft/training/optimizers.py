@@ -1,16 +1,17 @@
 """Which variables learn at which rate: one Keras optimizer for each rate, so that every kind of optimizer can do it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import keras
 
-from regraft.core.errors import RequestError, nearest
+from regraft.core.errors import RequestError
 from regraft.core.phase import Phase, Rate
 from regraft.core.selectors import assign
 from regraft.graph import names
+from regraft.training.kinds import make
 from regraft.training.schedules import schedule
 
 P = TypeVar("P", bound=Phase)
@@ -117,25 +118,9 @@ def groups(model: keras.Model, spec: Phase, steps: int) -> list[Group]:
     made: list[Group] = []
     for rate in sorted(set(rates.values()), reverse=True):
         chosen = {name: variables[name] for name in variables if rates.get(name) == rate}
-        optimizer = _optimizer(spec, schedule(spec.schedule, rate, steps, spec.warmup))
+        optimizer = make(spec, schedule(spec, rate, steps))
         if spec.weight_decay:
             optimizer.exclude_from_weight_decay(var_list=[item for item in chosen.values() if len(item.shape) < 2])
         optimizer.build(list(chosen.values()))
         made.append(Group(rate, chosen, optimizer))
     return made
-
-
-def _optimizer(spec: Phase, rate: Any) -> Any:
-    known = {
-        name.lower(): kind
-        for name, kind in vars(keras.optimizers).items()
-        if isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer) and name not in _NOT_FOR_STEPS
-    }
-    kind = known.get(spec.optimizer.lower())
-    if kind is None:
-        raise RequestError(f"Keras has no optimizer '{spec.optimizer}'{nearest(spec.optimizer, known)}")
-    options: dict[str, Any] = {"momentum": 0.9} if kind is keras.optimizers.SGD else {}
-    return kind(learning_rate=rate, weight_decay=spec.weight_decay or None, **options)
-
-
-_NOT_FOR_STEPS: Sequence[str] = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
