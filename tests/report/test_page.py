@@ -156,3 +156,14 @@ def test_shows_the_first_mistakes_and_counts_the_rest(records: Mapping[str, RunR
 
 def test_is_the_same_every_time(good_record: RunRecord) -> None:
     assert report.page(good_record, {}) == report.page(good_record, {})
+
+
+def test_phases_are_told_with_what_became_of_the_optimizer_s_state(good_record: RunRecord) -> None:
+    html = report.page(good_record, {})
+    assert re.search(r"<td>calibrated for \d+, kept for 2</td>", html)
+    assert "<td>new for 2</td>" in html
+    assert 'class="n">the start</td>' in html
+    assert "gradients are as large as before" in html
+    assert "Variables that had a rate in phase warm and did not move (2)" in html
+    assert "ended by hand" not in html
+    assert "ended by hand" in report.page(dataclasses.replace(good_record, interrupted=True), {})

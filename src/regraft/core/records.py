@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regraft.core.optimizer_state import Carried
+from regraft.core.phase import Phase
 from regraft.core.plan import Plan
 
 
@@ -211,14 +212,14 @@ class PhaseRecord:
     """What a phase of training did.
 
     Attributes:
-        phase: its name.
+        phase: what it obeyed, its rates written out.
         epochs: that it took.
         best: the one that its weights are from.
         carried: what became of the optimizer's state of before, variable by variable.
         certificate: what moved, and that nothing else did.
     """
 
-    phase: str
+    phase: Phase
     epochs: int
     best: int
     carried: tuple[Carried, ...]

@@ -64,6 +64,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
         accuracy=reading.accuracy(record),
         better=reading.better_baseline(record),
         learnt_from=reading.learnt_from(record),
+        phases=reading.phase_rows(record),
         pairs=reading.confused_pairs(record, _FEW_PAIRS if len(record.classes) <= MOST_CLASSES else _MANY_PAIRS),
         class_rows=reading.class_rows(record),
         most_classes=MOST_CLASSES,
