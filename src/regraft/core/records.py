@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regraft.core.found_rate import FoundRate
 from regraft.core.plan import Plan
 
 
@@ -417,6 +418,7 @@ class RunRecord:
         plan: the resolved plan.
         environment: versions and machine.
         activations: how they were kept; None in records of before that was decided.
+        found_rates: learning-rate range tests, of the phases whose rate was to be found.
     """
 
     run: str
@@ -448,3 +450,4 @@ class RunRecord:
     plan: Plan
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     activations: Kept | None = None
+    found_rates: tuple[FoundRate, ...] = ()

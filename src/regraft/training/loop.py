@@ -23,6 +23,7 @@ from regraft.graph.digest import of_variables
 from regraft.surgery.copy import copy_model
 from regraft.training.disturbance import Change, disturbance
 from regraft.training.optimizers import Group, groups
+from regraft.training.seeding import is_seed, seed_layers
 from regraft.training.step import Stepper, stepper
 
 Array = np.ndarray[Any, Any]
@@ -93,12 +94,12 @@ def train(
         WorkError: the loss is not a number.
     """
     model = copy_model(branch)
-    _seed_layers(model, seed)
+    seed_layers(model, seed)
     steps, last = -(-len(training) // spec.batch_size), spec.epochs or 1
     parts = groups(model, spec, steps * last)
     learning = {name for part in parts for name in part.variables}
     start = digest.of_strings(
-        value for name, value in of_variables(names.variables(branch)).items() if not _is_seed(name)
+        value for name, value in of_variables(names.variables(branch)).items() if not is_seed(name)
     )
     settings = plain.to_plain(spec) | {"seed": seed, "start": start}
     state = _State(model, parts, checkpoint, settings, len(validation))
@@ -221,22 +222,6 @@ def _following(model: keras.Model) -> set[str]:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         for variable in layer.non_trainable_variables
     }
-
-
-def _seed_layers(model: keras.Model, seed: int) -> None:
-    for _, layer in names.layers(model):
-        for generator in vars(layer).values():
-            if isinstance(generator, keras.random.SeedGenerator):
-                # Dropout on PyTorch ignores the generator's state unless it was made with a seed.
-                vars(generator)["_initial_seed"] = seed
-    for index, (name, variable) in enumerate(names.variables(model).items()):
-        if _is_seed(name):
-            variable.assign(np.asarray([seed, index], dtype=variable.dtype))
-
-
-def _is_seed(name: str) -> bool:
-    """Whether this is a random layer's state, which differs from process to process; training sets it by its seed."""
-    return "seed_generator" in name
 
 
 class _State:
