@@ -53,7 +53,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
     Returns:
         HTML. Every name in it is escaped, and what is not Unicode in a file name is replaced by a question mark.
     """
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     html = template.render(
         record=record,
         sections=SECTIONS,
@@ -79,7 +79,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where the templates are, with the ways in which quantities are written."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("regraft.report", "templates"),
         autoescape=True,
