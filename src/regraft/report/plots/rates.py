@@ -63,7 +63,9 @@ def _panel(found: FoundRate, top: float) -> Markup:
             if loss <= y.high
         ),
         path(
-            [(place, y(loss)) for place, loss in zip(at, found.smoothed, strict=True)], top + _HEIGHT + 4, "stroke own"
+            [(place, y(loss) if loss <= y.high else math.nan) for place, loss in zip(at, found.smoothed, strict=True)],
+            top + _HEIGHT + 4,
+            "stroke own",
         ),
         *_readings(found, x, y, top),
     ]
