@@ -184,7 +184,6 @@ def test_one_folder_is_for_one_process(place, tmp_path, say):
     assert f"process {os.getpid()} is at work in" in line
 
 
-@pytest.mark.slow
 @contextlib.contextmanager
 def started(*words):
     """Run the command as a terminal does, which Ctrl-C reaches, and leave no process behind.
@@ -200,6 +199,7 @@ def started(*words):
             process.kill()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
     out, cache = tmp_path / "run", tmp_path / "cache"
     plan = plans.Plan(
