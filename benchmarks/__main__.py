@@ -69,8 +69,9 @@ def _run(name: str, settings: Settings, folder: Path) -> int:
     facts = frame.machine()
     result: Result | None = None
     try:
-        for result in BENCHMARKS[name].run(settings):
-            frame.write(result, folder, facts)
+        for found in BENCHMARKS[name].run(settings):
+            frame.write(found, folder, facts)
+            result = found
         if result is not None and name == activations.NAME:
             _draw(result)
     except UnavailableError as reason:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def engine() -> Found:
     base = guide.trunk(pictures.trunk())
     inputs = keras.Input((SIZE, SIZE, 3))
     maps = base(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs), training=False)
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    model: Any = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
     ways: dict[str, Callable[[], object]] = {
         "predict": lambda: model.predict(raw, batch_size=_BATCH, verbose=0),
     }
@@ -385,7 +385,7 @@ def _status() -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _watched() -> Iterator[list[int]]:
+def _watched() -> Generator[list[int]]:
     """While the block runs, the largest resident memory, and the largest of it that is not pages of files."""
     found, over = [0, 0], threading.Event()
 
@@ -405,7 +405,7 @@ def _watched() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
         yield Path(name)
 
