@@ -158,6 +158,7 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
         history=tuned.history,
         phases=tuned.phases,
         interrupted=tuned.interrupted,
+        found_rates=tuned.found_rates,
         spec=tuned.spec,
         computed=tuned.computed,
         from_lower=tuned.from_lower,
