@@ -1,5 +1,6 @@
 """The next step of a kept or translated state is the one of theory: by hand, of torch.optim and of optax."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,11 @@ def _lived(optimizer: Any, steps: int = _SEEN) -> tuple[OptimizerState, dict[str
     optimizer.build(list(chosen.values()))
     take(optimizer, chosen, range(steps))
     return slots.read(optimizer, chosen), chosen
+
+
+@functools.cache
+def _long() -> OptimizerState:
+    return _lived(_K.Adam(0.01), 400)[0]
 
 
 def _translated(kept: OptimizerState, rate: float, optimizer: str, **options: float | bool) -> OptimizerState:
@@ -199,7 +205,7 @@ def test_the_largest_decayed_gradient_is_that_of_normal_gradients() -> None:
 def test_what_is_written_into_slots_is_read_out_of_them_again(name: str) -> None:
     if name == "muon" and "muon" not in MADE:
         pytest.skip("this Keras has no Muon")
-    kept, _ = _lived(_K.Adam(0.01), 400)
+    kept = _long()
     there = moments.of(kept.variables["low/bias"])
     back = moments.of(_translated(kept, 0.01, name).variables["low/bias"])
     for one, other in ((there.first, back.first), (there.second, back.second)):
