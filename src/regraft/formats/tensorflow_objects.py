@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from regraft.core.tensors import OptimizerEntry, SlotEntry, TensorEntry
 from regraft.formats.tensorflow_bundle import Kept
-from regraft.formats.tensorflow_optimizer import class_name, scalar, slot_entry, steps_taken
+from regraft.formats.tensorflow_optimizer import (
+    class_name,
+    counted,
+    powers_in,
+    scalar,
+    slot_entry,
+    steps_taken,
+    told_by_slots,
+)
 from regraft.formats.wire import Message
 
 KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -206,4 +214,8 @@ def _entry(nodes: list[_Node], slots: list[_Slot], settings: set[str], kept: Map
     entries += [slot_entry(entry.name.removesuffix(_END), None, entry) for entry in arrays]
     stated = next((name.partition("/")[0] for name in own.values() if "/" in name), "unknown")
     iterations = steps_taken(kept[key].entry for key in own)
-    return OptimizerEntry(class_name(stated), config, iterations, tuple(entries))
+    # The optimizers of `tf.train` keep no settings under their own name, and no count of steps.
+    former = told_by_slots(item.slot for item in slots) if stated == "unknown" and iterations is None else ""
+    powers = powers_in(config)
+    iterations = counted(powers) if iterations is None and powers is not None else iterations
+    return OptimizerEntry(class_name(former or stated), config, iterations, tuple(entries), former)
