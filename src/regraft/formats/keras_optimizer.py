@@ -83,7 +83,8 @@ def entry(
 
 def _described(stated: Any) -> tuple[str, Mapping[str, Any]]:
     if isinstance(stated, Mapping):
-        return str(stated.get("class_name", "")), dict(stated.get("config") or {})
+        # Keras 2.11 and later registered its own optimizers as if they were the user's.
+        return str(stated.get("class_name", "")).removeprefix("Custom>"), dict(stated.get("config") or {})
     name = str(stated or "unknown")
     return _CLASSES.get(name.lower(), name), {}
 

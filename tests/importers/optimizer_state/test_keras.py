@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 import regraft
-from regraft.core.errors import SourceError
+from regraft.core.errors import RequestError, SelectorError, SourceError
+from regraft.formats import optimizer_states
 from regraft.graph import names
 from tests.importers.optimizer_state.stepping import step
 
@@ -202,8 +203,43 @@ def test_an_optimizer_of_other_slots_is_named(tmp_path):
 
 def test_no_optimizer(tmp_path):
     small().save(tmp_path / "m.keras")
-    with pytest.raises(SourceError, match=r"expected the state of an optimizer in '.*m.keras', found none: a Keras 3 "):
+    with pytest.raises(
+        SourceError, match=r"expected the state of an optimizer in '.*m.keras', found 8 tensors \(Keras 3 "
+    ):
         regraft.optimizer_state(tmp_path / "m.keras")
+
+
+def test_a_state_that_is_not_finite_is_left_out(tmp_path):
+    model = trained(small(), optimizers.Adam())
+    model.optimizer._velocities[0].assign(model.optimizer._velocities[0] * np.inf)
+    model.save(tmp_path / "m.keras")
+    state = regraft.optimizer_state(tmp_path / "m.keras")
+    assert "low/kernel" not in state.variables
+    assert state.notes == ("the state of 'low/kernel' is left out: it holds NaN or infinity",)
+
+
+def test_what_is_no_file_and_rules_without_a_model_are_refused(tmp_path):
+    with pytest.raises(RequestError, match="expected a file that holds an optimizer's state, found Sequential"):
+        regraft.optimizer_state(alike())
+    with pytest.raises(RequestError, match="expected a model whose names the rules lead to, found rules alone"):
+        regraft.optimizer_state(tmp_path / "m.keras", rules={"a": "b"})
+
+
+def test_a_file_of_our_own_in_the_names_of_a_model(tmp_path):
+    model = trained(alike(), optimizers.Adam())
+    model.save(tmp_path / "m.keras")
+    state = regraft.optimizer_state(tmp_path / "m.keras")
+    optimizer_states.write(tmp_path / "state.npz", state)
+    again = regraft.optimizer_state(tmp_path / "state.npz", model)
+    assert list(again.variables) == list(state.variables)
+    np.testing.assert_array_equal(
+        again.variables["b/kernel"].slots["velocity"], state.variables["b/kernel"].slots["velocity"]
+    )
+    other = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="top")])
+    with pytest.raises(
+        SelectorError, match=r"expected names of model '.*' in '.*m.keras', found none of the 6: 'a/ker"
+    ):
+        regraft.optimizer_state(tmp_path / "state.npz", other)
 
 
 def test_in_the_names_of_another_model(tmp_path):

@@ -63,8 +63,8 @@ def optimizer_state(
     entry, kind = archive.optimizer, next((kind for kind in KINDS if archive.format in kind.FORMATS), None)
     if entry is None or kind is None:
         raise SourceError(
-            f"expected the state of an optimizer in '{path}', found none: {_held(archive)}; save the model compiled, "
-            "or the optimizer's state dict beside the model's"
+            f"expected the state of an optimizer in '{path}', found {_held(archive)} and none of it; save the model "
+            "compiled, or the optimizer's state dict beside the model's"
         )
     with damage.refusing_damage(path):
         told = kind.states(archive, Asked(path, learning_rate, lambda: placing.own_model(path)))
@@ -72,7 +72,13 @@ def optimizer_state(
         reason = f": {'; '.join(told.notes)}" if told.notes else ""
         raise SourceError(f"none of the optimizer's state in '{path}' can be attributed to variables{reason}")
     states, notes = _placed(archive, path, told.states, model, rules)
-    state = OptimizerState({name: _plain(item) for name, item in states.items()}, str(path), (*told.notes, *notes))
+    plain = {name: _plain(item) for name, item in states.items()}
+    broken = [name for name, item in plain.items() if not all(np.isfinite(slot).all() for slot in item.slots.values())]
+    said = [f"the state of '{name}' is left out: it holds NaN or infinity" for name in broken]
+    whole = {name: item for name, item in plain.items() if name not in broken}
+    if not whole:
+        raise SourceError(f"none of the optimizer's state in '{path}' is finite; take an earlier checkpoint")
+    state = OptimizerState(whole, str(path), (*told.notes, *notes, *said))
     return state if model is None else _known_to(model, state)
 
 
@@ -86,7 +92,7 @@ def _read(path: Path) -> TensorArchive:
 
 
 def _held(archive: TensorArchive) -> str:
-    return f"a {formats.FORMATS[archive.format].TITLE} with {len(archive.tensors)} tensors"
+    return f"{len(archive.tensors)} tensors ({formats.FORMATS[archive.format].TITLE})"
 
 
 def _placed(

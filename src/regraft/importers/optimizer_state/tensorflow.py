@@ -141,7 +141,7 @@ def _settings(
     usual = [name for name in terms.settings(kind, {}) if name in _CONSTANTS.values()]
     unsaid = [name for name in usual if name not in said and name not in proven]
     if unsaid:
-        notes.append(f"the file does not say {', '.join(unsaid)} of {stated or kind}; the usual is assumed")
+        notes.append(f"the file does not say {', '.join(unsaid)} of {stated}; the usual is assumed")
     return complete
 
 
