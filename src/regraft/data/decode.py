@@ -59,13 +59,13 @@ def read_picture(source: str | Path | bytes, channels: int | None = None, name: 
     name = name or ("picture" if isinstance(source, bytes) else str(source))
     try:
         content = source if isinstance(source, bytes) else _content(source)
-        direct = content if channels == 3 and not _least.get() else None
-        if direct and (pixels := jpeg.plain(direct, _limit())) is not None:
+        direct = content if channels == 3 else None
+        if direct and (pixels := jpeg.plain(direct, _limit(), _least.get())) is not None:
             return pixels
         with _quiet(), Image.open(source if content is None else io.BytesIO(content), formats=FORMATS) as file:
             _refuse_bomb(file, name)
             if direct and _orientation(file) not in _UPRIGHT:
-                pixels = jpeg.pixels(direct, file)
+                pixels = jpeg.pixels(direct, file, _least.get())
                 if pixels is not None:
                     return pixels
             _draft(file)

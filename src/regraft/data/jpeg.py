@@ -29,7 +29,19 @@ _FRAME_LENGTHS = {9: 1, 15: 3}
 _JFIF_LENGTH, _TABLES = 16, (67, 132)
 
 
-def plain(content: bytes, most: int) -> Array | None:
+def divisor(height: int, width: int, least: int) -> int:
+    """By how much a picture may be made smaller, as Pillow's `draft` does it: 1, 2, 4 or 8.
+
+    Args:
+        height: of the whole picture.
+        width: likewise.
+        least: what both are at least afterwards, where the picture has as much; 0: it stays whole.
+    """
+    scale = min(height, width) // least if least else 1
+    return next(number for number in (8, 4, 2, 1) if scale >= number or number == 1)
+
+
+def plain(content: bytes, most: int, least: int = 0) -> Array | None:
     """The pixels of a file that says nothing but what they are.
 
     Such a file needs no look at its headers by Pillow, which takes a tenth as long as decoding a picture of 227 pixels.
@@ -37,38 +49,43 @@ def plain(content: bytes, most: int) -> Array | None:
     Args:
         content: of the file, which begins as JPEG files do.
         most: how many pixels are allowed.
+        least: see `divisor`.
 
     Returns:
         uint8 (height, width, 3); None: let Pillow look at it.
     """
     size = _plain_size(content)
-    return _decoded(content, size) if size and size[0] * size[1] <= most else None
+    return _decoded(content, size, least) if size and size[0] * size[1] <= most else None
 
 
-def pixels(content: bytes, opened: Image.Image) -> Array | None:
+def pixels(content: bytes, opened: Image.Image, least: int = 0) -> Array | None:
     """What Pillow would make of a file, as RGB.
 
     Args:
         content: of the file.
         opened: the same by Pillow, not decoded yet: its headers have been looked at.
+        least: see `divisor`.
 
     Returns:
         uint8 (height, width, 3), as the file has it, not turned; None: let Pillow do it.
     """
     if opened.format not in ("JPEG", "MPO") or opened.mode not in _MODES:
         return None
-    return _decoded(content, (opened.height, opened.width))
+    # Of a file with several pictures Pillow decodes the first one whole.
+    return _decoded(content, (opened.height, opened.width), least if opened.format == "JPEG" else 0)
 
 
-def _decoded(content: bytes, size: tuple[int, int]) -> Array | None:
+def _decoded(content: bytes, size: tuple[int, int], least: int) -> Array | None:
     if not _agrees():
         return None
+    by = divisor(*size, least)
+    height, width = (-(-side // by) for side in size)
     try:
-        found: Array = simplejpeg.decode_jpeg(content, "RGB")
+        found: Array = simplejpeg.decode_jpeg(content, "RGB", min_height=height, min_width=width, min_factor=by)
     # It is strict: what Pillow's decoder would pass over is an error too.
     except ValueError:
         return None
-    return found if found.shape == (*size, 3) else None
+    return found if found.shape == (height, width, 3) else None
 
 
 def _plain_size(content: bytes) -> tuple[int, int] | None:
