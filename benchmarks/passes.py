@@ -167,12 +167,13 @@ def _openvino_alone(model: Any, batches: Sequence[Array]) -> dict[str, Callable[
 
 
 def overlap() -> Found:
-    """Seconds of decoding alone, of computing alone, and of a pass that does both."""
+    """Seconds, of the clock and of the processors, of decoding and of computing alone, and of a pass that does both."""
     from regraft.activations.engines import BATCH, ENGINES, Wanted, compile_trunk
     from regraft.activations.loading import batches
     from regraft.activations.tasks import Block
 
     found: Found = {}
+    busy: Found = {}
     with _folder() as folder:
         examples, opened = _flowers(folder), _pretrained()
         everyone = np.arange(len(examples))
@@ -195,8 +196,8 @@ def overlap() -> Found:
                     run(batch)
 
             ways = {"decoding": loaded, "computing": computing, "together": both}
-            found[name] = _in_turn(ways, 5)
-    return {"seconds": found, "examples": len(everyone), "batch": BATCH}
+            found[name], busy[name] = _in_turn_and_busy(ways, 5)
+    return {"seconds": found, "processor": busy, "examples": len(everyone), "batch": BATCH}
 
 
 def writing() -> Found:
@@ -360,14 +361,23 @@ def _opened(path: Path) -> tuple[Any, Any]:
 
 def _in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each way in every round; one round before them is not timed."""
+    return _in_turn_and_busy(ways, rounds)[0]
+
+
+def _in_turn_and_busy(
+    ways: Mapping[str, Callable[[], object]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """The same, and seconds of all processors together that this process took."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    busy: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started, begun = time.perf_counter(), time.process_time()
             way()
             if turn:
                 seconds[name].append(time.perf_counter() - started)
-    return seconds
+                busy[name].append(time.process_time() - begun)
+    return seconds, busy
 
 
 def _resident() -> int:
