@@ -60,13 +60,18 @@ class Region:
             size: of an element, in bytes.
             dtype: of the numbers in it.
         """
-        elements = self._elements.get(size)
-        if elements is None:
-            # One begins at every byte: whatever lies between two files, an element is one index.
-            shape = (max(0, len(self._content) - size + 1),)
-            elements = self._elements[size] = np.ndarray(shape, f"V{size}", self._content, strides=(1,))
-            elements.flags.writeable = False
+        try:
+            elements = self._elements[size]
+        except KeyError:
+            elements = self._elements[size] = self._of(size)
         return elements[places].view(dtype)
+
+    def _of(self, size: int) -> Array:
+        # One begins at every byte: whatever lies between two files, an element is one index.
+        shape = (max(0, len(self._content) - size + 1),)
+        elements = np.ndarray(shape, f"V{size}", self._content, strides=(1,))
+        elements.flags.writeable = False
+        return elements
 
 
 def mapped(parts: Sequence[Part]) -> Region | None:
