@@ -205,8 +205,8 @@ def writing() -> Found:
     from regraft.activations.store import Store
 
     class Dropping(Store):
-        def append(self, key: str, about: Any, ids: Any, rows: Any) -> Any:
-            return rows
+        def begin(self, key: str, about: Any, most: int) -> Any:
+            return _Nowhere()
 
         def open(self, key: str) -> Any:
             return _Forgetting(super().open(key))
@@ -232,10 +232,10 @@ def scale(examples: int) -> Found:
             started = time.perf_counter()
             opened, found = _opened(data)
             computed = time.perf_counter()
-            rows = _computed(opened, found, ["hidden"], folder / "cache")[0]
+            rows = _computed(opened, found, ["hidden"], folder / "cache", computes=examples)[0]
             read = time.perf_counter()
-            order = np.random.default_rng(1).permutation(examples)
-            for start in range(0, min(examples, 100_000) - _BATCH, _BATCH):
+            order = np.random.default_rng(1).integers(0, examples, min(examples, 100_000))
+            for start in range(0, len(order) - _BATCH, _BATCH):
                 rows.gather([found.ids[index] for index in order[start : start + _BATCH]])
             done = time.perf_counter()
     return {
@@ -258,6 +258,15 @@ def ten_more(examples: int) -> Found:
         started = time.perf_counter()
         _computed(opened, found, ["hidden"], folder / "cache", computes=10)
         return {"examples": examples, "first": first, "ten more": time.perf_counter() - started}
+
+
+class _Nowhere:
+    """A file that there is not."""
+
+    def add(self, ids: Any, rows: Any) -> None:
+        """Drop them."""
+
+    finish = drop = lambda self: None
 
 
 class _Forgetting:
@@ -341,6 +350,7 @@ def _synthetic(folder: Path, examples: int) -> Path:
     for start in range(0, examples, 10_000):
         written[start : start + 10_000] = random.random((len(written[start : start + 10_000]), _FEATURES), np.float32)
     written.flush()
+    np.save(path.with_name("y.npy"), np.arange(examples) % 2)
     return path
 
 
@@ -355,8 +365,8 @@ def _opened(path: Path) -> tuple[Any, Any]:
     inputs = keras.Input((_FEATURES,))
     hidden = keras.layers.Dense(_WIDTH, "relu", name="hidden")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, name="top")(hidden))
-    x = np.load(path, mmap_mode="r")
-    return regraft.open(model), data.open(x, labels=np.arange(len(x)) % 2)
+    x, y = (np.load(path.with_name(name), mmap_mode="r") for name in ("x.npy", "y.npy"))
+    return regraft.open(model), data.open((x, y))
 
 
 def _in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
