@@ -14,6 +14,7 @@ from benchmarks import (
     fit,
     frame,
     guide,
+    kills,
     pictures,
     reading,
     start,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "views": views,
     "codings": codings,
     "switches": switches,
+    "kills": kills,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epochs=tuple(asked.epochs) if asked.epochs else None,
         reference=asked.reference,
         repeats=asked.repeats,
+        kills=asked.kills,
     )
     if not asked.names:
         # Where nothing was asked for by name, a machine without the networks and data is no failure.
@@ -106,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--splits", type=_count, default=5, metavar="N", help="stratified splits (default 5)")
     parser.add_argument("--data", action="append", choices=pictures.TASKS, help="only this data set; may be repeated")
+    parser.add_argument("--kills", type=_count, default=200, metavar="N", help="kills of `kills` (default 200)")
     parser.add_argument("--repeats", type=_count, default=7, metavar="N", help="rounds of `start` (default 7)")
     parser.add_argument("--reference", type=Path, metavar="FILE", help="JSON of a run on this machine: reuse its guide")
     parser.add_argument("--out", type=Path, default=frame.RESULTS, metavar="DIR", help="default: build/benchmarks")

@@ -40,6 +40,7 @@ class Settings:
         epochs: of the guide's two stages, to try the harness out; None: the data set's own.
         reference: results that hold earlier measurements of the guide; None: measured now.
         repeats: how often a whole process is timed.
+        kills: how often a run is killed.
     """
 
     splits: int = 5
@@ -48,6 +49,7 @@ class Settings:
     epochs: tuple[int, int] | None = None
     reference: Path | None = None
     repeats: int = 7
+    kills: int = 200
 
     @property
     def reduced(self) -> bool:

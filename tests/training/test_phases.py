@@ -120,6 +120,18 @@ def test_batch_norm_does_what_the_policy_says(policy: Any) -> None:
     assert {"conv0/kernel", "head/kernel"} <= moved
 
 
+def test_what_a_phase_held_the_next_may_let_follow() -> None:
+    still = replace(_HEAD, rates=(Rate(".*", 0.01),))
+    adapting = replace(still, name="adapting", batch_norm="adapt")
+    trained = train_phases(_branch(), [still, adapting], _FEED, _FEED, seed=0)
+    statistics = {name for name in _values(trained.model) if "moving" in name}
+    first, second = trained.phases
+    assert statistics.isdisjoint(trained.frozen)
+    assert first.certificate.frozen > second.certificate.frozen
+    before, after = _values(_branch()), _values(trained.model)
+    assert not any(np.array_equal(after[name], before[name]) for name in statistics)
+
+
 def test_the_certificate_says_what_moved_and_by_how_much() -> None:
     trained = train(_branch(), _TOP, _FEED, _FEED, seed=0)
     proof = trained.certificate

@@ -9,6 +9,7 @@ import keras
 from regraft.core.phase import Phase, Rate
 from regraft.core.selectors import assign
 from regraft.graph import names
+from regraft.surgery.copy import set_flag
 
 P = TypeVar("P", bound=Phase)
 
@@ -55,7 +56,9 @@ def set_trainable(model: keras.Model, spec: Phase) -> dict[str, float]:
         layer = owners[id(variable)]
         if rates[name] > 0 and _can_learn(layer, variable) and not _held(layer, spec):
             learning[name] = rates[name]
-    model.trainable = True
+    for _, layer in names.layers(model):
+        # `model.trainable = True` does not reach the layers of every model of Keras 3.15.
+        set_flag(layer, True)
     for name, variable in variables.items():
         variable.trainable = name in learning
     moved = {id(owners[id(variables[name])]) for name in learning}
