@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from regraft.surgery.cut import cut
     from regraft.surgery.freeze import freeze
     from regraft.surgery.graft import graft
+    from regraft.training.custom import updates
 
 __all__ = [
     "CutPoint",
@@ -56,6 +57,7 @@ __all__ = [
     "predict",
     "restore",
     "resume",
+    "updates",
     "variables",
 ]
 
@@ -85,6 +87,7 @@ _WHERE = {
     "predict": "regraft.recipes.using:predict",
     "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",
+    "updates": "regraft.training.custom:updates",
     "variables": "regraft.graph.names:variables",
 }
 
