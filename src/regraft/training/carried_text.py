@@ -20,7 +20,7 @@ def table(carried: Sequence[Carried], rates: Mapping[str, float]) -> str:
         key = (-rates[row.variable], row.done, row.steps, row.kind, row.why)
         alike.setdefault(key, []).append(row.variable)
     rows = [
-        (f"{-rate:g}", done, str(steps), kind or "-", _named(found) + (f" ({why})" if why else ""))
+        (f"{-rate:g}", done, str(steps), kind or "-", _named(found) + _because(why))
         for (rate, done, steps, kind, why), found in sorted(alike.items(), key=_rate_first)
     ]
     widths = [max(len(line[column]) for line in [_HEADS, *rows]) for column in range(len(_HEADS) - 1)]
@@ -32,6 +32,12 @@ def table(carried: Sequence[Carried], rates: Mapping[str, float]) -> str:
 
 def _rate_first(item: tuple[tuple[float, str, int, str, str], list[str]]) -> float:
     return item[0][0]
+
+
+def _because(why: str) -> str:
+    # Who asked for it, or that nobody did, is known to who reads this.
+    said = why.removeprefix("as asked").lstrip(":; ")
+    return f" ({said})" if said else ""
 
 
 def _named(found: Sequence[str]) -> str:
