@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from regraft.graph.cut_points import cut_points
     from regraft.graph.names import variables
     from regraft.importers import Pretrained, open  # noqa: A004 - the verb, used as `regraft.open`
+    from regraft.importers.optimizer_state.reading import optimizer_state
     from regraft.recipes.converting import convert
     from regraft.recipes.estimator import TransferClassifier
     from regraft.recipes.exporting import export
+    from regraft.recipes.finding import find_rate
     from regraft.recipes.inspecting import inspect
     from regraft.recipes.restoring import restore
     from regraft.recipes.running import Run, fit, load, resume
@@ -47,6 +49,7 @@ __all__ = [
     "cut_points",
     "evaluate",
     "export",
+    "find_rate",
     "fit",
     "freeze",
     "graft",
@@ -54,6 +57,7 @@ __all__ = [
     "load",
     "open",
     "open_data",
+    "optimizer_state",
     "predict",
     "restore",
     "resume",
@@ -77,6 +81,7 @@ _WHERE = {
     "cut_points": "regraft.graph.cut_points:cut_points",
     "evaluate": "regraft.recipes.using:evaluate",
     "export": "regraft.recipes.exporting:export",
+    "find_rate": "regraft.recipes.finding:find_rate",
     "fit": "regraft.recipes.running:fit",
     "freeze": "regraft.surgery.freeze:freeze",
     "graft": "regraft.surgery.graft:graft",
@@ -84,6 +89,7 @@ _WHERE = {
     "load": "regraft.recipes.running:load",
     "open": "regraft.importers:open",
     "open_data": "regraft.data:open",
+    "optimizer_state": "regraft.importers.optimizer_state.reading:optimizer_state",
     "predict": "regraft.recipes.using:predict",
     "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",

@@ -11,6 +11,7 @@ import numpy as np
 from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.views import numbers
+from regraft.core.found_rate import FoundRate
 from regraft.core.optimizer_state import OptimizerState
 from regraft.core.phase import Phase, Rate
 from regraft.core.plan import FineTuneSpec, Plan
@@ -26,6 +27,7 @@ from regraft.training import predicting
 from regraft.training.feeds import Feed
 from regraft.training.heads import LinearHead
 from regraft.training.phases import drawn_in, train_phases
+from regraft.training.rate_finder import find, with_found
 from regraft.training.rates import with_rates
 
 Array = np.ndarray[Any, Any]
@@ -55,6 +57,7 @@ class Branch:
         phases: what each phase of its training did.
         state: of the optimizers at the end of the last.
         interrupted: whether the user ended its training before its time.
+        found_rates: range tests of the phases whose rate was to be found.
         end: its values where training ended, of which `model` is an average; a refit goes on from there.
         spec: what its training obeyed, its rates written out; None where there was none.
         computed: activations computed for it beyond the survey's.
@@ -74,6 +77,7 @@ class Branch:
     phases: tuple[PhaseRecord, ...] = ()
     state: OptimizerState | None = None
     interrupted: bool = False
+    found_rates: tuple[FoundRate, ...] = ()
     end: Mapping[str, Array] = field(default_factory=dict[str, Array])
     spec: FineTuneSpec | None = None
     computed: int = 0
@@ -130,9 +134,10 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
     assert start.head is not None
     model = _grafted(pretrained, found, plan, plan.fine_tune)
     set_head(model, start.head.kernel, start.head.bias)
-    spec = written_out(plan.fine_tune, model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
-    seen = views_of(pretrained, found, plan, spec)
+    seen = views_of(pretrained, found, plan, plan.fine_tune)
+    spec, found_rates = with_rates_found(plan.fine_tune, model, feed(found, seen.rows, training), plan.seed)
+    spec = written_out(spec, model)
     trained = train_phases(
         model,
         spec.sequence,
@@ -159,6 +164,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         phases=trained.phases,
         state=trained.state,
         interrupted=trained.interrupted,
+        found_rates=found_rates,
         end=end,
         spec=spec,
         computed=seen.computed,
@@ -287,6 +293,18 @@ def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
     source = names.variables(pretrained.model)
     own = of_source(names.variables(branch), source)
     return {name: np.array(keras.ops.convert_to_numpy(source[name])) for name in own if "seed_generator" not in name}
+
+
+def with_rates_found(
+    spec: FineTuneSpec, branch: keras.Model, training: Feed, seed: int
+) -> tuple[FineTuneSpec, tuple[FoundRate, ...]]:
+    """The same with a number for every rate that is to be found, by a range test from the trained head on."""
+    tests = {phase.name: find(branch, phase, training, seed) for phase in spec.sequence if phase.rate == "find"}
+    phases = tuple(with_found(phase, tests[phase.name]) if phase.name in tests else phase for phase in spec.phases)
+    spec = replace(spec, phases=phases)
+    if not phases and spec.name in tests:
+        spec = with_found(spec, tests[spec.name])
+    return spec, tuple(tests.values())
 
 
 def written_out(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:

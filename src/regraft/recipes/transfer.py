@@ -80,7 +80,9 @@ def transfer(
             memory.release()
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
-            compared = baselines.compare(pretrained, found, chosen.plan, judged)
+            # Whoever ended the training does not want to wait for another.
+            wanted = replace(chosen.plan, baselines="no") if branch.interrupted else chosen.plan
+            compared = baselines.compare(pretrained, found, wanted, judged)
             memory.release()
         with clock.stage("join"):
             trunk = trunk_of(pretrained.model, branch.from_cut)
@@ -156,6 +158,7 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
         history=tuned.history,
         phases=tuned.phases,
         interrupted=tuned.interrupted,
+        found_rates=tuned.found_rates,
         spec=tuned.spec,
         computed=tuned.computed,
         from_lower=tuned.from_lower,

@@ -3,7 +3,8 @@
 What validation chooses is kept, weights and the optimizer's state alike.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from regraft.training.feeds import PREDICTION_BATCH, Feed, originals
 from regraft.training.precision import computing_in
 from regraft.training.rates import set_trainable
 from regraft.training.recalibrating import recalibrate
+from regraft.training.seeding import is_seed, seed_layers
 
 Array = np.ndarray[Any, Any]
 
@@ -92,20 +94,19 @@ def train(
         ProofError: a frozen variable moved.
     """
     model = copy_model(branch)
-    _seed_layers(model, seed)
-    _set_dropout(model, phase.dropout)
+    seed_layers(model, seed)
     if phase.batch_norm == "recalibrate":
         recalibrate(model, originals(training, 4 * PREDICTION_BATCH))
     measured = copy_model(model) if phase.batch_norm == "recalibrate" else branch
     rates = set_trainable(model, phase)
     record = Checkpoint(phase, len(validation), checkpoint, _settings(branch, phase, seed, kept), save_every)
-    with computing_in(model, phase.precision):
+    with computing_in(model, phase.precision), _dropping(model, phase.dropout):
         course = Course(model, rates, Given(phase, training, validation, seed, kept, anchors or {}))
         course.run(record, stop_after)
     following = _following(model)
     frozen = tuple(name for name in names.variables(model) if name not in rates and name not in following)
     owned = [name for group in course.updates.groups for name in group.variables]
-    proof = certify_phase(phase.name, measured, model, rates, [name for name in frozen if not _is_seed(name)], owned)
+    proof = certify_phase(phase.name, measured, model, rates, [name for name in frozen if not is_seed(name)], owned)
     state = course.updates.state(f"phase '{phase.name}'")
     return Trained(
         model,
@@ -123,7 +124,7 @@ def train(
 def _settings(branch: keras.Model, phase: Phase, seed: int, kept: OptimizerState | None) -> dict[str, Any]:
     """What a checkpoint must agree with."""
     values = of_variables(names.variables(branch))
-    start = digest.of_strings(value for name, value in values.items() if not _is_seed(name))
+    start = digest.of_strings(value for name, value in values.items() if not is_seed(name))
     return plain.to_plain(phase) | {"seed": seed, "start": start, "state": _digest_of(kept)}
 
 
@@ -146,24 +147,18 @@ def _following(model: keras.Model) -> set[str]:
     }
 
 
-def _seed_layers(model: keras.Model, seed: int) -> None:
-    for _, layer in names.layers(model):
-        for generator in vars(layer).values():
-            if isinstance(generator, keras.random.SeedGenerator):
-                # Dropout on PyTorch ignores the generator's state unless it was made with a seed.
-                vars(generator)["_initial_seed"] = seed
-    for index, (name, variable) in enumerate(names.variables(model).items()):
-        if _is_seed(name):
-            variable.assign(np.asarray([seed, index], dtype=variable.dtype))
+@contextlib.contextmanager
+def _dropping(model: keras.Model, part: float) -> Generator[None]:
+    """Let the head's dropout, where the branch has any, drop this part of its input while the block runs.
 
-
-def _is_seed(name: str) -> bool:
-    """Whether this is a random layer's state, which differs from process to process; training sets it by its seed."""
-    return "seed_generator" in name
-
-
-def _set_dropout(model: keras.Model, part: float) -> None:
-    """Let the head's dropout, where the branch has any, drop this part of its input while training."""
-    for _, layer in names.layers(model):
-        if layer.name == DROPOUT and isinstance(layer, keras.layers.Dropout):
-            layer.rate = part
+    The layer is left as it was: made with a rate of 0, Keras' would have no seed for a phase that drops.
+    """
+    layers = [layer for _, layer in names.layers(model) if isinstance(layer, keras.layers.Dropout)]
+    before = [(layer, layer.rate) for layer in layers if layer.name == DROPOUT]
+    for layer, _ in before:
+        layer.rate = part
+    try:
+        yield
+    finally:
+        for layer, rate in before:
+            layer.rate = rate
