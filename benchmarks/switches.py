@@ -127,13 +127,12 @@ class Digits:
     def _compiled(self) -> Any:
         import tensorflow as tf
 
-        @tf.function
         def gradients(x: Any, y: Any, scale: Any) -> Any:
             with tf.GradientTape() as tape:
                 loss = scale * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, self.model(x)))
             return tape.gradient(loss, [variable.value for variable in self.variables.values()])
 
-        return gradients
+        return tf.function(gradients)
 
     def gradients(self) -> dict[str, Array]:
         """Of the next batch, by name."""

@@ -19,6 +19,7 @@ from regraft.core.progress import say
 from regraft.core.records import Epoch, PhaseRecord
 from regraft.graph import names
 from regraft.importers import Pretrained
+from regraft.recipes.half_trained import learnt_before
 from regraft.recipes.keeping import on_the_fly, spreads
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
@@ -144,6 +145,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         feed(found, seen.rows, training),
         feed(found, seen.rows[:1], validation),
         seed=plan.seed,
+        kept=learnt_before(pretrained, spec.sequence[0]),
         anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )

@@ -16,12 +16,14 @@ from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
 from regraft.data import Examples
+from regraft.formats import optimizer_states
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
+from regraft.recipes.half_trained import in_joined
 from regraft.recipes.survey import Survey, survey
 from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import join
@@ -105,6 +107,8 @@ def transfer(
                 (*warned, *warnings),
             )
             run_folder.save_model(folder, model, record)
+            if branch.state is not None:
+                optimizer_states.write(folder / run_folder.OPTIMIZER, in_joined(branch.state, branch.learnt))
             record = recording.finish(folder, record, found, clock)
     return model, record
 

@@ -178,3 +178,14 @@ def test_every_kind_is_calibrated_by_itself_and_can_be_assigned(optimizer: str) 
     slots.assign(live, chosen, state)
     take(live, chosen, range(1))
     assert all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in chosen.values())
+
+
+def test_a_first_phase_whose_rate_rises_begins_anew_and_looks_at_no_gradient() -> None:
+    def never(count: int) -> Any:
+        raise AssertionError
+
+    learning = {"a/kernel": 0.1, "b/kernel": 0.01}
+    state, rows = carrying.plan(None, learning, Phase(warmup=0.1), never)
+    assert {row.done for row in rows} == {"reset"}
+    assert rows[0].why == "a first phase, whose rate rises: empty, steps counted from zero"
+    assert all(not item.slots and not item.steps for item in state.variables.values())

@@ -239,7 +239,7 @@ def test_the_next_step_is_that_of_torch() -> None:
     own = torch.nn.Parameter(weight.detach().clone())
     adagrad = torch.optim.Adagrad([own], lr=0.1, eps=0.0)
     adagrad.state[own]["sum"] = 0.1 + _SEEN * lived["exp_avg_sq"] / (1 - 0.999**_SEEN)
-    found = _next(_K.Adagrad(0.1, epsilon=0.0), chosen, _translated(kept, 0.1, "adagrad", epsilon=0.0))
+    found = _next(_K.Adagrad(0.1, epsilon=1e-30), chosen, _translated(kept, 0.1, "adagrad", epsilon=1e-30))
     np.testing.assert_allclose(found, stepped(adagrad, own), **_CLOSE)
     adam.param_groups[0]["lr"] = 0.01
     np.testing.assert_allclose(_next(_K.Adam(0.01, epsilon=1e-12), chosen, kept), stepped(adam, weight), **_CLOSE)

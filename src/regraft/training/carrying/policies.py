@@ -44,20 +44,24 @@ def plan(
         WorkError: a gradient is not a number.
     """
     policies: dict[str, Carry] = {name: _policy(phase, name) for name in learning}
+    # A first phase that begins with a rising rate does what the passes would do, and learns meanwhile.
+    first = {name for name, policy in policies.items() if policy == "auto" and kept is None and phase.warmup}
     _check_rules(phase, learning)
     found = {name: kept.variables[name] for name in learning if kept and name in kept.variables}
     found = {name: state for name, state in found.items() if state.steps > 0 and state.slots}
     empty = _empty(phase, learning)
     shapes = {name: _shape(state) for name, state in found.items() if policies[name] == "translate"}
     templates = calibrating.fresh(phase, learning, shapes)
-    asked = [name for name in learning if _asks(policies[name], found.get(name), templates.get(name))]
+    asked = [
+        name for name in learning if name not in first and _asks(policies[name], found.get(name), templates.get(name))
+    ]
     measured = calibrating.measure(phase, learning, samples(phase.calibration), asked) if asked else {}
     templates |= {name: item.state for name, item in measured.items()}
     states: dict[str, VariableState] = {}
     rows: list[Carried] = []
     for name in learning:
         case = _Case(name, phase, learning[name], found.get(name), empty[name], templates, measured.get(name))
-        state, row = _DO[policies[name]](case)
+        state, row = _reset(case, "a first phase, whose rate rises") if name in first else _DO[policies[name]](case)
         states[name] = state if row.done == "keep" else _without_weights(state)
         rows.append(row)
     return OptimizerState(states, f"phase '{phase.name}'", kept.notes if kept else ()), tuple(rows)
