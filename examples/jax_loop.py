@@ -13,7 +13,7 @@ import regraft
 below, _ = regraft.cut(pretrained(), "relu2")
 model = regraft.graft(below, classes=5, dropout=0.1)
 updates = regraft.updates(
-    model, {"head/.*": 0.02, "conv2/.*": 0.002, ".*": None}, schedule="cosine", steps=60, warmup=0.1
+    model, {"head/.*": 0.05, "conv2/.*": 0.005, ".*": None}, schedule="cosine", steps=60, warmup=0.1
 )
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 print(updates.summary)

@@ -1,6 +1,5 @@
 """Every example runs, offline and alone, and holds what it asserts; and the index names them all."""
 
-import importlib.util
 import os
 import re
 import runpy
@@ -17,7 +16,6 @@ _SHARED = "digits"
 _EXAMPLES = sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem != _SHARED)
 # The backend of a process is chosen once: these have one of their own.
 _OTHER_BACKENDS = ("jax_loop", "pytorch_loop")
-_CARRYING = ("adam_to_sgd", "switch_to_rmsprop")
 
 
 @pytest.mark.parametrize("name", [name for name in _EXAMPLES if name not in _OTHER_BACKENDS])
@@ -25,8 +23,6 @@ _CARRYING = ("adam_to_sgd", "switch_to_rmsprop")
 def test_an_example_holds_what_it_asserts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if name in _CARRYING and importlib.util.find_spec("regraft.training.carrying.policies") is None:
-        pytest.skip("needs states that are translated and measured")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(_FOLDER))
     runpy.run_path(str(_FOLDER / f"{name}.py"), run_name="__main__")

@@ -109,7 +109,7 @@ def test_steps_are_those_of_the_loop(words: str) -> None:
     model = _network()
     rates = dict(_RATES) if said.get("batch_norm") else {key: rate for key, rate in _RATES.items() if "norm" not in key}
     rules = tuple(Rate(pattern, rate) for pattern, rate in rates.items())
-    phase = Phase(rates=rules, epochs=_EPOCHS, batch_size=_BATCH, keep="last", **said)
+    phase = Phase(rates=rules, epochs=_EPOCHS, batch_size=_BATCH, keep="last", state="reset", **said)
     feed = Feed(lambda chosen, view: _X[chosen], _LABELS)
     expected = train(model, phase, feed, Feed(feed.fetch, _LABELS[:0]), seed=_SEED)
     mine = copy_model(model)

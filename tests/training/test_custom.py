@@ -10,7 +10,7 @@ from regraft.core.errors import ProofError, RequestError, SelectorError, SourceE
 from regraft.core.optimizer_state import OptimizerState, VariableState
 from regraft.core.phase import Phase
 from regraft.graph import names
-from regraft.training import carrying, custom
+from regraft.training import carrying
 from regraft.training.custom import updates
 
 layers = keras.layers
@@ -324,17 +324,49 @@ def test_gradients_are_measured_without_a_trace(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_a_word_a_state_is_kept_or_translated_and_nothing_is_measured() -> None:
-    from regraft.training.asking import with_policy
-
-    adam = OptimizerState({"head/kernel": VariableState("adam", 3, {})})
-    given = Phase(optimizer="adam")
-    assert with_policy(given, None, None, can_measure=False).state == "reset"
-    assert with_policy(given, None, adam, can_measure=False).state == "keep"
-    assert with_policy(Phase(optimizer="momentum"), None, adam, can_measure=False).state == "translate"
-    assert with_policy(given, None, adam, can_measure=True).state == "auto"
-    ruled = with_policy(given, {"head/.*": "reset"}, adam, can_measure=False)
-    assert (ruled.state, [(rule.pattern, rule.policy) for rule in ruled.state_rules]) == (
-        "keep",
-        [("head/.*", "reset")],
+    model = _network()
+    first = updates(model, _HEAD)
+    _steps(first, 3)
+    kept = first.state()
+    mixed = OptimizerState(
+        {**kept.variables, "head/bias": VariableState("sgd", 3, {"momentum": np.ones(2, "float32")})}
     )
-    assert custom.updates is updates
+    for state, words, expected in (
+        (None, {}, ["reset", "reset"]),
+        (kept, {}, ["keep", "keep"]),
+        (kept, {"policy": "reset"}, ["reset", "reset"]),
+        (kept, {"policy": {"head/bias": "reset"}}, ["keep", "reset"]),
+        (kept, {"optimizer": "momentum"}, ["translate", "translate"]),
+        (mixed, {"optimizer": "momentum"}, ["translate", "keep"]),
+    ):
+        made = updates(model, _HEAD, state=state, **words)
+        assert [row.done for row in made.carried] == expected, words
+    for words, message in (
+        (
+            {"policy": {"hed/.*": "keep"}},
+            r"^expected the policy for 'hed/\.\*' to match a variable that learns in this loop",
+        ),
+        ({"policy": "keep", "optimizer": "sgd"}, "expected this loop to go on with adam .* say policy 'translate' or"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            updates(model, _HEAD, state=kept, **words)
+
+
+@_TENSORFLOW
+def test_a_state_that_is_measured_takes_steps_of_their_size() -> None:
+    """The first step of a new RMSprop is of 1 / sqrt(1 - rho) = 3.2 rates; of one that was measured, of about one."""
+
+    def gradients(made: Any) -> Any:
+        while True:
+            yield _gradients(made)
+
+    model = _network()
+    rates = {"head/bias": 0.01, ".*": None}
+    made = updates(model, rates, optimizer="rmsprop", gradients=gradients, calibration=5)
+    (row,) = made.carried
+    assert (row.done, row.kind, row.to) == ("calibrate", "", "rmsprop")
+    before = np.array(made.variables[0].numpy())
+    made.apply(_gradients(made))
+    far = np.abs(made.variables[0].numpy() - before) / 0.01
+    # Dropout lets gradients vary from pass to pass.
+    assert 0.5 < float(far.mean()) < 1.5

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 
 from regraft.core.errors import RequestError, nearest
-from regraft.core.optimizer_state import OptimizerState
+from regraft.core.optimizer_state import VariableState
 from regraft.core.phase import SCHEDULES, BatchNorm, Carry, Phase, Rate, StateRule
-from regraft.training import kinds
+from regraft.training import kinds, slots
+from regraft.training.carrying import comparing
 
 NAME = "custom loop"
 
@@ -33,6 +34,8 @@ def in_words_of_a_loop() -> Generator[None]:
         yield
     except RequestError as error:
         said = re.sub(r"(the plan's )?fine_tune\.(?=\w)", "", str(error)).replace("a phase says it as", "say it as")
+        said = re.sub(rf"(the )?phase '{NAME}'", "this loop", said)
+        said = said.replace("the plan's state rule", "the policy for").replace("say state '", "say policy '")
         raise type(error)(said) from None
 
 
@@ -61,30 +64,37 @@ def phase(
     return Phase(name=NAME, rates=_rates(rates), optimizer=name, options=given, **words)
 
 
+def check_policy(policy: Carry | Mapping[str, Carry] | None) -> None:
+    """Refuse what is no policy.
+
+    Raises:
+        RequestError: it names those that there are.
+    """
+    said = policy.values() if isinstance(policy, Mapping) else [policy] if policy is not None else []
+    for word in said:
+        _check_word("policy", word, get_args(Carry))
+
+
 def with_policy(
-    phase: Phase,
-    policy: Carry | Mapping[str, Carry] | None,
-    state: OptimizerState | None,
-    can_measure: bool,
+    phase: Phase, policy: Carry | Mapping[str, Carry] | None, kept: Mapping[str, VariableState], can_measure: bool
 ) -> Phase:
     """The same with what becomes of the state; where nothing was said, the best that can be done with what is there.
 
-    Raises:
-        RequestError: a policy that there is not.
+    Args:
+        phase: its optimizer is what the state is to be for.
+        policy: as asked for.
+        kept: the state of before of the variables that learn.
+        can_measure: whether there are gradients.
     """
-    known = get_args(Carry)
-    for word in policy.values() if isinstance(policy, Mapping) else [policy] if policy is not None else []:
-        _check_word("policy", word, known)
     if isinstance(policy, str):
         return replace(phase, state=policy)
     rules = tuple(StateRule(pattern, word) for pattern, word in (policy or {}).items())
     if can_measure:
         return replace(phase, state="auto", state_rules=rules)
-    if state is None:
-        return replace(phase, state="reset", state_rules=rules)
-    kind = type(kinds.make(phase, 1.0)).__name__.lower()
-    others = any(own.kind != kind for own in state.variables.values())
-    return replace(phase, state="translate" if others else "keep", state_rules=rules)
+    kind = slots.kind_of(kinds.make(phase, 1.0))
+    same = [name for name, own in kept.items() if comparing.same_kind(own.kind, kind)]
+    keeping = tuple(StateRule(re.escape(name), "keep") for name in same)
+    return replace(phase, state="translate" if kept else "reset", state_rules=(*rules, *keeping))
 
 
 def _rates(rates: Mapping[str, float | None]) -> tuple[Rate, ...]:

@@ -110,9 +110,11 @@ def updates(
     with asking.in_words_of_a_loop():
         kept = _kept(state, model)
         phase = asking.phase(rates, optimizer, options, **words)
-        phase = asking.with_policy(phase, policy, kept, gradients is not None)
+        asking.check_policy(policy)
         marks = mark(model, phase)
         try:
+            known = {name: own for name, own in kept.variables.items() if name in marks.learning} if kept else {}
+            phase = asking.with_policy(phase, policy, known, gradients is not None)
             return _made(model, phase, marks, kept, steps or 1, done, gradients)
         except BaseException:
             marks.undo(model)
@@ -176,8 +178,7 @@ def _kept(state: Any, model: keras.Model) -> OptimizerState | None:
             f"expected state as an OptimizerState or a live optimizer of Keras, found {type(state).__name__}; "
             "a file is read by regraft.optimizer_state"
         )
-    # What an optimizer was built with is kept in no public place; that the slots are in this order, `slots` relies on.
-    built = vars(getattr(state, "inner_optimizer", state)).get("_trainable_variables") or []
+    built = slots.built_with(state)
     known = {id(variable): name for name, variable in names.variables(model).items()}
     strangers = [variable.path for variable in built if id(variable) not in known]
     if strangers or not built:
