@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from regraft.surgery.cut import cut
     from regraft.surgery.freeze import freeze
     from regraft.surgery.graft import graft
+    from regraft.training.custom import updates
 
 __all__ = [
     "CutPoint",
@@ -60,6 +61,7 @@ __all__ = [
     "predict",
     "restore",
     "resume",
+    "updates",
     "variables",
 ]
 
@@ -91,6 +93,7 @@ _WHERE = {
     "predict": "regraft.recipes.using:predict",
     "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",
+    "updates": "regraft.training.custom:updates",
     "variables": "regraft.graph.names:variables",
 }
 

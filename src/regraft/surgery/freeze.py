@@ -4,32 +4,10 @@ from collections.abc import Sequence
 
 import keras
 
-from regraft.core.errors import SourceError
 from regraft.core.selectors import select
 from regraft.graph import cut_points, flow, names
 from regraft.surgery.copy import Copier
-
-# Layers of Keras that are random in training only, by the attribute that is 0 where they are not.
-_CHANCE = {
-    "Dropout": ("rate",),
-    "AlphaDropout": ("rate",),
-    "GaussianDropout": ("rate",),
-    "SpatialDropout1D": ("rate",),
-    "SpatialDropout2D": ("rate",),
-    "SpatialDropout3D": ("rate",),
-    "GaussianNoise": ("stddev",),
-    "StochasticDepth": ("drop_path_rate",),
-    "Attention": ("dropout",),
-    "AdditiveAttention": ("dropout",),
-    "MultiHeadAttention": ("_dropout",),
-    "GroupedQueryAttention": ("dropout",),
-    "SimpleRNNCell": ("dropout", "recurrent_dropout"),
-    "GRUCell": ("dropout", "recurrent_dropout"),
-    "LSTMCell": ("dropout", "recurrent_dropout"),
-    "ConvLSTMCell": ("dropout", "recurrent_dropout"),
-}
-# Layers of Keras that change their weights in training whether or not they are trainable.
-_RESTLESS = ("SpectralNormalization",)
+from regraft.surgery.silencing import silence
 
 
 def freeze(model: keras.Model, up_to: str | None = None, *, patterns: Sequence[str] = ()) -> keras.Model:
@@ -69,26 +47,5 @@ def freeze(model: keras.Model, up_to: str | None = None, *, patterns: Sequence[s
         copied = copier.copy_of(key)
         if isinstance(copied, keras.Layer):
             copied.trainable = False
-            _silence(copied, path)
+            silence(copied, path)
     return frozen
-
-
-def _silence(layer: keras.Layer, path: str) -> None:
-    """Switch off in place what is random in training, in the layer and in those that it holds."""
-    for inner, part in names.layers(layer):
-        where = f"'{path}/{inner}'" if inner else f"'{path}'"
-        kinds = [kind.__name__ for kind in type(part).__mro__]
-        attributes = next((_CHANCE[kind] for kind in kinds if kind in _CHANCE), ())
-        for attribute in attributes:
-            setattr(part, attribute, 0.0)
-        if not attributes and any(isinstance(value, keras.random.SeedGenerator) for value in vars(part).values()):
-            raise _refusal(where, part, "is random in training and cannot be switched off")
-        if any(kind in _RESTLESS for kind in kinds):
-            raise _refusal(where, part, "changes its weights in training even when it is not trainable")
-
-
-def _refusal(where: str, layer: keras.Layer, reason: str) -> SourceError:
-    return SourceError(
-        f"cannot freeze layer {where} of class {type(layer).__name__}, which {reason}; take it out of the model, "
-        "leave it out of the patterns, or cut the model above it: a trunk that runs outside the training loop is still"
-    )

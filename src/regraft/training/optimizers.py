@@ -144,6 +144,7 @@ def updates(
     state: OptimizerState | None = None,
     factor: float = 1.0,
     anchors: Mapping[str, Any] | None = None,
+    done: int = 0,
 ) -> Updates:
     """The optimizers that a phase begins with.
 
@@ -155,6 +156,7 @@ def updates(
         state: what the optimizers begin with; variables without any begin anew.
         factor: all rates are multiplied by it.
         anchors: see `Updates`.
+        done: steps of the phase that are behind the optimizers which `state` is of.
 
     Raises:
         RequestError: Keras has no such optimizer or option, or nothing would learn.
@@ -171,7 +173,8 @@ def updates(
         age = (own.steps, tuple(sorted(own.scalars.items())), True) if own else (0, (), False)
         alike.setdefault((-rate, *age), {})[name] = variables[name]
     made = [
-        _group(phase, -key[0], key[1], chosen, steps, state, factor) for key, chosen in sorted(alike.items(), key=_key)
+        _group(phase, -key[0], chosen, schedule(phase, -key[0], steps, start=key[1] - done, factor=factor), state)
+        for key, chosen in sorted(alike.items(), key=_key)
     ]
     return Updates(tuple(made), phase.clip_norm, phase.clip_value, phase.l2_sp, anchors)
 
@@ -183,13 +186,11 @@ def _key(item: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
 def _group(
     phase: Phase,
     rate: float,
-    age: int,
     chosen: dict[str, keras.Variable],
-    steps: int,
+    going: keras.optimizers.schedules.LearningRateSchedule,
     state: OptimizerState | None,
-    factor: float,
 ) -> Group:
-    optimizer = make(phase, schedule(phase, rate, steps, start=age, factor=factor))
+    optimizer = make(phase, going)
     if phase.moving_average is not None:
         optimizer.use_ema, optimizer.ema_momentum = True, phase.moving_average
     if phase.weight_decay:

@@ -116,6 +116,11 @@ def assign(optimizer: Any, variables: Mapping[str, keras.Variable], state: Optim
     _assign_scalars(optimizer, inner, scalars[0], steps.pop())
 
 
+def built_with(optimizer: Any) -> list[Any]:
+    """The variables of the model that an optimizer was built with, in order; none before it is."""
+    return list(vars(_inner(optimizer)).get("_trainable_variables") or ())
+
+
 def kind_of(optimizer: Any) -> str:
     """The optimizer's kind: the name of its class in small letters."""
     return type(optimizer).__name__.lower()
