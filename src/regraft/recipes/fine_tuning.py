@@ -17,8 +17,11 @@ from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
 from regraft.core.records import Epoch, PhaseRecord
 from regraft.graph import names
+from regraft.graph import flow
+from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained
 from regraft.recipes.keeping import on_the_fly, spreads
+from regraft.recipes.phasing import narrowed
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
 from regraft.surgery.graft import HEAD, graft, of_source, set_head
@@ -104,12 +107,13 @@ def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int, drop
 
     Args:
         pretrained: the source.
-        from_cut: not above what the head reads.
+        from_cut: a cut point not above what the head reads, or the input.
         plan: resolved.
         classes: of the head.
         dropout: part of what the head reads that may be dropped while training.
     """
-    rest = between(pretrained.model, from_cut, plan.cut_point)
+    lower = None if is_input(flow.read(pretrained.model), from_cut) else from_cut
+    rest = between(pretrained.model, lower, plan.cut_point)
     taps = [None if name == from_cut else name for name in plan.head.taps or ()]
     return None if rest is None else graft(rest, classes, taps=taps, dropout=dropout)
 
@@ -130,7 +134,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
     assert start.head is not None
     model = _grafted(pretrained, found, plan, plan.fine_tune)
     set_head(model, start.head.kernel, start.head.bias)
-    spec = written_out(plan.fine_tune, model)
+    spec = written_out(plan.fine_tune, model, pretrained.model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
     seen = views_of(pretrained, found, plan, spec)
     trained = train_phases(
@@ -289,10 +293,16 @@ def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
     return {name: np.array(keras.ops.convert_to_numpy(source[name])) for name in own if "seed_generator" not in name}
 
 
-def written_out(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
-    """The same with a rate for every variable in every phase."""
-    phases = tuple(with_rates(phase, branch) for phase in spec.phases)
-    return replace(spec, phases=phases) if phases else with_rates(spec, branch)
+def written_out(spec: FineTuneSpec, branch: keras.Model, source: keras.Model) -> FineTuneSpec:
+    """The same with a rate for every variable of the branch in every phase.
+
+    Raises:
+        SelectorError: rules do not suit the branch; see `phasing.narrowed`.
+    """
+    if not spec.phases:
+        return with_rates(spec, branch)
+    phases = [narrowed(with_rates(phase, branch), branch, source, spec.from_cut) for phase in spec.phases]
+    return replace(spec, phases=tuple(phases))
 
 
 def lesson_for_all(phase: Phase, name: str) -> Phase:

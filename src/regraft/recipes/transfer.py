@@ -16,12 +16,15 @@ from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
 from regraft.data import Examples
+from regraft.graph import flow
+from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
+from regraft.recipes.reaching import reach
 from regraft.recipes.survey import Survey, survey
 from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import join
@@ -74,8 +77,11 @@ def transfer(
             memory.release()
         with clock.stage("head"):
             chosen = choose(pretrained, found, plan)
+        with clock.stage("activations"):
+            found, chosen = reach(pretrained, found, plan, chosen, store)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, folder)
+            chosen = written(chosen, selected)
             branch = finished(pretrained, found, chosen.plan, selected, folder)
             memory.release()
         judged = judging.judge(found, selected, branch, chosen.plan)
@@ -83,7 +89,8 @@ def transfer(
             compared = baselines.compare(pretrained, found, chosen.plan, judged)
             memory.release()
         with clock.stage("join"):
-            trunk = trunk_of(pretrained.model, branch.from_cut)
+            at_input = is_input(flow.read(pretrained.model), branch.from_cut)
+            trunk = None if at_input else trunk_of(pretrained.model, branch.from_cut)
             model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)
             proof = certify(pretrained.model, model, trunk, branch.frozen)
             require(proof)
@@ -162,6 +169,13 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
         hits=tuned.hits,
         bytes=tuned.bytes,
     )
+
+
+def written(chosen: Chosen, selected: Branch) -> Chosen:
+    """What was chosen, its plan with every rate that training obeyed, so that the plan alone does it again."""
+    if selected.spec is None:
+        return chosen
+    return replace(chosen, plan=replace(chosen.plan, fine_tune=selected.spec))
 
 
 def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, folder: Path) -> Branch:
