@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regraft.recipes.converting import convert
     from regraft.recipes.estimator import TransferClassifier
     from regraft.recipes.exporting import export
+    from regraft.recipes.finding import find_rate
     from regraft.recipes.inspecting import inspect
     from regraft.recipes.restoring import restore
     from regraft.recipes.running import Run, fit, load, resume
@@ -46,6 +47,7 @@ __all__ = [
     "cut_points",
     "evaluate",
     "export",
+    "find_rate",
     "fit",
     "freeze",
     "graft",
@@ -75,6 +77,7 @@ _WHERE = {
     "cut_points": "regraft.graph.cut_points:cut_points",
     "evaluate": "regraft.recipes.using:evaluate",
     "export": "regraft.recipes.exporting:export",
+    "find_rate": "regraft.recipes.finding:find_rate",
     "fit": "regraft.recipes.running:fit",
     "freeze": "regraft.surgery.freeze:freeze",
     "graft": "regraft.surgery.graft:graft",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,7 +185,6 @@ def test_one_folder_is_for_one_process(place, tmp_path, say):
     assert f"process {os.getpid()} is at work in" in line
 
 
-@pytest.mark.slow
 @contextlib.contextmanager
 def started(*words):
     """Run the command as a terminal does, which Ctrl-C reaches, and leave no process behind.
@@ -200,8 +200,9 @@ def started(*words):
             process.kill()
 
 
-def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
-    out, cache = tmp_path / "run", tmp_path / "cache"
+@contextlib.contextmanager
+def endless(place, tmp_path):
+    """A run whose fine-tuning takes for ever, and is under way."""
     plan = plans.Plan(
         source=str(place / "network.keras"),
         data=str(place / "pictures"),
@@ -209,12 +210,39 @@ def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
         fine_tune=plans.FineTuneSpec(enabled="yes", epochs=100_000),
     )
     plans.write(tmp_path / "plan.toml", plan)
-    with started("fit", "--plan", tmp_path / "plan.toml", "--out", out, "--cache", cache) as process:
-        # The head is done, and fine-tuning takes for ever.
+    words = ("fit", "--plan", tmp_path / "plan.toml", "--out", tmp_path / "run", "--cache", tmp_path / "cache")
+    with started(*words) as process:
         estimate, first = process.stderr.readline(), process.stderr.readline()
         assert estimate.startswith("activations of 42 examples: averages"), estimate
         assert first.startswith("cut at"), first
-        time.sleep(0.5)
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / run_folder.CHECKPOINT).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield process
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_layers_learn_ends_with_the_best_so_far(place, tmp_path, say):
+    with endless(place, tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "ending the phase 'fine-tune' with the best so far" in rest
+    assert "Traceback" not in rest
+    record = run_folder.read(tmp_path / "run")
+    assert record.interrupted
+    assert "phase 'fine-tune' was ended by hand in epoch" in " ".join(record.warnings)
+    assert not list((tmp_path / "run").glob("*.npz"))
+    assert say("evaluate", tmp_path / "run", place / "pictures", "--json").status == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    with endless(place, tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=60)
         assert process.returncode == 130
@@ -235,7 +263,11 @@ def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
 
 def test_ctrl_c_while_frameworks_are_imported_is_one_line(place, tmp_path):
     with started("fit", place / "pictures", "--source", place / "network.keras", "--out", tmp_path / "run") as process:
-        time.sleep(1)
+        loaded, deadline = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+        # Where the system does not tell what is loaded, a second is about right.
+        time.sleep(0.1 if loaded.exists() else 1)
+        while loaded.exists() and "tensorflow" not in loaded.read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -9,6 +9,8 @@ import pytest
 
 from regraft import report
 from regraft.core.input_spec import InputSpec
+from regraft.core.optimizer_state import Carried
+from regraft.core.phase import Phase, Rate
 from regraft.core.plan import Plan
 from regraft.core.records import (
     Baseline,
@@ -22,6 +24,8 @@ from regraft.core.records import (
     Metric,
     Metrics,
     Mistake,
+    PhaseCertificate,
+    PhaseRecord,
     Probe,
     RunRecord,
 )
@@ -109,6 +113,25 @@ def mistakes(classes: tuple[str, ...], count: int) -> tuple[Mistake, ...]:
     )
 
 
+def phases(moving: tuple[str, ...], frozen: int, name: str = "fine-tune") -> tuple[PhaseRecord, ...]:
+    """The head learns anew, then all above the cut with it; the head's state is kept, that of the others measured."""
+    head = ("head/kernel", "head/bias")
+    new = tuple(Carried(name, "reset", "", "adam", 0, None, "no state of before") for name in head)
+    kept = tuple(Carried(name, "keep", "adam", "adam", 640, 1.3, "gradients are as large as before") for name in head)
+    thawed = tuple(Carried(name, "calibrate", "", "adam", 20, None, "it had no state") for name in moving)
+    drift = tuple(Drift(name.rpartition("/")[0], 0.011, False) for name in moving)
+    return (
+        PhaseRecord(
+            Phase(name="warm", rates=(Rate("head/.*", 1e-3), Rate(".*", 0.0))), 4, 0, new,
+            PhaseCertificate("warm", True, frozen + len(moving), "ab" * 8, (), 2, head, ()),
+        ),
+        PhaseRecord(
+            Phase(name=name, rates=(Rate("head/.*", 3e-4), Rate(".*", 1e-4)), schedule="one-cycle"), 10, 8,
+            (*kept, *thawed), PhaseCertificate(name, True, frozen, "cd" * 8, (), 2 + len(moving), (), drift),
+        ),
+    )  # fmt: skip
+
+
 def good() -> RunRecord:
     """A run on five kinds of flowers that reuse helped."""
     names = layers(11)
@@ -172,6 +195,7 @@ def good() -> RunRecord:
             cut_point=chosen.cut_point,
             views=4,
         ),
+        phases=phases(moving, len(frozen)),
         environment={
             "regraft": "0.1.0", "keras": "3.15.1", "backend": "tensorflow 2.21.0", "python": "3.11.2",
             "machine": "x86_64, 2 cores", "system": "Linux 6.1",
@@ -271,6 +295,7 @@ def undefined() -> RunRecord:
         confusion=((0,) * 5,) * 5,
         calibration=(CalibrationBin(0, 1, 0, NAN, NAN),),
         drift=(Drift("conv1", NAN, False),),
+        phases=(),
         seconds={"open": NAN, "total": NAN},
     )
 
@@ -298,6 +323,8 @@ def hostile() -> RunRecord:
         seconds={attack: 1.0, "total": 1.0},
         environment={attack: attack},
         baselines={attack: Baseline(attack, metric(0.5, 0.1), attack)},
+        phases=phases((f"{attack}/kernel",), 1, attack),
+        interrupted=True,
         load=LoadReport((attack,), ((attack, attack),), (attack,), (attack,), (attack,), (attack,)),
         data=DataSummary({"train": 3, attack: 1}, {"train": {attack: 3}}, (attack,)),
         plan=Plan(attack, data=attack, cut_point=attack),

@@ -10,6 +10,7 @@ import pytest
 
 from regraft import report
 from regraft.core import plan
+from regraft.core.found_rate import FoundRate
 from regraft.core.records import Baseline, Metric, RunRecord
 from regraft.report.page import MOST_MISTAKES, SECTIONS
 
@@ -156,3 +157,26 @@ def test_shows_the_first_mistakes_and_counts_the_rest(records: Mapping[str, RunR
 
 def test_is_the_same_every_time(good_record: RunRecord) -> None:
     assert report.page(good_record, {}) == report.page(good_record, {})
+
+
+def test_phases_are_told_with_what_became_of_the_optimizer_s_state(good_record: RunRecord) -> None:
+    html = report.page(good_record, {})
+    assert re.search(r"<td>calibrated for \d+, kept for 2</td>", html)
+    assert "<td>new for 2</td>" in html
+    assert 'class="n">the start</td>' in html
+    assert "gradients are as large as before" in html
+    assert "Variables that had a rate in phase warm and did not move (2)" in html
+    assert "ended by hand" not in html
+    assert "ended by hand" in report.page(dataclasses.replace(good_record, interrupted=True), {})
+
+
+def test_a_range_test_has_a_page_of_its_own_that_needs_nothing_else() -> None:
+    found = FoundRate(
+        "a <b>", "adam", (1e-3, 1e-2, 0.1), (1.0, 0.5, 0.7), (1.0, 0.5, 0.7), 0.01, 0.001, None, 0.01, False, "so"
+    )
+    page = report.rate_page(found)
+    assert "A learning rate of 0.01 is suggested" in text_of(page)
+    assert "a <b>" in text_of(page).lower()
+    rows = re.findall(r'<th scope="row">([^<]*)</th><td class="n">([^<]*)</td>', page)
+    assert rows == [("steepest descent", "0.01"), ("a tenth of the least loss&#39;s rate", "0.001")]
+    assert not re.search(r"(src|href)=|url\(|@import", page)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 from markupsafe import Markup
 
+from regraft.core.found_rate import FoundRate
 from regraft.core.records import RunRecord
 from regraft.report.plots import PLOTS, Figure
 from regraft.report.plots.axes import LEFT, RIGHT
@@ -180,3 +181,23 @@ def test_times_are_as_long_as_the_stages(good_record: RunRecord) -> None:
     ]
     assert [width + 0.3 for width in widths] == pytest.approx([100 * seconds / total for _, seconds in found], abs=0.02)
     assert [label for _, label, _ in figure.legend][:2] == ["Opening the source", "Frozen layers (activations)"]
+
+
+def test_rates_puts_the_suggestion_where_it_is_and_leaves_out_what_exploded(good_record: RunRecord) -> None:
+    losses = (1.0, 1.1, 0.9, 0.5, 0.2, 40.0)
+    smoothed = (1.0, 1.0, 0.9, 0.5, 0.3, 20.0)
+    rates = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    found = FoundRate("fine-tune", "adam", rates, losses, smoothed, 0.1, 0.1, 0.01, 0.1, True, "the steepest descent")
+    figure = draw("rates", dataclasses.replace(good_record, found_rates=(found, found)))
+    width = RIGHT - LEFT - 2
+    (first, second) = attributes(figure.drawing, "line", "cut")
+    assert percentage(first["x1"]) == percentage(second["x1"]) == pytest.approx(LEFT + 1 + 0.6 * width, abs=0.01)
+    dots = attributes(figure.drawing, "circle", "mark other")
+    assert [percentage(each["cx"]) for each in dots[:5]] == pytest.approx(
+        [LEFT + 1 + index / 5 * width for index in range(5)], abs=0.01
+    )
+    assert len(dots) == 10
+    # A lower loss is lower on the page.
+    assert float(dots[4]["cy"]) > float(dots[3]["cy"]) > float(dots[2]["cy"])
+    assert "A rate of 0.1 is suggested (the steepest descent); the rate rose over 6\xa0steps until" in figure.caption
+    assert PLOTS["rates"](good_record) is None

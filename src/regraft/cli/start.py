@@ -98,7 +98,8 @@ def _run(words: list[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr), progress.shown_by(Terminal(sys.stderr)), _short_warnings():
         result = command.run(given)
     _print(to_json(result) if given.json else command.show(result), as_json=given.json)
-    return 0
+    # There is a result, but not all of what was asked for.
+    return interruption.STATUS if getattr(result, "interrupted", False) else 0
 
 
 def find(name: str) -> ModuleType:

@@ -63,6 +63,8 @@ def _done(record: RunRecord) -> list[tuple[str, str]]:
         ("frozen", f"{counted(len(record.frozen_variables), 'variable')}, {proof}"),
         ("trained", learnt),
     ]  # fmt: skip
+    if record.interrupted:
+        found.append(("ended", f"by hand, in phase '{record.phases[-1].phase.name}'; the best until then is kept"))
     if "validation" in record.metrics and record.evaluated_on != "validation":
         metrics = record.metrics["validation"]
         said = f"{share(metrics.accuracy.value)} of {counted(metrics.examples, 'example')} right"

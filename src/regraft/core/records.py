@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regraft.core.found_rate import FoundRate
 from regraft.core.optimizer_state import Carried
+from regraft.core.phase import Phase
 from regraft.core.plan import Plan
 
 
@@ -211,14 +213,14 @@ class PhaseRecord:
     """What a phase of training did.
 
     Attributes:
-        phase: its name.
+        phase: what it obeyed, its rates written out.
         epochs: that it took.
         best: the one that its weights are from.
         carried: what became of the optimizer's state of before, variable by variable.
         certificate: what moved, and that nothing else did.
     """
 
-    phase: str
+    phase: Phase
     epochs: int
     best: int
     carried: tuple[Carried, ...]
@@ -473,6 +475,7 @@ class RunRecord:
         activations: how they were kept; None in records of before that was decided.
         phases: what each phase of training did, those of the refit last.
         interrupted: whether the user ended training before its time.
+        found_rates: learning-rate range tests, of the phases whose rate was to be found.
     """
 
     run: str
@@ -506,3 +509,4 @@ class RunRecord:
     activations: Kept | None = None
     phases: tuple[PhaseRecord, ...] = ()
     interrupted: bool = False
+    found_rates: tuple[FoundRate, ...] = ()

@@ -86,7 +86,9 @@ def transfer(
             memory.release()
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
-            compared = baselines.compare(pretrained, found, chosen.plan, judged)
+            # Whoever ended the training does not want to wait for another.
+            wanted = replace(chosen.plan, baselines="no") if branch.interrupted else chosen.plan
+            compared = baselines.compare(pretrained, found, wanted, judged)
             memory.release()
         with clock.stage("join"):
             at_input = is_input(flow.read(pretrained.model), branch.from_cut)

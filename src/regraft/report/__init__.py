@@ -3,6 +3,7 @@
 from regraft.report.card import card
 from regraft.report.history import history_csv
 from regraft.report.page import page
+from regraft.report.rate_page import rate_page
 from regraft.report.thumbnail import thumbnail
 
-__all__ = ["card", "history_csv", "page", "thumbnail"]
+__all__ = ["card", "history_csv", "page", "rate_page", "thumbnail"]

@@ -53,7 +53,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
     Returns:
         HTML. Every name in it is escaped, and what is not Unicode in a file name is replaced by a question mark.
     """
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     html = template.render(
         record=record,
         sections=SECTIONS,
@@ -64,6 +64,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
         accuracy=reading.accuracy(record),
         better=reading.better_baseline(record),
         learnt_from=reading.learnt_from(record),
+        phases=reading.phase_rows(record),
         pairs=reading.confused_pairs(record, _FEW_PAIRS if len(record.classes) <= MOST_CLASSES else _MANY_PAIRS),
         class_rows=reading.class_rows(record),
         most_classes=MOST_CLASSES,
@@ -78,7 +79,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where the templates are, with the ways in which quantities are written."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("regraft.report", "templates"),
         autoescape=True,

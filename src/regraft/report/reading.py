@@ -1,11 +1,15 @@
 """What a record says between its lines: the outcome, the parts, the confused pairs, the stages of time."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from regraft.activations.views import in_words
-from regraft.core.records import Baseline, CalibrationBin, Metric, RunRecord
+from regraft.core.optimizer_state import Carried
+from regraft.core.records import Baseline, CalibrationBin, Metric, PhaseRecord, RunRecord
+from regraft.report.quantities import counted
 
 Outcome = Literal["helped", "hurt", "unclear", "unmeasured"]
 Kind = Literal["frozen", "trained", "head", "dropped"]
@@ -16,6 +20,8 @@ OUTCOMES: dict[Outcome, str] = {
     "unclear": "Reuse did not help measurably",
     "unmeasured": "Not compared with a network from scratch",
 }
+# What was done to the optimizer's state of a variable.
+_DONE = {"keep": "kept", "reset": "new", "translate": "translated", "calibrate": "calibrated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,23 @@ class Part:
     kind: Kind
     layers: int | None
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRow:
+    """A phase of training and what became of it; `best` 0 is the state that it began with."""
+
+    name: str
+    optimizer: str
+    schedule: str
+    rate: float
+    learning: int
+    epochs: int
+    best: int
+    state: str
+    proof: str
+    carried: tuple[Carried, ...]
+    unmoved: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +130,34 @@ def learnt_from(record: RunRecord) -> str:
     if spec.feature_noise:
         disturbed.append(f"given noise of {spec.feature_noise:.4g} of each channel's standard deviation")
     return said + (f"; activations were {' and '.join(disturbed)}, anew in each epoch." if disturbed else ".")
+
+
+def phase_rows(record: RunRecord) -> tuple[PhaseRow, ...]:
+    """The phases of training, each with what the plan says of it and what became of it."""
+    return tuple(_phase_row(done) for done in record.phases)
+
+
+def _phase_row(done: PhaseRecord) -> PhaseRow:
+    phase, proof = done.phase, done.certificate
+    held = f"held: {counted(proof.frozen, 'frozen variable')} unchanged" if proof.holds else "did not hold"
+    return PhaseRow(
+        phase.name,
+        phase.optimizer,
+        phase.schedule,
+        max([rule.rate for rule in phase.rates], default=0.0),
+        proof.learning,
+        done.epochs,
+        done.best,
+        _state_in_words(done.carried),
+        held,
+        done.carried,
+        proof.unmoved,
+    )
+
+
+def _state_in_words(carried: Sequence[Carried]) -> str:
+    counts = Counter(row.done for row in carried)
+    return ", ".join(f"{_DONE.get(done, done)} for {count}" for done, count in counts.most_common())
 
 
 def parts(record: RunRecord) -> tuple[Part, ...]:

@@ -99,7 +99,7 @@ class Course:
                     self._back(record, problem)
         if record.place.interrupted:
             warn(f"phase '{name}' was ended by hand in epoch {len(record.history) - 1} of {self._epochs}")
-        if record.place != begun:
+        if record.place != begun and not record.place.interrupted:
             record.save(self._values())
         self._put(record.best_values)
 
@@ -151,11 +151,13 @@ class Course:
                 steps=place.steps + 1,
                 loss=place.loss + loss * sum(len(x) for x, _ in batches),
                 seconds=before + time.perf_counter() - started,
-                interrupted=stopping(),
             )
             record.place = place
-            if record.is_due() and _is_finite(values := self._values()):
+            stop = stopping()
+            if (stop or record.is_due()) and _is_finite(values := self._values()):
                 record.save(values)
+            # On disk it is a phase that can be gone on with, should the user not wait for its end.
+            place = record.place = replace(place, interrupted=stop)
         self._end(record)
 
     def _end(self, record: Checkpoint) -> None:

@@ -26,6 +26,7 @@ from regraft.training.feeds import PREDICTION_BATCH, Feed, originals
 from regraft.training.precision import computing_in
 from regraft.training.rates import set_trainable
 from regraft.training.recalibrating import recalibrate
+from regraft.training.seeding import is_seed, seed_layers
 
 Array = np.ndarray[Any, Any]
 
@@ -92,7 +93,7 @@ def train(
         ProofError: a frozen variable moved.
     """
     model = copy_model(branch)
-    _seed_layers(model, seed)
+    seed_layers(model, seed)
     _set_dropout(model, phase.dropout)
     if phase.batch_norm == "recalibrate":
         recalibrate(model, originals(training, 4 * PREDICTION_BATCH))
@@ -105,7 +106,7 @@ def train(
     following = _following(model)
     frozen = tuple(name for name in names.variables(model) if name not in rates and name not in following)
     owned = [name for group in course.updates.groups for name in group.variables]
-    proof = certify_phase(phase.name, measured, model, rates, [name for name in frozen if not _is_seed(name)], owned)
+    proof = certify_phase(phase.name, measured, model, rates, [name for name in frozen if not is_seed(name)], owned)
     state = course.updates.state(f"phase '{phase.name}'")
     return Trained(
         model,
@@ -123,7 +124,7 @@ def train(
 def _settings(branch: keras.Model, phase: Phase, seed: int, kept: OptimizerState | None) -> dict[str, Any]:
     """What a checkpoint must agree with."""
     values = of_variables(names.variables(branch))
-    start = digest.of_strings(value for name, value in values.items() if not _is_seed(name))
+    start = digest.of_strings(value for name, value in values.items() if not is_seed(name))
     return plain.to_plain(phase) | {"seed": seed, "start": start, "state": _digest_of(kept)}
 
 
@@ -144,22 +145,6 @@ def _following(model: keras.Model) -> set[str]:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         for variable in layer.non_trainable_variables
     }
-
-
-def _seed_layers(model: keras.Model, seed: int) -> None:
-    for _, layer in names.layers(model):
-        for generator in vars(layer).values():
-            if isinstance(generator, keras.random.SeedGenerator):
-                # Dropout on PyTorch ignores the generator's state unless it was made with a seed.
-                vars(generator)["_initial_seed"] = seed
-    for index, (name, variable) in enumerate(names.variables(model).items()):
-        if _is_seed(name):
-            variable.assign(np.asarray([seed, index], dtype=variable.dtype))
-
-
-def _is_seed(name: str) -> bool:
-    """Whether this is a random layer's state, which differs from process to process; training sets it by its seed."""
-    return "seed_generator" in name
 
 
 def _set_dropout(model: keras.Model, part: float) -> None:

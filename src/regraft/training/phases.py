@@ -95,9 +95,7 @@ def train_phases(
         learnt |= set(trained.learnt)
         before = state.variables if state else {}
         state = OptimizerState({**before, **trained.state.variables}, trained.state.origin)
-        done.append(
-            PhaseRecord(phase.name, len(trained.history) - 1, trained.best, trained.carried, trained.certificate)
-        )
+        done.append(PhaseRecord(phase, len(trained.history) - 1, trained.best, trained.carried, trained.certificate))
         interrupted = trained.interrupted
         if interrupted:
             break

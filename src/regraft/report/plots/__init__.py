@@ -6,13 +6,14 @@ It returns None where the record has nothing to show.
 from collections.abc import Callable, Mapping
 
 from regraft.core.records import RunRecord
-from regraft.report.plots import comparison, confusion, curves, drift, probes, reliability, strip, times
+from regraft.report.plots import comparison, confusion, curves, drift, probes, rates, reliability, strip, times
 from regraft.report.plots.svg import Figure
 
 PLOTS: Mapping[str, Callable[[RunRecord], Figure | None]] = {
     "comparison": comparison.draw,
     "strip": strip.draw,
     "probes": probes.draw,
+    "rates": rates.draw,
     "curves": curves.draw,
     "confusion": confusion.draw,
     "reliability": reliability.draw,
