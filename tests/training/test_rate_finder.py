@@ -12,8 +12,8 @@ from regraft.graph import names
 from regraft.surgery.graft import graft, set_head
 from regraft.training.feeds import Feed
 from regraft.training.loop import train
-from regraft.training.rates import set_trainable
 from regraft.training.rate_finder import batches, find, found_rate, with_found
+from regraft.training.rates import set_trainable
 from tests.laws.networks import built
 
 _RANDOM = np.random.default_rng(0)

@@ -46,6 +46,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         preprocessing: overrides the source's own input convention.
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
+        plan: a ready-made plan for that, such as `gradual-unfreezing` or `last-20`.
         views: true views per training example while fine-tuning.
         augment: what views may differ from the picture by: some of `flip`, `crop`, `colour`, or `none`.
         baselines: as in `regraft.fit`; left out here, where scores are compared from outside.
@@ -83,6 +84,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         preprocessing: str | None = None,
         cut_point: str = AUTO,
         fine_tune: Choice = AUTO,
+        plan: str = AUTO,
         views: int | None = None,
         augment: str | Sequence[str] = CHANGES,
         baselines: Choice = "no",
@@ -101,6 +103,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.preprocessing = preprocessing
         self.cut_point = cut_point
         self.fine_tune: Choice = fine_tune
+        self.plan = plan
         self.views = views
         self.augment: str | Sequence[str] = augment
         self.baselines: Choice = baselines
@@ -208,7 +211,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             cache_budget=self.cache_budget,
             dtype=self.dtype,
             engine=self.engine,
-            fine_tune=FineTuneSpec(enabled=self.fine_tune),
+            fine_tune=FineTuneSpec(enabled=self.fine_tune, strategy=self.plan),
             split=SplitSpec(float(self.validation), 0.0),
         )
 

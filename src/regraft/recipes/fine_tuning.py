@@ -11,13 +11,13 @@ import numpy as np
 from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.views import numbers
+from regraft.core.found_rate import FoundRate
 from regraft.core.optimizer_state import OptimizerState
 from regraft.core.phase import Phase, Rate
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
 from regraft.core.records import Epoch, PhaseRecord
-from regraft.graph import names
-from regraft.graph import flow
+from regraft.graph import flow, names
 from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained
 from regraft.recipes.keeping import on_the_fly, spreads
@@ -56,6 +56,7 @@ class Branch:
         frozen: canonical names of its variables that did not learn.
         learnt: of those that did.
         phases: what each phase of its training did.
+        found_rates: learning-rate range tests, of phases whose rate was to be found.
         state: of the optimizers at the end of the last.
         interrupted: whether the user ended its training before its time.
         end: its values where training ended, of which `model` is an average; a refit goes on from there.
@@ -75,6 +76,7 @@ class Branch:
     frozen: tuple[str, ...] = ()
     learnt: tuple[str, ...] = (f"{HEAD}/kernel", f"{HEAD}/bias")
     phases: tuple[PhaseRecord, ...] = ()
+    found_rates: tuple[FoundRate, ...] = ()
     state: OptimizerState | None = None
     interrupted: bool = False
     end: Mapping[str, Array] = field(default_factory=dict[str, Array])
@@ -146,6 +148,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )
+    spec = _as_trained(spec, trained.sequence)
     end = _values(trained.model)
     judged = feed(found, seen.rows[:1], validation)
     spec = replace(spec, average=best_average(trained.model, _values(model), end, spec.average, judged))
@@ -161,6 +164,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         frozen=tuple(of_source(kept, names.variables(pretrained.model))),
         learnt=trained.learnt,
         phases=trained.phases,
+        found_rates=trained.found,
         state=trained.state,
         interrupted=trained.interrupted,
         end=end,
@@ -294,15 +298,23 @@ def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
 
 
 def written_out(spec: FineTuneSpec, branch: keras.Model, source: keras.Model) -> FineTuneSpec:
-    """The same with a rate for every variable of the branch in every phase.
+    """The same with a rate for every variable of the branch in every phase, but where a rate is still to be found.
 
     Raises:
         SelectorError: rules do not suit the branch; see `phasing.narrowed`.
     """
     if not spec.phases:
-        return with_rates(spec, branch)
-    phases = [narrowed(with_rates(phase, branch), branch, source, spec.from_cut) for phase in spec.phases]
-    return replace(spec, phases=tuple(phases))
+        return spec if spec.rate == "find" else with_rates(spec, branch)
+    phases = [phase if phase.rate == "find" else with_rates(phase, branch) for phase in spec.phases]
+    fitting = [narrowed(phase, branch, source, spec.from_cut) if phase.rates else phase for phase in phases]
+    return replace(spec, phases=tuple(fitting))
+
+
+def _as_trained(spec: FineTuneSpec, sequence: Sequence[Phase]) -> FineTuneSpec:
+    """The spec with the phases as they were trained, their rates found."""
+    if spec.phases:
+        return replace(spec, phases=tuple(sequence))
+    return replace(spec, rate=sequence[0].rate, rates=sequence[0].rates)
 
 
 def lesson_for_all(phase: Phase, name: str) -> Phase:

@@ -56,12 +56,12 @@ def phased(model: keras.Model, spec: FineTuneSpec, cut_point: str) -> FineTuneSp
     start = highest_below(model, learning(model, spec.phases, cut_point), cut_point)
     if start == cut_point:
         return replace(spec, enabled="no", from_cut=cut_point)
-    if start == INPUT and not is_input(flow.read(model), INPUT):
+    if start is None and not is_input(flow.read(model), INPUT):
         raise SourceError(
-            f"the first layers of '{model.name}' are to learn, which a plan says by from_cut = '{INPUT}', and that is a "
-            "cut point of this network; rename that layer, or let only layers above a cut point learn"
+            f"the first layers of '{model.name}' are to learn, which a plan says by from_cut = '{INPUT}', and that is "
+            "a cut point of this network; rename that layer, or let only layers above a cut point learn"
         )
-    return replace(spec, from_cut=start)
+    return replace(spec, from_cut=start or INPUT)
 
 
 def learning(model: keras.Model, phases: Iterable[Phase], cut_point: str) -> set[str]:
@@ -83,8 +83,8 @@ def learning(model: keras.Model, phases: Iterable[Phase], cut_point: str) -> set
     return {name for name in found if id(variables[name]) in below}
 
 
-def highest_below(model: keras.Model, learns: Iterable[str], cut_point: str) -> str:
-    """The highest cut point that none of these variables is below, not above the head's; the input where there is none.
+def highest_below(model: keras.Model, learns: Iterable[str], cut_point: str) -> str | None:
+    """The highest cut point that none of these variables is below, not above the head's; None where there is none.
 
     Args:
         model: the source.
@@ -104,7 +104,7 @@ def highest_below(model: keras.Model, learns: Iterable[str], cut_point: str) -> 
     for call in reversed(separating[: top + 1]):
         if not calls.intersection(id(below) for below in opened.needed_for([call.makes[0]])):
             return call.name
-    return INPUT
+    return None
 
 
 def narrowed(phase: Phase, branch: keras.Model, source: keras.Model, from_cut: str) -> Phase:

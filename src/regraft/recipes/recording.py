@@ -83,6 +83,7 @@ def record(
         environment=environment(),
         activations=replace(found.kept, from_lower=used.from_lower + branch.from_lower),
         phases=branch.phases,
+        found_rates=branch.found_rates,
         interrupted=branch.interrupted,
     )
 

@@ -164,6 +164,7 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
         alone,
         history=tuned.history,
         phases=tuned.phases,
+        found_rates=tuned.found_rates,
         interrupted=tuned.interrupted,
         spec=tuned.spec,
         computed=tuned.computed,
