@@ -17,6 +17,7 @@ from benchmarks import (
     pictures,
     reading,
     start,
+    switches,
     transfer,
     views,
 )
@@ -32,11 +33,12 @@ BENCHMARKS: dict[str, ModuleType] = {
     "fit": fit,
     "views": views,
     "codings": codings,
+    "switches": switches,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
 # `codings` have no bar, and take their time.
-_BY_DEFAULT = ("start", "examples", "activations", "transfer")
+_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +71,9 @@ def _run(name: str, settings: Settings, folder: Path) -> int:
     facts = frame.machine()
     result: Result | None = None
     try:
-        for result in BENCHMARKS[name].run(settings):
-            frame.write(result, folder, facts)
+        for found in BENCHMARKS[name].run(settings):
+            frame.write(found, folder, facts)
+            result = found
         if result is not None and name == activations.NAME:
             _draw(result)
     except UnavailableError as reason:

@@ -161,16 +161,19 @@ def overlap(found: Sequence[Found]) -> Result:
     """What a pass takes beside the slower of its two halves."""
     rows, parts = [], {}
     for name in found[0]["seconds"]:
+        work = [statistics.median(item["processor"][name]["together"]) for item in found]
+        alone = [statistics.median(item["processor"][name]["computing"]) for item in found]
+        of_processors = statistics.median(frame.ratios(work, alone))
         taken = [
             {way: statistics.median(item["seconds"][name][way]) for way in item["seconds"][name]} for item in found
         ]
         ratios = [one["together"] / max(one["decoding"], one["computing"]) for one in taken]
         parts[name] = statistics.median(ratios)
         medians = [statistics.median(one[way] for one in taken) for way in ("decoding", "computing", "together")]
-        rows.append((name, *map(seconds, medians), f"{parts[name]:.2f}"))
+        rows.append((name, *map(seconds, medians), f"{parts[name]:.2f}", f"{of_processors:.2f}"))
     table = Table(
         f"A pass over {found[0]['examples']} pictures, seconds",
-        ("engine", "decoding alone", "computing alone", "together", "to the slower"),
+        ("engine", "decoding alone", "computing alone", "together", "to the slower", "processor time, to computing"),
         tuple(rows),
     )
     bars = [

@@ -112,7 +112,7 @@ def _scale(axes: Any, found: Mapping[str, list[Found]]) -> None:
         sizes, [item["anonymous"] / 1e6 for item in found["scale"]], "o-", color=_THIRD, label="of that not files"
     )
     axes.set(xscale="log", ylim=(0, None), xlabel="examples", ylabel="peak memory, MB", title="Memory of a whole pass")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper left")
 
 
 def _ten_more(axes: Any, found: Mapping[str, list[Found]]) -> None:

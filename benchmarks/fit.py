@@ -44,7 +44,7 @@ def run(settings: Settings) -> Iterator[Result]:
             for fine_tune in ("no", "auto"):
                 request = Request(data, split, settings.per_class, fine_tune=fine_tune)
                 measured.append(sides.fresh("benchmarks.fit", request))
-                yield sides.result("fit", __doc__, measured, settings)
+                yield sides.result("fit", str(__doc__), measured, settings)
 
 
 def measure(request: Request) -> Side:

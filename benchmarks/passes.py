@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def engine() -> Found:
     base = guide.trunk(pictures.trunk())
     inputs = keras.Input((SIZE, SIZE, 3))
     maps = base(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs), training=False)
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    model: Any = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
     ways: dict[str, Callable[[], object]] = {
         "predict": lambda: model.predict(raw, batch_size=_BATCH, verbose=0),
     }
@@ -167,12 +167,13 @@ def _openvino_alone(model: Any, batches: Sequence[Array]) -> dict[str, Callable[
 
 
 def overlap() -> Found:
-    """Seconds of decoding alone, of computing alone, and of a pass that does both."""
+    """Seconds, of the clock and of the processors, of decoding and of computing alone, and of a pass that does both."""
     from regraft.activations.engines import BATCH, ENGINES, Wanted, compile_trunk
     from regraft.activations.loading import batches
     from regraft.activations.tasks import Block
 
     found: Found = {}
+    busy: Found = {}
     with _folder() as folder:
         examples, opened = _flowers(folder), _pretrained()
         everyone = np.arange(len(examples))
@@ -195,8 +196,8 @@ def overlap() -> Found:
                     run(batch)
 
             ways = {"decoding": loaded, "computing": computing, "together": both}
-            found[name] = _in_turn(ways, 5)
-    return {"seconds": found, "examples": len(everyone), "batch": BATCH}
+            found[name], busy[name] = _in_turn_and_busy(ways, 5)
+    return {"seconds": found, "processor": busy, "examples": len(everyone), "batch": BATCH}
 
 
 def writing() -> Found:
@@ -204,8 +205,8 @@ def writing() -> Found:
     from regraft.activations.store import Store
 
     class Dropping(Store):
-        def append(self, key: str, about: Any, ids: Any, rows: Any) -> Any:
-            return rows
+        def begin(self, key: str, about: Any, most: int) -> Any:
+            return _Nowhere()
 
         def open(self, key: str) -> Any:
             return _Forgetting(super().open(key))
@@ -231,10 +232,10 @@ def scale(examples: int) -> Found:
             started = time.perf_counter()
             opened, found = _opened(data)
             computed = time.perf_counter()
-            rows = _computed(opened, found, ["hidden"], folder / "cache")[0]
+            rows = _computed(opened, found, ["hidden"], folder / "cache", computes=examples)[0]
             read = time.perf_counter()
-            order = np.random.default_rng(1).permutation(examples)
-            for start in range(0, min(examples, 100_000) - _BATCH, _BATCH):
+            order = np.random.default_rng(1).integers(0, examples, min(examples, 100_000))
+            for start in range(0, len(order) - _BATCH, _BATCH):
                 rows.gather([found.ids[index] for index in order[start : start + _BATCH]])
             done = time.perf_counter()
     return {
@@ -257,6 +258,15 @@ def ten_more(examples: int) -> Found:
         started = time.perf_counter()
         _computed(opened, found, ["hidden"], folder / "cache", computes=10)
         return {"examples": examples, "first": first, "ten more": time.perf_counter() - started}
+
+
+class _Nowhere:
+    """A file that there is not."""
+
+    def add(self, ids: Any, rows: Any) -> None:
+        """Drop them."""
+
+    finish = drop = lambda self: None
 
 
 class _Forgetting:
@@ -340,6 +350,7 @@ def _synthetic(folder: Path, examples: int) -> Path:
     for start in range(0, examples, 10_000):
         written[start : start + 10_000] = random.random((len(written[start : start + 10_000]), _FEATURES), np.float32)
     written.flush()
+    np.save(path.with_name("y.npy"), np.arange(examples) % 2)
     return path
 
 
@@ -354,20 +365,29 @@ def _opened(path: Path) -> tuple[Any, Any]:
     inputs = keras.Input((_FEATURES,))
     hidden = keras.layers.Dense(_WIDTH, "relu", name="hidden")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, name="top")(hidden))
-    x = np.load(path, mmap_mode="r")
-    return regraft.open(model), data.open(x, labels=np.arange(len(x)) % 2)
+    x, y = (np.load(path.with_name(name), mmap_mode="r") for name in ("x.npy", "y.npy"))
+    return regraft.open(model), data.open((x, y))
 
 
 def _in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each way in every round; one round before them is not timed."""
+    return _in_turn_and_busy(ways, rounds)[0]
+
+
+def _in_turn_and_busy(
+    ways: Mapping[str, Callable[[], object]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """The same, and seconds of all processors together that this process took."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    busy: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started, begun = time.perf_counter(), time.process_time()
             way()
             if turn:
                 seconds[name].append(time.perf_counter() - started)
-    return seconds
+                busy[name].append(time.process_time() - begun)
+    return seconds, busy
 
 
 def _resident() -> int:
@@ -385,7 +405,7 @@ def _status() -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _watched() -> Iterator[list[int]]:
+def _watched() -> Generator[list[int]]:
     """While the block runs, the largest resident memory, and the largest of it that is not pages of files."""
     found, over = [0, 0], threading.Event()
 
@@ -405,7 +425,7 @@ def _watched() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
         yield Path(name)
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,7 @@ class Clock:
         self.stages: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None]:
         """Time the block under this name."""
         started = time.perf_counter()
         yield
@@ -149,7 +149,8 @@ def from_plain(document: Mapping[str, Any]) -> Side:
     """The side that JSON of it describes."""
     request = dict(document["request"])
     request["epochs"] = tuple(request["epochs"]) if request["epochs"] else None
-    return Side(**{**document, "request": Request(**request)})
+    given: dict[str, Any] = {**document, "request": Request(**request)}
+    return Side(**given)
 
 
 def _table(title: str, group: Sequence[Side]) -> Table:

@@ -50,11 +50,11 @@ def _objects(content: bytes, random: Random) -> bytes:
         names: list[str] = []
         opened.visit(names.append)
         for _ in range(random.choice((1, 1, 2))):
-            place = opened[random.choice(["/", *names])]
-            if place.attrs and random.random() < 0.4:
-                _attribute(place.attrs, random)
-            elif place.name != "/":
-                _object(opened, place.name, random, names)
+            name = random.choice(["/", *names])
+            if opened[name].attrs and random.random() < 0.4:
+                _attribute(opened[name].attrs, random)
+            elif name != "/":
+                _object(opened, f"/{name}", random, names)
     return file.getvalue()
 
 

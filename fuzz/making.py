@@ -50,9 +50,10 @@ def keras_h5_weights(folder: Path) -> Made:
     for key, name in made.items():
         path = folder / key / name
         with h5py.File(path, "r") as whole, h5py.File(path.with_name("weights.h5"), "w") as weights:
-            for item in whole["model_weights"]:
+            inner: Any = whole["model_weights"]
+            for item in inner:
                 whole.copy(f"model_weights/{item}", weights)
-            for attribute, value in whole["model_weights"].attrs.items():
+            for attribute, value in inner.attrs.items():
                 weights.attrs[attribute] = value
         path.unlink()
     return dict.fromkeys(made, "weights.h5")
@@ -111,8 +112,8 @@ def saved_model(folder: Path) -> Made:
     for key, model in _networks():
         if key == "chain":
             # Keras' own export would write megabytes of functions.
-            module = tf.Module()
-            module.kernel = tf.Variable(np.ones((4, 2), "f4"), name="kernel")
+            module: Any = tf.Module()
+            module.kernel = tf.Variable(tf.ones((4, 2)), name="kernel")
             serve = tf.function(
                 lambda x, m=module: tf.nn.relu(x @ m.kernel), [tf.TensorSpec((None, 4), "float32", "x")]
             )
@@ -333,7 +334,7 @@ def _sharded(
     """A model of TensorFlow.js with its numbers in shards, those that are no whole ones of 16 bits if so wanted."""
     stated, content = [], b""
     for name, values in tensors.items():
-        about = {"name": name, "shape": list(values.shape), "dtype": str(values.dtype)}
+        about: dict[str, Any] = {"name": name, "shape": list(values.shape), "dtype": str(values.dtype)}
         if quantised and values.dtype == np.float32:
             values = values.astype("<f2")
             about["quantization"] = {"dtype": "float16", "original_dtype": "float32"}

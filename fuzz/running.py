@@ -159,7 +159,7 @@ def _work(
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + _HARD_MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (now + _HARD_MEMORY, now + _HARD_MEMORY))
     # The default action of both signals ends the process, in the middle of foreign code too.
     faulthandler.disable()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regraft.graph.cut_points import cut_points
     from regraft.graph.names import variables
     from regraft.importers import Pretrained, open  # noqa: A004 - the verb, used as `regraft.open`
+    from regraft.importers.optimizer_state.reading import optimizer_state
     from regraft.recipes.converting import convert
     from regraft.recipes.estimator import TransferClassifier
     from regraft.recipes.exporting import export
@@ -55,6 +56,7 @@ __all__ = [
     "load",
     "open",
     "open_data",
+    "optimizer_state",
     "predict",
     "restore",
     "resume",
@@ -85,6 +87,7 @@ _WHERE = {
     "load": "regraft.recipes.running:load",
     "open": "regraft.importers:open",
     "open_data": "regraft.data:open",
+    "optimizer_state": "regraft.importers.optimizer_state.reading:optimizer_state",
     "predict": "regraft.recipes.using:predict",
     "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",

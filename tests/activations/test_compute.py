@@ -110,7 +110,7 @@ def test_a_disk_that_fills_while_rows_are_written_is_told(
     def full(*_: object) -> None:
         raise StorageError("no space left")
 
-    monkeypatch.setattr(Store, "append", full)
+    monkeypatch.setattr(Store, "begin", full)
     with pytest.raises(StorageError, match="no space left"):
         compute(model, _SPEC, open_data(folder), range(10), _WANTED, Store(tmp_path))
 

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from regraft.activations import places
 from regraft.core import digest
+from regraft.core import lookup as lookup_
+from regraft.core.lookup import Lookup
 
 
-def _index(*parts: list[str]) -> places.Places:
+def _index(*parts: list[str]) -> Lookup:
     starts = np.cumsum([0, *map(len, parts)]).tolist()
     return places.index([(start, places.numbers_of(part)) for start, part in zip(starts, parts, strict=False)])
 
@@ -47,8 +49,9 @@ def test_it_is_a_dictionary_even_where_halves_of_ids_are_the_same(data: st.DataO
 
 def test_many_are_looked_up_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [digest.of_strings([str(number)]) for number in range(100)]
-    index = _index(ids)
     monkeypatch.setattr(places, "_BLOCK", 7)
+    monkeypatch.setattr(lookup_, "_BLOCK", 5)
+    index = _index(ids)
     assert index.find(places.numbers_of([*ids[::-1], "none"])).tolist() == [*range(99, -1, -1), -1]
 
 

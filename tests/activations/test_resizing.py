@@ -22,6 +22,10 @@ def test_the_short_way_to_resize_is_the_layer_bit_for_bit(resizing: str, size: t
         in_bytes = picture.astype("uint8")
         expected = keras.ops.convert_to_numpy(layer(spec)(in_bytes.astype("float32")))
         assert np.array_equal(resize(in_bytes), expected)
+        batch = np.full((2, *spec.shape), 7, np.float32)
+        assert resize(in_bytes, batch[1]).base is batch
+        assert np.array_equal(batch[1], expected)
+        assert (batch[0] == 7).all()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the kernel is TensorFlow's")

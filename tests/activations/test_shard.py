@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 from regraft.activations import coding, shard
+from regraft.activations.growing import Growing
 from regraft.activations.places import numbers_of
 from regraft.core.errors import CorruptFileError, StorageError
 
 _IDS = numbers_of(["a", "b", "c"])
+
+
+def _write(path: Path, ids: np.ndarray, coded: coding.Coded, dtype: str) -> shard.Shard:
+    growing = Growing(path.parent, coded.rows.shape[1:], dtype, coded.scale, len(ids))
+    growing.add(ids, coded)
+    return growing.finish(path)
 
 
 def _read(path: Path) -> np.ndarray:
@@ -25,7 +32,7 @@ def _read(path: Path) -> np.ndarray:
 def test_what_is_written_is_read(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     rows = (np.arange(np.prod(shape)).reshape(shape) % 100).astype("float32")
     coded = coding.encode(rows[::-1], dtype)
-    made = shard.write(tmp_path / "it.rows", _IDS, coded, dtype)
+    made = _write(tmp_path / "it.rows", _IDS, coded, dtype)
     found = shard.read(tmp_path / "it.rows")
     for each in (made, found):
         assert (len(each), each.head.shape, each.head.dtype) == (3, shape, dtype)
@@ -40,7 +47,7 @@ def test_what_is_written_is_read(dtype: str, shape: tuple[int, ...], tmp_path: P
 def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
     coded = coding.encode(np.eye(3, dtype="float32"), "int8")
     for name in ("one", "other"):
-        shard.write(tmp_path / name, _IDS, coded, "int8")
+        _write(tmp_path / name, _IDS, coded, "int8")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
@@ -48,7 +55,7 @@ def test_rows_begin_at_a_multiple_of_64_bytes(tmp_path: Path) -> None:
     for count in range(1, 9):
         rows = np.full((count, 3), np.pi, "float32")
         ids = numbers_of([str(number) for number in range(count)])
-        shard.write(tmp_path / "it.rows", ids, coding.encode(rows, "float32"), "float32")
+        _write(tmp_path / "it.rows", ids, coding.encode(rows, "float32"), "float32")
         content = (tmp_path / "it.rows").read_bytes()
         assert content.index(np.float32(np.pi).tobytes()) == shard.read(tmp_path / "it.rows").head.start
         assert shard.read(tmp_path / "it.rows").head.start % 64 == 0
@@ -56,7 +63,7 @@ def test_rows_begin_at_a_multiple_of_64_bytes(tmp_path: Path) -> None:
 
 def test_what_was_opened_stays_readable_when_the_file_is_removed(tmp_path: Path) -> None:
     rows = np.eye(3, dtype="float32")
-    shard.write(tmp_path / "it.rows", _IDS, coding.encode(rows, "float32"), "float32")
+    _write(tmp_path / "it.rows", _IDS, coding.encode(rows, "float32"), "float32")
     found = shard.read(tmp_path / "it.rows")
     (tmp_path / "it.rows").unlink()
     found.verify()
@@ -67,7 +74,7 @@ def test_rows_are_read_for_verification_once_for_each_state_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "it.rows"
-    shard.write(path, _IDS, coding.encode(np.eye(3, dtype="float32"), "float32"), "float32")
+    _write(path, _IDS, coding.encode(np.eye(3, dtype="float32"), "float32"), "float32")
     # Another file with the same bytes: one that this process has not written.
     content = path.read_bytes()
     path.unlink()
@@ -103,7 +110,7 @@ def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_short_or_too_long_is_refused_before_its_rows_are_read(tmp_path: Path) -> None:
     path = tmp_path / "it.rows"
-    shard.write(path, _IDS, coding.encode(np.eye(3, dtype="float32"), "float32"), "float32")
+    _write(path, _IDS, coding.encode(np.eye(3, dtype="float32"), "float32"), "float32")
     content = path.read_bytes()
     for wrong in (content[:-1], content + b"\0"):
         path.write_bytes(wrong)

@@ -17,6 +17,12 @@ SCALE = [
     {"examples": 1000, "seconds": {"open": 3.0, "compute": 121.0, "read": 1.0}, "peak": 105, "anonymous": 52},
 ]
 
+OVERLAP = {
+    "seconds": {"keras": {"decoding": [1], "computing": [2], "together": [2]}},
+    "processor": {"keras": {"decoding": [2], "computing": [4], "together": [4]}},
+    "examples": 7,
+}
+
 
 def test_the_ratio_of_the_head_stage_is_formed_pair_by_pair():
     result = activations.head_stage(*HEAD)
@@ -46,7 +52,12 @@ def test_our_fastest_engine_is_judged_beside_predict_and_the_fastest_alone():
 
 def test_a_pass_is_judged_by_its_slower_half():
     seconds = {"decoding": [1.0, 9.0, 1.0], "computing": [2.0, 2.0, 2.0], "together": [2.2, 2.2, 9.0]}
-    (bar,) = activations.overlap([{"seconds": {"keras": seconds}, "examples": 750, "batch": 32}]).bars
+    busy = {"computing": [4.0, 4.0, 4.0], "together": [4.8, 4.8, 9.0]}
+    part = activations.overlap(
+        [{"seconds": {"keras": seconds}, "processor": {"keras": busy}, "examples": 750, "batch": 32}]
+    )
+    assert part.tables[0].rows[0][-2:] == ("1.10", "1.20")
+    (bar,) = part.bars
     assert (bar.holds, bar.found) == (True, "1.10")
 
 
@@ -86,7 +97,7 @@ def test_a_trial_of_the_harness_measures_a_hundredth(monkeypatch):
         "cached": HEAD[1][0],
         "probing": {"plain": 2.0, "every": 2.4, "probed": 2.7, "cut_points": 25, "examples": 750},
         "engine": {"rates": {"predict": [100.0], "keras": [140.0]}},
-        "overlap": {"seconds": {"keras": {"decoding": [1], "computing": [2], "together": [2]}}, "examples": 7},
+        "overlap": OVERLAP,
         "writing": {"seconds": {"written": [1.0], "dropped": [1.0]}},
         "scale": SCALE[0],
         "ten_more": {"examples": 100, "first": 10.0, "ten more": 0.5},
@@ -105,9 +116,7 @@ def test_every_measurement_has_a_picture(tmp_path):
         activations.head_stage(*HEAD),
         activations.probing([{"plain": 2.0, "every": 2.4, "probed": 2.7, "cut_points": 25, "examples": 750}]),
         activations.engines([{"rates": {"predict": [100.0], "keras": [140.0], "raw openvino": [210.0]}}]),
-        activations.overlap(
-            [{"seconds": {"keras": {"decoding": [1], "computing": [2], "together": [2]}}, "examples": 7}]
-        ),
+        activations.overlap([OVERLAP]),
         activations._named("reading", READ),
         activations.writing({"seconds": {"written": [10.4], "dropped": [10.0]}}),
         activations.scale(SCALE),

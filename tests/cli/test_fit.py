@@ -83,6 +83,8 @@ def test_another_source_takes_nothing_from_the_plan_that_belongs_to_the_old_one(
     assert made.augment == plans.CHANGES
     assert fit.plan_of(parser.parse_args([*words, "--augment", "crop,colour"])).augment == ("crop", "colour")
     assert fit.plan_of(parser.parse_args([*words[:4], "--augment", "none"])).augment == ()
+    assert made.decoding is None
+    assert fit.plan_of(parser.parse_args([*words, "--decoding", "draft"])).decoding == "draft"
 
 
 def plan_of(*words):

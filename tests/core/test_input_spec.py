@@ -114,6 +114,17 @@ def test_what_is_no_picture_has_no_other_size(shape: tuple[int, ...]) -> None:
         spec.with_size(96, 96)
 
 
+def test_files_may_be_decoded_small_where_the_network_takes_pictures() -> None:
+    spec = InputSpec((96, 128, 3)).with_convention("torch")
+    assert (spec.draft_side, spec.with_decoding("draft").draft_side) == (0, 256)
+    assert spec.with_decoding("draft").with_decoding("full") == spec
+    assert InputSpec((10,)).with_decoding("full") == InputSpec((10,))
+    with pytest.raises(RequestError, match=r"takes pictures .* found one that takes \(10,\); leave 'draft' out"):
+        InputSpec((10,)).with_decoding("draft")
+    with pytest.raises(RequestError, match="expected the decoding full or draft, found 'small'"):
+        spec.with_decoding("small")  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_picture_has_one_three_or_four_channels(channels: int) -> None:
     spec = InputSpec((8, 8, channels))

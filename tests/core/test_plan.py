@@ -19,6 +19,7 @@ _FULL = Plan(
     data_digest="00ff",
     input=InputSpec((96, 96, 3)).with_convention("torch", "known"),
     input_size=96,
+    decoding="draft",
     views=2,
     seed=7,
     head=HeadSpec(inverse_penalty=float("inf")),
@@ -62,6 +63,10 @@ def test_a_person_may_write_only_what_differs_from_the_defaults() -> None:
         (
             'source = "x"\nbaselines = "maybe"',
             "the plan: 'baselines': expected one of 'auto', 'yes', 'no', found 'maybe'",
+        ),
+        (
+            'source = "x"\ndecoding = "small"',
+            "the plan: 'decoding': expected one of 'full', 'draft', found 'small'",
         ),
         (
             'source = "x"\nformat = 2',

@@ -26,7 +26,7 @@ def test_a_pair() -> None:
     assert examples.shape == (5, 4, 3)
     assert examples.full_intensity == 255
     assert examples.classes == ("0", "1", "2")
-    assert examples.labels.dtype == np.int64
+    assert examples.labels.dtype == np.int32
     assert examples.names[7] == "index 7"
     assert examples.ids[7] == digest.of_array(X[7])
     np.testing.assert_array_equal(np.stack(examples.load(range(12))), X)

@@ -1,14 +1,22 @@
-"""The last Keras 2, as a reference: the package tf_keras, where it is installed (`pip install --no-deps tf_keras`)."""
+"""What tests of this room share: the last Keras 2 as a reference, and networks without values."""
 
 import warnings
 from typing import Any
 
+import keras
 import pytest
 
 
 @pytest.fixture(scope="session")
 def keras_2() -> Any:
-    """Keras 2; the test is skipped where it is not installed, or the backend is another one."""
+    """Keras 2, by `pip install --no-deps tf_keras`; the test is skipped where it is not, or on another backend."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("tf_keras", reason="needs Keras 2: pip install --no-deps tf_keras")
+
+
+@pytest.fixture
+def zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights, where nothing looks at them, are zeros: drawing them takes longer than building the networks."""
+    scaled = keras.initializers.VarianceScaling
+    monkeypatch.setattr(scaled, "__call__", lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype))

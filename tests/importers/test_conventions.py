@@ -34,6 +34,8 @@ SMALL = {
 # Keras itself does not build this one with PyTorch.
 NOT_ON_TORCH = "NASNetMobile"
 CONTAINS_ITS_OWN = ("mobilenet_v3", "efficientnet", "efficientnet_v2", "convnext")
+# What is computed below lies before the first convolution.
+pytestmark = pytest.mark.usefixtures("zeros")
 
 
 def test_every_module_of_keras_applications_is_a_family() -> None:

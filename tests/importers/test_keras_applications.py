@@ -24,6 +24,7 @@ def test_every_building_function_is_found() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("zeros")
 @pytest.mark.parametrize("name", sorted(functions()))
 def test_every_network_opens_with_its_convention(name: str) -> None:
     if name == "NASNetMobile" and keras.backend.backend() == "torch":

@@ -1,6 +1,8 @@
 """Processes that several laws look at, started once."""
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
+_INTERRUPTED = "killed.npz"
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,27 @@ class Processes:
 
 @pytest.fixture(scope="session")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Processes:
-    folder = tmp_path_factory.mktemp("processes")
-    interrupted = folder / "killed.npz"
+    """Made by the first worker that asks: the folder above its own is that of all workers of this run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "processes"
+    folder.mkdir(exist_ok=True)
+    said = folder / "said.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            said.write_text(json.dumps(_run(folder)))
+    one, other = json.loads(said.read_text())
+    return Processes(folder / "cache", (one, other), folder / _INTERRUPTED)
+
+
+def _run(folder: Path) -> list[dict[str, Any]]:
+    """Run all three; what the two printed that were left to finish."""
     start = _starter(folder)
     both = [start("cache", f"{index}.npz") for index in range(2)]
-    killed = start("own", interrupted.name, "3")
+    killed = start("own", _INTERRUPTED, "3")
     outputs = [process.communicate() for process in (*both, killed)]
     assert [process.returncode for process in (*both, killed)] == [0, 0, -9], outputs
-    one, other = (json.loads(printed) for printed, _ in outputs[:2])
-    return Processes(folder / "cache", (one, other), interrupted)
+    return [json.loads(printed) for printed, _ in outputs[:2]]
 
 
 def _starter(folder: Path) -> Callable[..., subprocess.Popen[str]]:

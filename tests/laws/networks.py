@@ -4,6 +4,7 @@ Every network is built small and anew, with the same random values in every vari
 network knows which law looks at it.
 """
 
+import functools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -304,8 +305,15 @@ def examples(name: str, count: int = 3, seed: int = 1) -> Any:
             return random.integers(0, row.whole_numbers, shape).astype(tensor.dtype)
         return random.normal(size=shape).astype(tensor.dtype)
 
-    model = row.build()
-    return keras.tree.map_structure(values, getattr(model, "_functional", model)._inputs_struct)
+    return keras.tree.map_structure(values, _inputs(name))
+
+
+@functools.cache
+def _inputs(name: str) -> Any:
+    """The shapes and dtypes of what a network takes, in its structure; without the network, which is not kept."""
+    model = NETWORKS[name].build()
+    taken = getattr(model, "_functional", model)._inputs_struct
+    return keras.tree.map_structure(lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), taken)
 
 
 def _all_layers(model: keras.Model) -> list[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from regraft.activations.store import Store
+from regraft.core.phase import Phase, Rate
 from regraft.core.plan import CHANGES, FineTuneSpec, Plan
 from regraft.recipes import running
 from tests.recipes.shapes import convolutional
@@ -101,3 +102,30 @@ def test_kinds_of_change_may_be_given_as_text(pictures: Path, tmp_path: Path) ->
     options: dict[str, Any] = {"baselines": "no", "fine_tune": "no", "preprocessing": "tf"}
     run = running.fit(pictures, convolutional(), augment="colour, crop", out=tmp_path / "run", **options)
     assert run.record.plan.augment == ("crop", "colour")
+
+
+def test_phases_run_one_after_the_other_and_the_plan_that_is_left_does_it_again(
+    plan: Plan, pictures: Path, tmp_path: Path
+) -> None:
+    common = {"epochs": 2, "batch_size": 8}
+    phases = (
+        Phase(name="top", rates=(Rate("head/.*", 1e-3), Rate(".*", 0.0)), **common),
+        Phase(name="all", rate="find", optimizer="rmsprop", dropout=0.2, **common),
+    )
+    spec = FineTuneSpec("yes", from_cut="relu1", phases=phases, average="auto")
+    asked = dataclasses.replace(plan, fine_tune=spec, refit="yes")
+    first = running.fit(pictures, plan=asked, out=tmp_path / "first", cache=tmp_path / "cache").record
+    assert [done.phase.name for done in first.phases] == ["top", "all", "refit"]
+    assert [row.phase for row in first.history if row.epoch == 2] == ["top", "all"]
+    left = first.plan.fine_tune
+    (found,) = first.found_rates
+    assert (found.phase, left.phases[1].rate) == ("all", found.suggested)
+    assert max(rule.rate for rule in left.phases[1].rates) == found.suggested
+    assert left.average in (0.25, 0.5, 0.75, 1.0)
+    assert all(done.certificate.holds for done in first.phases)
+    assert first.phases[0].certificate.frozen > first.phases[1].certificate.frozen
+    again = running.fit(pictures, plan=first.plan, out=tmp_path / "again", cache=tmp_path / "cache").record
+    # As text, because a refit has no validation, and no number is not equal to itself.
+    rows, others = ([str(dataclasses.replace(row, seconds=0.0)) for row in made.history] for made in (first, again))
+    assert rows == others
+    assert again.metrics == first.metrics

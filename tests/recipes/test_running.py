@@ -4,8 +4,9 @@ import dataclasses
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from regraft.core import plan as plans
 from regraft.core.errors import RequestError
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.records import CacheUse
+from regraft.data import Examples
 from regraft.graph import names
 from regraft.importers import open as open_source
-from regraft.recipes import run_folder, running
+from regraft.recipes import run_folder, running, using
 from regraft.recipes.running import Run
-from tests.recipes.shapes import convolutional, write_pictures
+from tests.recipes.shapes import CLASSES, SIZE, convolutional, picture, write_pictures
 
 # Each moment kills the process that fits, or goes on fitting, as `kill -9` does.
 KILLED = """
@@ -135,6 +137,47 @@ def test_the_plan_in_the_folder_gives_the_same_result(
     assert len(again.record.probes) == 1
     same(Run(first.folder, dataclasses.replace(first.record, probes=again.record.probes), first.model), again)
     same(running.load(tmp_path / "first"), first)
+
+
+def test_files_are_decoded_as_it_was_asked_by_whoever_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in CLASSES:
+        (tmp_path / "photographs" / label).mkdir(parents=True)
+        for index in range(8):
+            photograph = Image.fromarray(picture(label, index, 8 * SIZE, 9 * SIZE))
+            photograph.save(tmp_path / "photographs" / label / f"{index}.jpg")
+    sizes: list[tuple[int, ...]] = []
+    load = Examples.load
+
+    def listen(examples: Examples, indices: Iterable[int], channels: int | None = None) -> list[np.ndarray]:
+        found = load(examples, indices, channels)
+        sizes.extend(each.shape for each in found)
+        return found
+
+    def seen() -> set[tuple[int, ...]]:
+        found = set(sizes)
+        sizes.clear()
+        return found
+
+    def fit(name: str, **more: Any) -> Run:
+        return running.fit(tmp_path / "photographs", out=tmp_path / name, cache=tmp_path / "cache", **more)
+
+    monkeypatch.setattr(Examples, "load", listen)
+    settings = {"preprocessing": "tf", "fine_tune": "no", "baselines": "no", "cut_point": "conv3"}
+    # Twice the network's size on both sides at least.
+    small, whole = {(2 * SIZE, (9 * SIZE + 3) // 4, 3)}, {(8 * SIZE, 9 * SIZE, 3)}
+    first = fit("first", source=convolutional(), decoding="draft", **settings)
+    plan = plans.read(first.folder / "plan.toml")
+    assert (plan.decoding, plan.input and plan.input.decoding) == ("draft", "draft")
+    assert seen() == small
+    using.predict(running.load(first.folder), [tmp_path / "photographs"])
+    assert seen() == small
+    assert fit("again", source=convolutional(), plan=plan).record.cache.computed == 0
+    assert (
+        fit("full", source=convolutional(), plan=dataclasses.replace(plan, decoding="full")).record.cache.computed > 0
+    )
+    assert seen() >= whole
 
 
 def test_a_plan_for_other_examples_says_so(

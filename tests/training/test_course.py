@@ -119,7 +119,7 @@ def test_after_the_halving_it_goes_on_from_the_last_good_epoch(monkeypatch: pyte
         return batches
 
     monkeypatch.setattr(course.Course, "_batches", once)
-    phase = Phase(rates=(Rate(".*", 0.1),), schedule="constant", warmup=0.0, epochs=3, batch_size=15)
+    phase = Phase(rates=(Rate(".*", 0.1),), schedule="constant", warmup=0.0, epochs=3, batch_size=15, state="reset")
     with collecting_warnings() as warnings:
         trained = train(_branch(), phase, _FEED, _FEED, seed=0)
     assert warnings == [
@@ -203,7 +203,14 @@ def test_several_small_batches_make_the_step_of_a_large_one() -> None:
 
 def test_the_moving_average_is_what_is_judged_and_kept() -> None:
     phase = Phase(
-        rates=(Rate(".*", 0.1),), optimizer="sgd", schedule="constant", warmup=0.0, epochs=3, batch_size=20, keep="last"
+        rates=(Rate(".*", 0.1),),
+        optimizer="sgd",
+        schedule="constant",
+        warmup=0.0,
+        epochs=3,
+        batch_size=20,
+        keep="last",
+        state="reset",
     )
     seen: list[dict[str, Array]] = []
     plain = train(_branch(), phase, _FEED, _FEED, seed=0)
@@ -223,3 +230,20 @@ def test_the_moving_average_is_what_is_judged_and_kept() -> None:
     loss = -np.log(right[np.arange(60), _LABELS]).mean()
     assert trained.history[-1].validation_loss == pytest.approx(loss, rel=1e-6)
     assert trained.history[-1].validation_loss != plain.history[-1].validation_loss
+
+
+@pytest.mark.parametrize("steps", [3, 12])
+def test_what_is_measured_before_the_first_step_is_the_same_when_it_is_gone_on_with(
+    steps: int, whole: Trained, tmp_path: Path
+) -> None:
+    phase = replace(_PHASE, name="next", state="auto", calibration=4, optimizer="rmsprop")
+    expected = train(whole.model, phase, _FEED, _FEED, seed=5, kept=whole.state)
+    assert {row.done for row in expected.carried} <= {"translate", "calibrate"}
+    checkpoint = tmp_path / "checkpoint.npz"
+    given: dict[str, Any] = {"seed": 5, "kept": whole.state, "checkpoint": checkpoint, "save_every": 0}
+    # Four batches are looked at before the first step, each time.
+    with pytest.raises(_KilledError):
+        train(whole.model, phase, _dying_after(4 + steps), _FEED, **given)
+    again = train(whole.model, phase, _dying_after(4 + 24 - steps), _FEED, **given)
+    assert _described(again) == _described(expected)
+    assert again.carried == expected.carried

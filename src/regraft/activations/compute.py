@@ -14,7 +14,7 @@ from regraft.activations.coding import bytes_of
 from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.keys import Keys
 from regraft.activations.store import Rows, Store
-from regraft.activations.tasks import Block, Task, blocks_of, divided, first_of_each, lacking
+from regraft.activations.tasks import Block, Task, ascending, blocks_of, divided, first_of_each, lacking
 from regraft.activations.usage import Usage
 from regraft.activations.work import Elsewhere, Work, Worker
 from regraft.core.input_spec import InputSpec
@@ -104,7 +104,7 @@ def compute(
     """
     wanted = tuple(dict.fromkeys(wanted))
     words = Keys(model, inputs, examples, (item.cut_point for item in wanted), dtype=dtype, engine=engine)
-    everyone = _by_view(indices, wanted)
+    everyone = _by_view(indices, wanted, len(examples))
     asked = {view: first_of_each(examples.ids, chosen) for view, chosen in everyone.items()}
     look = _Look(words, wanted, examples, asked, store)
     unreadable: list[tuple[int, str]] = []
@@ -245,15 +245,13 @@ def _note(
         store.note(said["key"], Usage(count, seconds * count, found, (examples.origin.strip("'"),)))
 
 
-def _by_view(indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted]) -> dict[int, Array]:
+def _by_view(
+    indices: Iterable[int] | Mapping[int, Iterable[int]], wanted: Sequence[Wanted], count: int
+) -> dict[int, Array]:
     views = sorted({item.view for item in wanted})
     if isinstance(indices, Mapping):
-        return {view: _integers(indices[view]) for view in views}
-    return dict.fromkeys(views, _integers(indices))
-
-
-def _integers(values: Iterable[int]) -> Array:
-    return np.asarray(values if isinstance(values, np.ndarray) else list(values), np.int64)
+        return {view: ascending(indices[view], count) for view in views}
+    return dict.fromkeys(views, ascending(indices, count))
 
 
 def _limits(model: keras.Model, tasks: Sequence[Task], store: Store, dtype: str) -> dict[Wanted, int]:
@@ -279,10 +277,12 @@ def _row_bytes(shape: tuple[int | None, ...], item: Wanted, dtype: str) -> int:
 
 def _made(tasks: Sequence[Task], unreadable: Sequence[tuple[int, str]]) -> dict[tuple[Wanted, str | None], int]:
     """How many rows were computed, by what they are and where that began."""
-    bad = np.array([index for index, _ in unreadable], np.int64)
+    bad = np.unique(np.array([index for index, _ in unreadable], np.uint32))
     made: dict[tuple[Wanted, str | None], int] = {}
     for task in tasks:
-        count = int((~np.isin(task.indices, bad)).sum())
+        # How many stand before and behind each: an unreadable one of the task stands between.
+        before, behind = (np.searchsorted(task.indices, bad, side) for side in ("left", "right"))
+        count = len(task.indices) - int((behind - before).sum())
         for item in task.kind.items:
             made[item, task.kind.start] = made.get((item, task.kind.start), 0) + count
     return made

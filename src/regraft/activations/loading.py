@@ -1,9 +1,14 @@
-"""Raw examples at the network's size, decoded and resized by threads a little ahead of their use."""
+"""Raw examples at the network's size, decoded and resized by threads a little ahead of their use.
+
+On a machine whose processors are all busy with the network, whatever is done here is added to the pass. So pictures are
+written at once to where the engine will read them, and threads are handed several at a time.
+"""
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -18,20 +23,25 @@ from regraft.data import Examples, UnreadableExample
 from regraft.data.decode import at_least
 
 Array = np.ndarray[Any, Any]
-_Seen = list[Array] | UnreadableExample
-
 
 # Threads that decode beside an engine, and how many examples they are ahead of it at most.
 _THREADS = max(2, (os.cpu_count() or 1) // 2)
 _AHEAD = 3 * BATCH
+# Files that a thread is handed at once: more spare little, and the first batch comes later.
+_FILES = max(1, min(8, _AHEAD // (2 * _THREADS)))
 
 
 def load_prepared(
     examples: Examples, indices: Iterable[int], inputs: InputSpec
 ) -> Iterator[tuple[int, Array | UnreadableExample]]:
     """Each example as the network is to be given it, before scaling: float32, in order; or why it cannot be read."""
-    for index, seen in _load(examples, ((index, (0,)) for index in indices), inputs):
-        yield index, seen if isinstance(seen, UnreadableExample) else seen[0]
+
+    def alone(index: int) -> _Job:
+        return _Job(index, [(0, _Rows(0, np.empty((1, *inputs.shape), np.float32)), 0)])
+
+    for job, error in _done(examples, map(alone, indices), inputs):
+        ((_, rows, _),) = job.goals
+        yield job.index, error or rows.array[0]
 
 
 def batches(
@@ -48,69 +58,122 @@ def batches(
         blocks: which of them, for which tasks.
         views: of each task.
         inputs: the input convention.
-        unreadable: (index, reason) is added to it of each example that cannot be read.
+        unreadable: (index, reason) is added to it of each example that cannot be read; it leaves a batch smaller.
 
     Yields:
         (task, int64 indices (n,), float32 (n, *inputs.shape)) with n <= BATCH; None at the end of each block, over
         which no batch reaches.
     """
-    waiting: dict[int, tuple[list[int], list[Array]]] = {}
-    asked = (item for block in blocks for item in _asked(block))
-    loaded = _load(examples, ((index, [views[place] for place in places]) for index, places in asked), inputs)
+    jobs = (job for block in blocks for job in _jobs(block, views, inputs))
+    done = _done(examples, jobs, inputs)
     for block in blocks:
-        for (index, places), (_, seen) in zip(_asked(block), loaded, strict=False):
-            if isinstance(seen, UnreadableExample):
-                unreadable.append((index, str(seen)))
-                continue
-            for place, prepared in zip(places, seen, strict=True):
-                indices, rows = waiting.setdefault(place, ([], []))
-                indices.append(index)
-                rows.append(prepared)
-                if len(rows) == BATCH:
-                    del waiting[place]
-                    yield place, np.array(indices, np.int64), np.stack(rows)
-        for place, (indices, rows) in waiting.items():
-            yield place, np.array(indices, np.int64), np.stack(rows)
-        waiting = {}
+        for job, error in islice(done, len(_everyone(block))):
+            if error:
+                unreadable.append((job.index, str(error)))
+                for _, rows, place in job.goals:
+                    rows.missing.append(place)
+            for rows in job.completes:
+                if len(rows.indices) > len(rows.missing):
+                    yield rows.batch()
         yield None
 
 
-def _asked(block: Block) -> Iterator[tuple[int, list[int]]]:
-    """Each example of a block once, with the tasks that it is for."""
-    everyone = np.unique(np.concatenate([indices for _, indices in block.parts]))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Where a batch of a task is put together: (BATCH, *inputs.shape)."""
+
+    task: int
+    array: Array
+    indices: list[int] = field(default_factory=list[int])
+    missing: list[int] = field(default_factory=list[int])
+
+    def batch(self) -> tuple[int, Array, Array]:
+        """The task, and what could be read."""
+        indices, array = np.array(self.indices, np.int64), self.array[: len(self.indices)]
+        if not self.missing:
+            return self.task, indices, array
+        return self.task, np.delete(indices, self.missing), np.delete(array, self.missing, axis=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """An example, as which views it is wanted at which places, and the batches that wait for nothing else."""
+
+    index: int
+    goals: Sequence[tuple[int, _Rows, int]]
+    completes: Sequence[_Rows] = ()
+
+
+def _jobs(block: Block, views: Sequence[int], inputs: InputSpec) -> Iterator[_Job]:
+    """Each example of a block once, with the batches that it is for."""
+    everyone = _everyone(block)
     members = [np.isin(everyone, indices, assume_unique=True) for _, indices in block.parts]
+    waiting: dict[int, _Rows] = {}
     for row, index in enumerate(everyone.tolist()):
-        yield index, [place for (place, _), member in zip(block.parts, members, strict=True) if member[row]]
+        goals: list[tuple[int, _Rows, int]] = []
+        for (task, _), member in zip(block.parts, members, strict=True):
+            if member[row]:
+                if task not in waiting:
+                    waiting[task] = _Rows(task, np.empty((BATCH, *inputs.shape), np.float32))
+                goals.append((views[task], waiting[task], len(waiting[task].indices)))
+                waiting[task].indices.append(index)
+        complete = [rows for _, rows, _ in goals if len(rows.indices) == BATCH]
+        for rows in complete:
+            del waiting[rows.task]
+        if row == len(everyone) - 1:
+            complete += waiting.values()
+        yield _Job(index, goals, complete)
 
 
-def _load(
-    examples: Examples, wanted: Iterable[tuple[int, Sequence[int]]], inputs: InputSpec
-) -> Iterator[tuple[int, _Seen]]:
-    resize = compile_resizing(inputs) if inputs.is_picture else None
+def _everyone(block: Block) -> Array:
+    return np.unique(np.concatenate([indices for _, indices in block.parts]))
 
-    def load(index: int, views: Sequence[int]) -> _Seen:
+
+def _done(
+    examples: Examples, jobs: Iterable[_Job], inputs: InputSpec
+) -> Iterator[tuple[_Job, UnreadableExample | None]]:
+    """Do jobs, and tell of each in their order, with what kept it from being done."""
+    prepare = _preparing(examples, inputs)
+
+    def attempt(job: _Job) -> UnreadableExample | None:
         try:
             # A single example is read by this thread.
             with at_least(inputs.draft_side):
-                (raw,) = examples.load([index], inputs.channels if resize else None)
+                (raw,) = examples.load([job.index], inputs.channels if inputs.is_picture else None)
         except UnreadableExample as error:
             return error
-        if resize is None:
-            return [np.asarray(raw, np.float32).reshape(inputs.shape) for _ in views]
-        seen = [view_of(raw, view, examples.ids[index], examples.full_intensity) for view in views]
-        return [np.ascontiguousarray(each, np.float32) if each.shape == inputs.shape else resize(each) for each in seen]
+        for view, rows, place in job.goals:
+            prepare(raw, view, job.index, rows.array[place])
+        return None
 
-    def load_some(some: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, _Seen]]:
-        return [(index, load(index, views)) for index, views in some]
+    def attempt_all(some: Sequence[_Job]) -> list[UnreadableExample | None]:
+        return [attempt(job) for job in some]
 
     # Handing one array to a thread takes longer than reading it.
-    portion = 1 if examples.shape is None else BATCH
-    left = iter(wanted)
+    portion = _FILES if examples.shape is None else BATCH
+    left = iter(jobs)
     with ThreadPoolExecutor(_THREADS) as pool:
-        ahead: deque[Future[list[tuple[int, _Seen]]]] = deque()
+        ahead: deque[tuple[list[_Job], Future[list[UnreadableExample | None]]]] = deque()
         while some := list(islice(left, portion)):
-            ahead.append(pool.submit(load_some, some))
+            ahead.append((some, pool.submit(attempt_all, some)))
             if len(ahead) * portion >= _AHEAD:
-                yield from ahead.popleft().result()
-        for future in ahead:
-            yield from future.result()
+                begun, future = ahead.popleft()
+                yield from zip(begun, future.result(), strict=True)
+        for begun, future in ahead:
+            yield from zip(begun, future.result(), strict=True)
+
+
+def _preparing(examples: Examples, inputs: InputSpec) -> Callable[[Array, int, int, Array], None]:
+    """What writes a view of a raw example, given its index, as the network is to be given it."""
+    if not inputs.is_picture:
+        return lambda raw, _view, _index, out: np.copyto(out, np.reshape(raw, inputs.shape), "unsafe")
+    resize = compile_resizing(inputs)
+
+    def prepare(raw: Array, view: int, index: int, out: Array) -> None:
+        seen = view_of(raw, view, examples.ids[index], examples.full_intensity)
+        if seen.shape == inputs.shape:
+            np.copyto(out, seen, "unsafe")
+        else:
+            resize(seen, out)
+
+    return prepare

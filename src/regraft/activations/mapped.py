@@ -24,12 +24,12 @@ _FAILED = ctypes.c_void_p(-1).value
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows in a file.
+    """What is mapped of a file.
 
     Attributes:
         descriptor: of the file, open for reading; it may be closed once the file is mapped.
-        start: where the rows begin.
-        size: of all of them, in bytes; the file must not be shorter.
+        start: where it begins.
+        size: in bytes; the file must not end before that.
     """
 
     descriptor: int
@@ -38,40 +38,45 @@ class Part:
 
 
 class Region:
-    """Rows of several files, mapped; unmapped when nobody holds this any more.
+    """Parts of several files, mapped; unmapped when nobody holds this any more.
 
     Attributes:
-        firsts: where the rows of each file begin, from the start of the region, int64 (files,).
+        firsts: where the part of each file begins, from the start of the region, int64 (files,).
     """
 
-    __slots__ = ("__weakref__", "_rows", "firsts")
+    __slots__ = ("__weakref__", "_content", "_elements", "firsts")
 
-    def __init__(self, address: int, length: int, firsts: Array, row_bytes: int) -> None:
-        content: Any = (ctypes.c_char * length).from_address(address)
-        # One element begins at every byte: whatever lies between two files, a row is one index.
-        self._rows = np.ndarray((length - row_bytes + 1,), f"V{row_bytes}", content, strides=(1,))
-        self._rows.flags.writeable = False
+    def __init__(self, address: int, length: int, firsts: Array) -> None:
+        self._content: Any = (ctypes.c_char * length).from_address(address)
+        self._elements: dict[int, Array] = {}
         self.firsts = firsts
         weakref.finalize(self, _munmap, address, length)
 
-    def take(self, places: Array, dtype: str) -> Array:
-        """Rows as a new array, one after the other, (n * numbers of a row,).
+    def take(self, places: Array, size: int, dtype: str) -> Array:
+        """Elements of one size as a new array, one after the other, (n * numbers of an element,).
 
         Args:
             places: where each begins, from the start of the region, int64 (n,).
+            size: of an element, in bytes.
             dtype: of the numbers in it.
         """
-        return self._rows[places].view(dtype)
+        try:
+            elements = self._elements[size]
+        except KeyError:
+            elements = self._elements[size] = self._of(size)
+        return elements[places].view(dtype)
+
+    def _of(self, size: int) -> Array:
+        # One begins at every byte: whatever lies between two files, an element is one index.
+        shape = (max(0, len(self._content) - size + 1),)
+        elements = np.ndarray(shape, f"V{size}", self._content, strides=(1,))
+        elements.flags.writeable = False
+        return elements
 
 
-def mapped(parts: Sequence[Part], row_bytes: int) -> Region | None:
-    """Map the rows of files; None where that cannot be had, and rows are to be read in another way.
-
-    Args:
-        parts: the files.
-        row_bytes: of one row.
-    """
-    if _LIBRARY is None or not row_bytes or not any(part.size for part in parts):
+def mapped(parts: Sequence[Part]) -> Region | None:
+    """Map parts of files; None where that cannot be had, and they are to be read in another way."""
+    if _LIBRARY is None or not any(part.size for part in parts):
         return None
     page = mmap.PAGESIZE
     begins = [part.start // page * page for part in parts]
@@ -91,7 +96,7 @@ def mapped(parts: Sequence[Part], row_bytes: int) -> Region | None:
                 _munmap(address, total)
                 return None
         offset += length
-    return Region(address, total, firsts, row_bytes)
+    return Region(address, total, firsts)
 
 
 def _munmap(address: int, length: int) -> None:

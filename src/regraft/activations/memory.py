@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from regraft.activations import coding
-from regraft.activations.places import Places, index, numbers_of
+from regraft.activations.places import index, numbers_of
 from regraft.activations.store import Rows, Store
+from regraft.core.lookup import Lookup
 
 Array = np.ndarray[Any, Any]
 
@@ -24,13 +25,13 @@ class MemoryRows:
         self._below = below
         self._parts: list[coding.Coded] = []
         self._ids: list[Array] = []
-        self._places: Places | None = None
+        self._places: Lookup | None = None
 
-    def append(self, ids: Sequence[str], rows: Array, dtype: str) -> None:
-        """Keep float32 rows (n, ...); an id that is known already keeps its row."""
+    def append(self, ids: Array, rows: Array, dtype: str) -> None:
+        """Keep float32 rows (n, ...) of ids uint64 (n, 2); an id that is known already keeps its row."""
         scale = self._parts[0].scale if self._parts else None
         self._parts.append(coding.encode(rows, dtype, scale))
-        self._ids.append(numbers_of(ids))
+        self._ids.append(ids)
         self._places = None
 
     def add(self, *_: Any) -> None:
@@ -64,12 +65,33 @@ class MemoryRows:
     def _find(self, ids: Sequence[str]) -> Array:
         """The numbers of their rows here, int64 (n,); -1 where there is none."""
         if self._places is None:
-            self._places = index(zip(self._starts().tolist(), self._ids, strict=True))
+            self._places = index(list(zip(self._starts().tolist(), self._ids, strict=True)))
         return self._places.find(numbers_of(ids))
 
     def _starts(self) -> Array:
         """The number of the first row of each part."""
         return np.cumsum([0, *map(len, self._ids)])[: len(self._ids)]
+
+
+class _Collected:
+    """Rows that come in portions: together they are what a file on disk would be, and are coded as that is."""
+
+    def __init__(self, rows: MemoryRows, dtype: str) -> None:
+        self._kept, self._dtype = rows, dtype
+        self._parts: list[tuple[Array, Array]] = []
+
+    def add(self, ids: Sequence[str], rows: Array) -> None:
+        """Add the rows (n, ...) of n examples."""
+        self._parts.append((numbers_of(ids), rows))
+
+    def finish(self) -> Array:
+        """Keep them, and give them back."""
+        ids, rows = (np.concatenate(each) for each in zip(*self._parts, strict=True))
+        self._kept.append(ids, rows, self._dtype)
+        return rows
+
+    def drop(self) -> None:
+        """Nothing: what was not finished was not kept."""
 
 
 class MemoryStore(Store):
@@ -85,10 +107,9 @@ class MemoryStore(Store):
             self._kept[key] = MemoryRows(super().open(key))
         return self._kept[key]
 
-    def append(self, key: str, about: Mapping[str, Any], ids: Sequence[str], rows: Array) -> Any:
-        """Keep the rows of these examples under a key, and give them back."""
-        self.open(key).append(ids, rows, str(about.get("dtype", "float32")))
-        return rows
+    def begin(self, key: str, about: Mapping[str, Any], most: int) -> Any:
+        """Begin to keep rows under a key, which are kept when all have come."""
+        return _Collected(self.open(key), str(about.get("dtype", "float32")))
 
     def require_room(self, needed: int) -> None:
         """Nothing: whoever chose memory has looked at what it has."""

@@ -1,8 +1,9 @@
 """Activations of many examples, gathered by id straight from their files."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 from regraft.activations import coding, mapped
 from regraft.activations.descriptors import Descriptor, read_at
 from regraft.activations.mapped import Part, Region
-from regraft.activations.places import Places, index, numbers_of
+from regraft.activations.places import SIZE, index, numbers_of
 from regraft.activations.shard import Shard
 from regraft.core.errors import CorruptFileError, StorageError
+from regraft.core.lookup import Lookup
 
 Array = np.ndarray[Any, Any]
 
@@ -55,14 +57,15 @@ class Rows:
         self._damaged, self._used = damaged, used
         # Never removed from, so that the number of a row stays what it is; a damaged file leaves None.
         self._files: list[Shard | None] = []
-        # The number of each file's first row, and last how many rows there are; where each file's rows begin.
-        self._starts, self._offsets = np.zeros(1, np.int64), np.zeros(0, np.int64)
+        # The number of each file's first row, and last how many rows there are; where each file's rows begin, in it and
+        # behind the first id.
+        self._starts, self._offsets, self._heads = np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._kind = _NONE
-        self._places: Places | None = None
+        self._places: Lookup | None = None
         self._sound: set[int] = set()
-        # Of the files that there were when they were mapped last.
+        # Of the files that there were when they were mapped last, ids and rows; whether they were looked at since.
         self._region: Region | None = None
-        self._is_mapped = False
+        self._is_mapped = self._is_whole = False
         self._said = time.monotonic()
         self._lock = threading.RLock()
 
@@ -105,8 +108,9 @@ class Rows:
             self._files.append(shard)
             self._starts = np.append(self._starts, self._starts[-1] + len(shard))
             self._offsets = np.append(self._offsets, shard.head.start)
+            self._heads = np.append(self._heads, shard.head.start - shard.head.ids)
             self._places = self._region = None
-            self._is_mapped = False
+            self._is_mapped = self._is_whole = False
 
     def holds(self, ids: Sequence[str]) -> Array:
         """Of which examples the rows are there, bool (n,); the files that hold them are verified by that.
@@ -136,11 +140,12 @@ class Rows:
 
     def located(self, places: Array) -> tuple[Region, Array] | None:
         """Where the files are mapped, and where in it the rows with these numbers begin; None: they are not mapped."""
-        region = self._mapped()
-        if region is None:
+        region = self._whole()
+        if region is None or not self.row_bytes:
             return None
         files = self._file_of(places)
-        return region, region.firsts[files] + (places - self._starts[files]) * self.row_bytes
+        begins = region.firsts[files] + self._heads[files]
+        return region, begins + (places - self._starts[files]) * self.row_bytes
 
     def take(self, places: Array, located: tuple[Region, Array] | None) -> Array:
         """The rows (n, ...) with these numbers, as a new float32 array.
@@ -166,28 +171,37 @@ class Rows:
     def _coded(self, places: Array, located: tuple[Region, Array] | None) -> Array:
         if located is not None:
             region, begins = located
-            return region.take(begins, coding.DTYPES[self._kind.dtype]).reshape(-1, *self._kind.shape)
+            return region.take(begins, self._kind.row_bytes, coding.DTYPES[self._kind.dtype]).reshape(
+                -1, *self._kind.shape
+            )
         coded = np.empty((len(places), *self.shape), coding.DTYPES[self.dtype])
         self._read(places, coded)
         return coded
 
     def _mapped(self) -> Region | None:
+        """The ids and rows of all files, mapped."""
         with self._lock:
             if not self._is_mapped:
                 # The descriptors are held until all is mapped, so that none is closed for another one.
-                held = [(shard, shard.descriptor) for shard in self._files if shard is not None]
-                whole = all(one.size() >= shard.head.start + len(shard) * self.row_bytes for shard, one in held)
-                self._region = mapped.mapped(self._parts(dict(held)), self.row_bytes) if whole else None
+                held = [None if shard is None else shard.descriptor for shard in self._files]
+                parts = [_part(shard, one) for shard, one in zip(self._files, held, strict=True)]
+                self._region = mapped.mapped(parts) if self._none_is_short() else None
                 self._is_mapped = True
             return self._region
 
-    def _parts(self, descriptors: Mapping[Shard, Descriptor]) -> list[Part]:
-        return [
-            Part(0, 0, 0)
-            if shard is None
-            else Part(descriptors[shard].number, shard.head.start, len(shard) * self.row_bytes)
-            for shard in self._files
-        ]
+    def _whole(self) -> Region | None:
+        """What is mapped; rows of a file that was cut short meanwhile would end the process, and are read instead."""
+        with self._lock:
+            region = self._mapped()
+            if region is not None and not self._is_whole:
+                # One that is not there any more stays as it is mapped.
+                with contextlib.suppress(StorageError):
+                    self._region = region if self._none_is_short() else None
+                self._is_whole = True
+            return self._region
+
+    def _none_is_short(self) -> bool:
+        return all(shard.descriptor.size() >= shard.end for shard in self.files)
 
     def _scale(self, places: Array) -> Array | None:
         """The scale of these rows: one for all, or where two processes wrote first files at once, that of each row."""
@@ -261,12 +275,42 @@ class Rows:
         self._sound.add(number)
         return self._files[number] is not None
 
-    def _index(self) -> Places:
+    def _index(self) -> Lookup:
         with self._lock:
             if self._places is None:
-                known = zip(self._starts.tolist(), self._files, strict=False)
-                self._places = index([(start, shard.ids()) for start, shard in known if shard is not None])
+                region = self._mapped()
+                self._places = index(_Listed(self._starts, self._files), region and self._numbers_in(region))
             return self._places
+
+    def _numbers_in(self, region: Region) -> Callable[[Array], Array]:
+        """What gives the ids of rows, uint64 (m, 2), from where they are mapped."""
+        # Both stay as they are: whoever shares the index looks into the same files.
+        starts = self._starts
+
+        def numbers(places: Array) -> Array:
+            files = np.searchsorted(starts, places, "right") - 1
+            return region.take(region.firsts[files] + (places - starts[files]) * SIZE, SIZE, "<u8").reshape(-1, 2)
+
+        return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """For each file the number of its first row, and its ids, read when they are asked for."""
+
+    starts: Array
+    files: Sequence[Shard | None]
+
+    def __iter__(self) -> Iterator[tuple[int, Array]]:
+        files = zip(self.starts.tolist(), self.files, strict=False)
+        return ((start, shard.ids()) for start, shard in files if shard is not None)
+
+
+def _part(shard: Shard | None, descriptor: Descriptor | None) -> Part:
+    """The ids and rows of a file, which lie behind each other."""
+    if shard is None or descriptor is None:
+        return Part(0, 0, 0)
+    return Part(descriptor.number, shard.head.ids, shard.end - shard.head.ids)
 
 
 class Selection:

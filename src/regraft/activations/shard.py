@@ -6,9 +6,7 @@ verified once is not again as long as this process lives and the file stays as i
 
 import errno
 import json
-import os
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod
@@ -17,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from regraft.activations.coding import DTYPES, Coded
+from regraft.activations.coding import DTYPES
 from regraft.activations.descriptors import Descriptor, Kept
-from regraft.core import storage
 from regraft.core.errors import CorruptFileError, StorageError
 
 Array = np.ndarray[Any, Any]
@@ -33,14 +30,15 @@ Array = np.ndarray[Any, Any]
 # | 16 n | ids |
 # | 4 c | scale of each channel, for int8 |
 # | 4 b | CRC-32 of each block of the rows |
-# | ... | zeros up to a multiple of 64 |
+# | ... | zeros, up to a multiple of 64 and where fewer rows came than might have |
 # | ... | the rows |
 _MAGIC = b"REGRAFT ROWS 3\n\0"
 _DIGEST = 16
 _START = len(_MAGIC) + 16
 _FIXED = _START + _DIGEST
 _ALIGNMENT = 64
-_BLOCK = 1 << 20
+# Bytes of rows that one checksum is of.
+BLOCK = 1 << 20
 _LONGEST_JSON = 1 << 16
 
 # Files of which all bytes were found right, by what tells one state of a file from another.
@@ -94,6 +92,11 @@ class Shard:
         return self.head.shape[0]
 
     @property
+    def end(self) -> int:
+        """Where the last row ends in the file."""
+        return self.head.start + len(self) * self.head.row_bytes
+
+    @property
     def descriptor(self) -> Descriptor:
         """What to read from.
 
@@ -118,9 +121,9 @@ class Shard:
             return
         descriptor, start = self.descriptor, self.head.start
         left = len(self) * self.head.row_bytes
-        buffer = memoryview(bytearray(min(_BLOCK, left)))
+        buffer = memoryview(bytearray(min(BLOCK, left)))
         for check in self.head.checks.tolist():
-            block = buffer[: min(_BLOCK, left)]
+            block = buffer[: min(BLOCK, left)]
             try:
                 descriptor.read_into(block, start)
             except OSError as error:
@@ -131,30 +134,8 @@ class Shard:
         _VERIFIED.add(self.state)
 
 
-def write(path: Path, ids: Array, coded: Coded, dtype: str) -> Shard:
-    """Write rows for n examples, whole or not at all.
-
-    Args:
-        path: of the file; one that is there is replaced, and stays readable for who has opened it.
-        ids: uint64 (n, 2); see `places.numbers_of`.
-        coded: the rows (n, ...).
-        dtype: what they are coded as.
-
-    Returns:
-        The file, opened.
-
-    Raises:
-        StorageError: no space is left, or the place cannot be written to.
-    """
-    content = coded.rows.reshape(-1).view(np.uint8).data
-    head = _head(ids, coded, dtype, content)
-    # Verified before it is used, and computed anew where that fails: not worth waiting for the disk.
-    with storage.replacing(path, durable=False) as partial:
-        with partial.open("xb", buffering=0) as file:
-            _write_all(file.fileno(), memoryview(head))
-            _write_all(file.fileno(), content)
-        # Opened before it can be removed by somebody else.
-        descriptor = Descriptor(partial)
+def written(path: Path, descriptor: Descriptor) -> Shard:
+    """A file that this process has just written, opened: what is in it need not be verified."""
     made = Shard(path, descriptor, _read_head(path, descriptor))
     _VERIFIED.add(made.state)
     return made
@@ -183,22 +164,47 @@ def count(path: Path) -> int:
         return 0
 
 
-def _head(ids: Array, coded: Coded, dtype: str, content: memoryview) -> bytes:
-    scale = b"" if coded.scale is None else coded.scale.astype("<f4").tobytes()
+def start_of(most: int, shape: tuple[int, ...], dtype: str, scale: Array | None) -> int:
+    """Where the rows begin in a file of so many rows at most, each of this shape."""
+    size = np.dtype(DTYPES[dtype]).itemsize * most * prod(shape)
+    said = _said(most, shape, dtype, scale, 0 if dtype == "float32" else most * prod(shape))
+    length = _FIXED + len(said) + 16 * most + (0 if scale is None else 4 * len(scale)) + 4 * -(-size // BLOCK)
+    return -(-length // _ALIGNMENT) * _ALIGNMENT
+
+
+def head_of(
+    ids: Array, shape: tuple[int, ...], dtype: str, scale: Array | None, clipped: int, checks: Array, start: int
+) -> bytes:
+    """What stands before the rows.
+
+    Args:
+        ids: uint64 (n, 2); see `places.numbers_of`.
+        shape: of a row.
+        dtype: what rows are coded as.
+        scale: float32 (channels,) for int8.
+        clipped: how many numbers lay beyond what the coding can say.
+        checks: CRC-32 of each block of the rows, uint32.
+        start: where the rows begin; see `start_of`.
+    """
+    said = _said(len(ids), shape, dtype, scale, clipped)
+    scales = b"" if scale is None else scale.astype("<f4").tobytes()
+    body = b"".join([said, ids.astype("<u8").tobytes(), scales, checks.astype("<u4").tobytes()])
+    body += bytes(start - _FIXED - len(body))
+    begin = _MAGIC + start.to_bytes(8, "little") + len(said).to_bytes(8, "little")
+    return begin + _digest(begin, body) + body
+
+
+def _said(rows: int, shape: tuple[int, ...], dtype: str, scale: Array | None, clipped: int) -> bytes:
+    channels = 0 if scale is None else len(scale)
     about = {
-        "rows": len(coded.rows),
-        "shape": list(coded.rows.shape[1:]),
+        "rows": rows,
+        "shape": list(shape),
         "dtype": dtype,
-        "channels": len(scale) // 4,
-        "clipped": coded.clipped,
-        "block": _BLOCK,
+        "channels": channels,
+        "clipped": clipped,
+        "block": BLOCK,
     }
-    checks = np.fromiter((zlib.crc32(block) for block in _blocks(content)), "<u4")
-    said = json.dumps(about).encode()
-    body = b"".join([said, ids.astype("<u8").tobytes(), scale, checks.tobytes()])
-    body += bytes(-(_FIXED + len(body)) % _ALIGNMENT)
-    start = _MAGIC + (_FIXED + len(body)).to_bytes(8, "little") + len(said).to_bytes(8, "little")
-    return start + _digest(start, body) + body
+    return json.dumps(about).encode()
 
 
 def _read_head(path: Path, descriptor: Descriptor) -> Head:
@@ -221,7 +227,7 @@ def _read_head(path: Path, descriptor: Descriptor) -> Head:
     checks = scales + 4 * about["channels"]
     scale = np.frombuffer(bytes(body[scales:checks]), "<f4") if about["channels"] else None
     content = np.dtype(DTYPES[about["dtype"]]).itemsize * prod(shape)
-    found = np.frombuffer(bytes(body[checks : checks + 4 * -(-content // _BLOCK)]), "<u4")
+    found = np.frombuffer(bytes(body[checks : checks + 4 * -(-content // BLOCK)]), "<u4")
     if size != length + content:
         raise CorruptFileError(f"'{path}' is truncated: it has {size} bytes, its head says {length + content}")
     return Head(shape, about["dtype"], scale, about["clipped"], _FIXED + said, length, found)
@@ -231,15 +237,6 @@ def _digest(start: bytes, body: bytes | bytearray) -> bytes:
     state = blake2b(start, digest_size=_DIGEST)
     state.update(body)
     return state.digest()
-
-
-def _blocks(content: memoryview) -> Iterator[memoryview]:
-    return (content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK))
-
-
-def _write_all(descriptor: int, content: memoryview) -> None:
-    while len(content):
-        content = content[os.write(descriptor, content) :]
 
 
 def _reading_error(path: Path, error: OSError) -> Exception:

@@ -10,8 +10,7 @@ import json
 import os
 import shutil
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +19,19 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from regraft.activations import coding, lease, room, shard, usage
-from regraft.activations.places import numbers_of
+from regraft.activations import lease, room, shard, usage
+from regraft.activations.appending import ENDING, Appending
 from regraft.activations.room import ABOUT
 from regraft.activations.rows import Rows, Selection
 from regraft.activations.shard import Shard
 from regraft.activations.usage import Usage
-from regraft.core import digest, sizes, storage
+from regraft.core import sizes
 from regraft.core.errors import CorruptFileError, StorageError
 from regraft.core.progress import warn
 
 __all__ = ["Entry", "Rows", "Selection", "Store", "default_folder"]
 
 Array = np.ndarray[Any, Any]
-
-_ENDING = ".rows"
-# How often a file is written again where another process clears the cache at that moment.
-_ATTEMPTS, _PAUSE = 20, 0.01
 
 
 def default_folder() -> Path:
@@ -139,20 +134,33 @@ class Store:
             WorkError: a number is NaN or infinite, and the coding does not hold it.
             ValueError: there are not as many ids as rows.
         """
-        if len(ids) != len(rows):
-            raise ValueError(f"expected a row for each of {len(ids)} ids, found {len(rows)} rows")
+        file = self.begin(key, about, len(ids))
+        try:
+            file.add(ids, rows)
+            return file.finish()
+        finally:
+            file.drop()
+
+    def begin(self, key: str, about: Mapping[str, Any], most: int) -> Appending:
+        """Begin a file of rows that are kept under a key: what `append` does, for rows that come in portions.
+
+        Args:
+            key: digest of all that the rows depend on.
+            about: the same in words; see `append`.
+            most: how many rows there will be at most.
+        """
         folder = self._of(key)
         room.opened(folder)
         dtype = str(about.get("dtype", "float32"))
-        coded = coding.encode(rows, dtype, self._scale(key) if dtype == "int8" else None)
-        numbers = numbers_of(ids)
-        self._room.claim(coded.rows.nbytes + numbers.nbytes)
-        # The same examples make the same name: two processes that compute the same leave one file.
-        path = folder / f"{digest.of_bytes(numbers.data)[:24]}{_ENDING}"
-        made = _written(path, {"key": key, **about}, lambda: shard.write(path, numbers, coded, dtype))
-        if coded.scale is not None:
-            self._scales.setdefault(key, coded.scale)
-        return made
+        return Appending(
+            folder,
+            {"key": key, **about},
+            dtype,
+            most,
+            self._scale(key) if dtype == "int8" else None,
+            claim=self._room.claim,
+            fixed=lambda scale: self._scales.setdefault(key, scale),
+        )
 
     def file(self, key: str, name: str) -> Shard:
         """A file that somebody else wrote into this folder, for `Rows.add`.
@@ -241,29 +249,9 @@ def _files(folder: Path) -> list[Path]:
     for path in room.listed(folder):
         # Another process may remove it.
         with contextlib.suppress(OSError):
-            if path.suffix == _ENDING:
+            if path.suffix == ENDING:
                 found.append((path.stat().st_mtime_ns, path))
     return [path for _, path in sorted(found)]
-
-
-def _written(path: Path, about: Mapping[str, Any], write: Callable[[], Shard]) -> Shard:
-    """Write a file and what it is about, again where another process removes the folder at that moment."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            _write_about(path.parent, about)
-            return write()
-        except StorageError as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
-                raise
-            time.sleep(_PAUSE)
-    _write_about(path.parent, about)
-    return write()
-
-
-def _write_about(folder: Path, about: Mapping[str, Any]) -> None:
-    if not (folder / ABOUT).exists():
-        text = json.dumps(about, indent=2, default=str)
-        storage.write_with(folder / ABOUT, lambda partial: partial.write_text(text), durable=False)
 
 
 def _touch(folder: Path) -> None:

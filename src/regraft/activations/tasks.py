@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from regraft.activations.engines import BATCH, Wanted
+from regraft.core.lookup import Lookup
 from regraft.data.ids import Ids
 
 Array = np.ndarray[Any, Any]
@@ -14,6 +15,8 @@ Array = np.ndarray[Any, Any]
 # Of the examples of a block: so that there are some blocks to share among workers, few files, and no pass in which a
 # block is all.
 _BLOCKS, _SMALLEST, _LARGEST = 16, 8 * BATCH, 256 * BATCH
+# Examples that are looked at together: what is made of them meanwhile does not grow with the data.
+_PORTION = 1 << 14
 
 
 class Holding(Protocol):
@@ -44,7 +47,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """A kind of work, and the examples to do it for: int64 indices, ascending."""
+    """A kind of work, and the examples to do it for: uint32 indices, ascending."""
 
     kind: Kind
     indices: Array
@@ -61,26 +64,44 @@ class Block:
     parts: tuple[tuple[int, Array], ...]
 
 
+def ascending(indices: Iterable[int], count: int) -> Array:
+    """Indices of so many examples, each once, in their order, uint32."""
+    chosen = np.zeros(count, bool)
+    if isinstance(indices, range) and indices.step > 0:
+        chosen[indices.start : indices.stop : indices.step] = True
+    else:
+        chosen[indices if isinstance(indices, np.ndarray) else np.fromiter(indices, np.int64)] = True
+    found = np.empty(np.count_nonzero(chosen), np.uint32)
+    filled = 0
+    for start in range(0, count, _PORTION):
+        some = start + np.flatnonzero(chosen[start : start + _PORTION])
+        found[filled : filled + len(some)] = some
+        filled += len(some)
+    return found
+
+
 def first_of_each(ids: Ids, indices: Array) -> Array:
-    """The indices, ascending, without those whose content another one has: int64."""
-    chosen = np.unique(indices)
-    digests = np.ascontiguousarray(ids.digests[chosen]).view("V16").reshape(-1)
-    _, first = np.unique(digests, return_index=True)
-    return chosen[np.sort(first)].astype(np.int64)
+    """The indices, ascending, without those whose content another one has: uint32."""
+    lookup = Lookup(ids.numbers().__getitem__, len(indices))
+    first = np.concatenate([np.empty(0, bool), *(lookup.add(some) == some for some in _portions(indices))])
+    return indices if first.all() else indices[first]
 
 
 def lacking(items: Sequence[Wanted], known: Mapping[Wanted, Holding], ids: Ids, indices: Array) -> list[Task]:
     """What is not there of one view: examples that lack the same together, from pixels."""
-    names = ids.take(indices)
-    lacks = np.stack([~known[item].holds(names) for item in items], axis=1)
-    # As one number each: what lacks is nearly always the same for all.
-    patterns, members = np.unique(np.packbits(lacks, axis=1), axis=0, return_inverse=True)
+    found: dict[tuple[bool, ...], list[Array]] = {}
+    for some in _portions(indices):
+        names = ids.take(some)
+        lacks = np.stack([~known[item].holds(names) for item in items], axis=1)
+        patterns, members = np.unique(lacks, axis=0, return_inverse=True)
+        for place, pattern in enumerate(patterns.tolist()):
+            found.setdefault(tuple(pattern), []).append(some[members.reshape(-1) == place])
     tasks: list[Task] = []
-    for place in range(len(patterns)):
-        rows = np.flatnonzero(members.reshape(-1) == place)
-        chosen = tuple(item for item, absent in zip(items, lacks[rows[0]], strict=True) if absent)
+    for pattern, parts in sorted(found.items()):
+        chosen = tuple(item for item, absent in zip(items, pattern, strict=True) if absent)
         if chosen:
-            tasks.append(Task(Kind(chosen, None), indices[rows]))
+            # What is lacking is nearly always the same for all.
+            tasks.append(Task(Kind(chosen, None), indices if len(found) == 1 else np.concatenate(parts)))
     return tasks
 
 
@@ -96,7 +117,7 @@ def divided(task: Task, starts: Iterable[tuple[str, Holding]], ids: Ids) -> Iter
     for name, rows in starts:
         if not len(left):
             return
-        there = rows.holds(ids.take(left))
+        there = np.concatenate([rows.holds(ids.take(some)) for some in _portions(left)])
         if there.any():
             yield Task(Kind(task.kind.items, name), left[there])
             left = left[~there]
@@ -117,7 +138,8 @@ def blocks_of(tasks: Sequence[Task]) -> list[Block]:
 def _blocks(tasks: Sequence[Task], places: Sequence[int]) -> Iterator[Block]:
     if not places:
         return
-    everyone = np.unique(np.concatenate([tasks[place].indices for place in places]))
+    each = [tasks[place].indices for place in places]
+    everyone = each[0] if len(each) == 1 else np.unique(np.concatenate(each))
     size = int(np.clip(-(-len(everyone) // _BLOCKS), _SMALLEST, _LARGEST))
     size = -(-size // BATCH) * BATCH
     for start in range(0, len(everyone), size):
@@ -129,3 +151,7 @@ def _blocks(tasks: Sequence[Task], places: Sequence[int]) -> Iterator[Block]:
             if high > low:
                 parts.append((place, indices[low:high]))
         yield Block(tuple(parts))
+
+
+def _portions(indices: Array) -> Iterator[Array]:
+    return (indices[start : start + _PORTION] for start in range(0, len(indices), _PORTION))

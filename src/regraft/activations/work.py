@@ -13,7 +13,7 @@ from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
 from regraft.activations.tasks import Block, Kind
-from regraft.activations.writing import Writing
+from regraft.activations.writing import Collected, Writing
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples
 
@@ -87,9 +87,13 @@ class Worker:
         work = self._work
         with Writing(self._store) as writing:
             collected = {item: writing.key(about, known[item], work.limits[item]) for item, about in work.about.items()}
+            # Those from pixels come first, as they are given.
+            left = iter(sorted(blocks, key=self._is_above))
+            self._expect(collected, next(left, None))
             for given in self._given(blocks, unreadable):
                 if given is None:
                     writing.flush()
+                    self._expect(collected, next(left, None))
                     continue
                 place, indices, raw = given
                 ids = work.examples.ids.take(indices)
@@ -97,12 +101,22 @@ class Worker:
                     collected[item].add(ids, rows)
                 yield len(indices)
 
+    def _is_above(self, block: Block) -> bool:
+        """Whether it starts at a seam."""
+        return block.parts[0][0] in self._below
+
+    def _expect(self, collected: Mapping[Wanted, Collected], block: Block | None) -> None:
+        """Say how many rows of each thing come of a block."""
+        for item, rows in collected.items():
+            parts = block.parts if block else ()
+            rows.expect(sum(len(indices) for place, indices in parts if item in self._work.kinds[place].items))
+
     def _given(
         self, blocks: Sequence[Block], unreadable: list[tuple[int, str]]
     ) -> Iterator[tuple[int, Array, Array] | None]:
         """What the trunk is given: (task, indices, rows), and None at the end of each block."""
-        above = [block for block in blocks if block.parts[0][0] in self._below]
-        pixels = [block for block in blocks if block.parts[0][0] not in self._below]
+        above = [block for block in blocks if self._is_above(block)]
+        pixels = [block for block in blocks if not self._is_above(block)]
         work = self._work
         yield from batches(work.examples, pixels, [kind.view for kind in work.kinds], work.inputs, unreadable)
         for block in above:

@@ -33,6 +33,7 @@ _FIELDS = (
     "architecture",
     "preprocessing",
     "input_size",
+    "decoding",
     "cut_point",
     "views",
     "augment",
@@ -78,6 +79,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--architecture", metavar="A", help="what builds the network where SOURCE holds only weights: keras:NAME?..., "
         "or package.module:function"
     )  # fmt: skip
+    parser.add_argument(
+        "--decoding",
+        choices=("full", "draft"),
+        help="draft: decode large JPEG files at a half, a quarter or an eighth of their size, where that is at least "
+        "twice the network's; full, the default: every pixel",
+    )
     parser.add_argument("--cut-point", metavar="NAME", help="put the head here; else where it does best")
     parser.add_argument("--fine-tune", choices=_CHOICES, help="let upper reused layers learn; auto: if that is better")
     parser.add_argument("--optimizer", metavar="NAME", help="of every phase: adam, or any other of Keras, or nesterov")

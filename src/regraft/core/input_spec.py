@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from regraft.core.errors import RequestError
 
@@ -88,6 +88,22 @@ class InputSpec:
                 f"found one that takes {self.shape}; leave the size out"
             )
         return dataclasses.replace(self, shape=(height, width, self.shape[-1]))
+
+    def with_decoding(self, decoding: Decoding) -> "InputSpec":
+        """The same convention with files decoded so.
+
+        Raises:
+            RequestError: there is no such decoding, or the network takes no pictures, so that no file could be decoded
+                small.
+        """
+        if decoding not in get_args(Decoding):
+            raise RequestError(f"expected the decoding {' or '.join(get_args(Decoding))}, found {decoding!r}")
+        if decoding == "draft" and not self.is_picture:
+            raise RequestError(
+                "expected a network that takes pictures (height, width, channels) to decode files small, "
+                f"found one that takes {self.shape}; leave 'draft' out"
+            )
+        return dataclasses.replace(self, decoding=decoding)
 
     def with_convention(self, text: str, origin: Origin = "requested") -> "InputSpec":
         """The same shape with the convention that `text` names; see `parse_convention`."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast, get_args
 
 from regraft.core import plain, sharing, sizes, storage
 from regraft.core.errors import RequestError
-from regraft.core.input_spec import InputSpec
+from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.phase import Phase
 
 FORMAT = 1
@@ -124,6 +124,7 @@ class Plan:
         input: the input convention, resolved; None before the source is opened.
         input_size: pictures are brought to this height and width; None: the source's own.
         preprocessing: a convention's name or formula that overrides what the source states.
+        decoding: how much of a picture file is decoded, see `InputSpec`; None: as `input` says, else all of it.
         cut_point: the head stands on this tensor; `auto`: chosen by probing.
         head: the new top.
         fine_tune: the phase after it.
@@ -153,6 +154,7 @@ class Plan:
     input: InputSpec | None = None
     input_size: int | None = None
     preprocessing: str | None = None
+    decoding: Decoding | None = None
     cut_point: str = AUTO
     views: int | None = None
     augment: tuple[Change, ...] = CHANGES

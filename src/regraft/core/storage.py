@@ -42,22 +42,31 @@ def replacing(path: Path, durable: bool = True) -> Generator[Path]:
     Raises:
         StorageError: no space is left, or the place cannot be written to.
     """
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(path.parent)
-        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent)) / path.name
-        try:
-            yield partial
-            for written in [partial, *partial.rglob("*")] if durable else []:
-                if written.is_file():
-                    _flush(written)
-            partial.replace(path)
-            # Some systems cannot flush a folder; the file is whole there too, only perhaps still under its old content.
-            with contextlib.suppress(OSError):
-                if durable:
-                    _flush(path.parent)
-        finally:
-            shutil.rmtree(partial.parent, ignore_errors=True)
+    with storage_errors(path), partial(path.parent) as folder:
+        made = folder / path.name
+        yield made
+        for written in [made, *made.rglob("*")] if durable else []:
+            if written.is_file():
+                _flush(written)
+        made.replace(path)
+        # Some systems cannot flush a folder; the file is whole there too, only perhaps still under its old content.
+        with contextlib.suppress(OSError):
+            if durable:
+                _flush(path.parent)
+
+
+@contextlib.contextmanager
+def partial(folder: Path) -> Generator[Path]:
+    """Yield a new folder in this one, for what is not whole yet; in the end it goes, with all that is in it."""
+    # Python looks again whether it is a folder, and another process may have removed it by then: what follows tells.
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder)
+    made = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -129,12 +138,12 @@ def _usage(path: Path) -> tuple[int, int]:
 
 def remove_abandoned(folder: Path) -> None:
     """Remove the partial files that a killed writer left behind in this folder a day ago or earlier."""
-    for partial in folder.glob(f"{_PARTIAL}*"):
+    for left in folder.glob(f"{_PARTIAL}*"):
         with contextlib.suppress(OSError):
             # A folder's own time stands still while a file in it grows; a writer that is slow is not dead.
-            touched = max(entry.stat().st_mtime for entry in [partial, *partial.rglob("*")])
+            touched = max(entry.stat().st_mtime for entry in [left, *left.rglob("*")])
             if time.time() - touched > _ABANDONED_AFTER:
-                shutil.rmtree(partial, ignore_errors=True)
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
@@ -156,8 +165,8 @@ def _is_about(error: OSError, path: Path) -> bool:
         # Raised by writing, which does not know the name; opening another file without naming it raises other numbers.
         return error.errno in _WHILE_WRITING or _is_cut_short(error)
     path, named = path.absolute(), Path(os.fsdecode(error.filename)).absolute()
-    partial = path.parent in named.parents and named.relative_to(path.parent).parts[0].startswith(_PARTIAL)
-    return partial or named in (path, *path.parents) or path in named.parents
+    inside = path.parent in named.parents and named.relative_to(path.parent).parts[0].startswith(_PARTIAL)
+    return inside or named in (path, *path.parents) or path in named.parents
 
 
 def absolute(text: str | os.PathLike[str]) -> str:

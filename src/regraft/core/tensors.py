@@ -52,6 +52,23 @@ class SlotEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizerGroup:
+    """What an optimizer says of some variables only.
+
+    Attributes:
+        variables: their canonical names.
+        class_name: the optimizer's class; empty: that of the whole.
+        config: the settings that hold for them.
+        iterations: steps that they have taken; None where the file does not say.
+    """
+
+    variables: tuple[str, ...]
+    class_name: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    iterations: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizerEntry:
     """An optimizer at rest.
 
@@ -60,12 +77,20 @@ class OptimizerEntry:
         config: its settings as the file states them.
         iterations: steps taken; None where the file does not say.
         slots: its state for each variable.
+        stated: the name that `tf.train` has for it, such as `Momentum`; empty where it is none of those.
+        scalars: what it keeps once for all variables, by Keras' names: `learning_rate`, `u_product`.
+        groups: variables that differ in settings, steps or class; empty where all are alike.
+        arrays: the state in the file's order, where a file of Keras tells it apart by order.
     """
 
     class_name: str
     config: Mapping[str, Any]
     iterations: int | None
     slots: tuple[SlotEntry, ...] = ()
+    stated: str = ""
+    scalars: Mapping[str, float] = field(default_factory=dict[str, float])
+    groups: tuple[OptimizerGroup, ...] = ()
+    arrays: tuple[TensorEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

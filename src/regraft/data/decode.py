@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from regraft.core.errors import RequestError
+from regraft.data import jpeg
 from regraft.data.examples import Array, UnreadableExample
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -57,8 +58,16 @@ def read_picture(source: str | Path | bytes, channels: int | None = None, name: 
         raise RequestError(f"expected 1, 3 or 4 channels for pictures, found {channels}")
     name = name or ("picture" if isinstance(source, bytes) else str(source))
     try:
-        with _quiet(), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as file:
+        content = source if isinstance(source, bytes) else _content(source)
+        direct = content if channels == 3 else None
+        if direct and (pixels := jpeg.plain(direct, _limit(), _least.get())) is not None:
+            return pixels
+        with _quiet(), Image.open(source if content is None else io.BytesIO(content), formats=FORMATS) as file:
             _refuse_bomb(file, name)
+            if direct and _orientation(file) not in _UPRIGHT:
+                pixels = jpeg.pixels(direct, file, _least.get())
+                if pixels is not None:
+                    return pixels
             _draft(file)
             file.load()
             return _pixels(_upright(file), channels)
@@ -67,6 +76,13 @@ def read_picture(source: str | Path | bytes, channels: int | None = None, name: 
     # A damaged file makes decoders raise whatever they stumble over: OSError, struct.error, IndexError, SyntaxError...
     except Exception as error:
         raise UnreadableExample(name, _reason(error)) from error
+
+
+def _content(path: str | Path) -> bytes | None:
+    """All of a JPEG file; None for another, which Pillow reads as far as it needs."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path may be a text
+        beginning = file.read(len(jpeg.BEGINNING))
+        return beginning + file.readall() if beginning == jpeg.BEGINNING else None
 
 
 @contextlib.contextmanager
@@ -118,12 +134,16 @@ def _refuse_bomb(picture: Image.Image, name: str) -> None:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        orientation: Any = picture.getexif().get(_EXIF_ORIENTATION, 1)
-    # Damaged EXIF data says nothing about the pixels, which have been decoded already.
-    except Exception:
-        return picture
+    orientation = _orientation(picture)
     return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
+def _orientation(picture: Image.Image) -> Any:
+    try:
+        return picture.getexif().get(_EXIF_ORIENTATION)
+    # Damaged EXIF data says nothing about the pixels.
+    except Exception:
+        return None
 
 
 def _pixels(picture: Image.Image, channels: int) -> Array:

@@ -8,9 +8,9 @@ from regraft.core import progress
 from regraft.core.errors import DataError
 from regraft.core.plan import SplitSpec
 from regraft.data.examples import Array, Examples
+from regraft.data.portions import portions
 
 _NAMED = 3
-_BLOCK = 1 << 14
 
 
 def refuse(examples: Examples, strict: bool) -> None:
@@ -76,13 +76,14 @@ def _groups(first: Array, differing: Array) -> int:
 def _singles(examples: Examples) -> list[str]:
     """The classes all of whose examples have one content."""
     count = len(examples.labels)
-    # Written backwards, the first example of each class stays.
     first = np.zeros(len(examples.classes), np.int64)
-    first[examples.labels[::-1]] = np.arange(count - 1, -1, -1)
     several = np.zeros(len(examples.classes), bool)
-    for start in range(0, count, _BLOCK):
-        labels = examples.labels[start : start + _BLOCK]
-        other = examples.ids.digests[start : start + _BLOCK] != examples.ids.digests[first[labels]]
+    # Written backwards, the first example of each class stays.
+    for part in reversed(list(portions(count))):
+        first[examples.labels[part][::-1]] = np.arange(part.start, part.stop)[::-1]
+    for part in portions(count):
+        labels = examples.labels[part]
+        other = examples.ids.digests[part] != examples.ids.digests[first[labels]]
         several[labels[other.any(axis=1)]] = True
     return [f"'{examples.classes[label]}'" for label in np.flatnonzero(~several)]
 

@@ -13,6 +13,7 @@ from regraft.core.errors import DataError
 from regraft.core.records import DataSummary
 from regraft.data.ids import Ids
 from regraft.data.names import Names, rows_of
+from regraft.data.portions import looked_up
 from regraft.data.split import SPLITS, Splits
 
 __all__ = ["SPLITS", "Array", "Chosen", "Examples", "Read", "UnreadableExample"]
@@ -63,12 +64,12 @@ class Chosen:
 class Examples:
     """Labelled examples with stable ids and splits, read one by one when they are needed.
 
-    A million of them take some thirty megabytes, and the paths of their files: ids, names and splits are sequences of
+    A million of them take some twenty megabytes, and the paths of their files: ids, names and splits are sequences of
     strings that are made when somebody asks.
 
     Attributes:
         ids: the digest of each example's content: of the file's bytes, or of the array with its dtype and shape.
-        labels: int64 (n,), indices into `classes`.
+        labels: int32 (n,), indices into `classes`.
         classes: names, in the order of a model's outputs.
         split: of each, `train`, `validation` or `test`; `split == "train"` is a mask (n,).
         names: the path relative to the data, or "index 17".
@@ -172,5 +173,5 @@ class Examples:
         ranks = np.empty((len(self.classes), len(SPLITS)), np.int32)
         for rank, (_, _, label, code) in enumerate(pairs):
             ranks[label, code] = rank
-        rows = ranks[self.labels, self.split.codes]
+        rows = looked_up(ranks, self.labels, self.split.codes)
         return digest.of_strings(word for id_, rank in self.ids.sorted_with(rows) for word in (id_, *pairs[rank][:2]))

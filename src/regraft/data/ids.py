@@ -7,6 +7,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from regraft.core.errors import DataError
+from regraft.core.lookup import Lookup
 
 Array = np.ndarray[Any, Any]
 
@@ -109,6 +110,10 @@ class Ids(Sequence[str]):
         """Those at these indices, in that order."""
         return Ids(self.digests[np.asarray(indices, np.int64)])
 
+    def numbers(self) -> Array:
+        """Each as two numbers, little-endian uint64 (n, 2); nothing is copied."""
+        return np.ascontiguousarray(self.digests, np.uint8).view("<u8").reshape(-1, 2)
+
     def keys(self) -> Array:
         """The first eight bytes of each as a number, uint64 (n,), in the order of the texts where they differ."""
         return np.ascontiguousarray(self.digests).view(">u8")[:, 0].astype(np.uint64)
@@ -137,21 +142,15 @@ class Ids(Sequence[str]):
         >>> Ids.of([a, b, a, b, a]).repeats()
         (array([2, 4, 3]), array([0, 0, 1]))
         """
-        keys = self.keys()
-        keys.sort()
-        twice = np.unique(keys[1:][keys[1:] == keys[:-1]])
-        if not len(twice):
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        keys = self.keys()
-        some = among(keys, twice)
-        rest = self._rest(some)
-        # Stable: of equal ones the first comes first.
-        order = np.lexsort((rest, keys[some]))
-        some, keys, rest = some[order], keys[some][order], rest[order]
-        begins = np.ones(len(some), bool)
-        begins[1:] = (keys[1:] != keys[:-1]) | (rest[1:] != rest[:-1])
-        first = some[np.flatnonzero(begins)][np.cumsum(begins) - 1]
-        index, first = some[~begins], first[~begins]
+        lookup = Lookup(self.numbers().__getitem__, len(self))
+        index, first = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+        for start in range(0, len(self), _COMPARED):
+            places = np.arange(start, min(start + _COMPARED, len(self)), dtype=np.uint32)
+            found = lookup.add(places)
+            again = found != places
+            index.append(places[again])
+            first.append(found[again])
+        index, first = np.concatenate(index).astype(np.int64), np.concatenate(first).astype(np.int64)
         order = np.lexsort((index, first))
         return index[order], first[order]
 

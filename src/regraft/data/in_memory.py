@@ -48,19 +48,19 @@ class _Values:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stack:
-    parts: tuple[Part, ...]
+    parts: tuple[Array | Sequence[Array], ...]
     starts: tuple[int, ...]
     narrow: bool
     white: float
 
     def at(self, index: int) -> Array:
         part = bisect.bisect_right(self.starts, index) - 1
-        return np.asarray(self.parts[part].x[index - self.starts[part]])
+        return np.asarray(self.parts[part][index - self.starts[part]])
 
     def identify(self, start: int, stop: int) -> Identified:
         made: Identified = []
         for part, begin in zip(self.parts, self.starts, strict=True):
-            chosen = part.x[max(start - begin, 0) : max(stop - begin, 0)]
+            chosen = part[max(start - begin, 0) : max(stop - begin, 0)]
             blocks = [chosen] if isinstance(chosen, np.ndarray) else [np.asarray(item)[np.newaxis] for item in chosen]
             made += [row.tobytes() for block in blocks for row in digest.of_rows(block)]
         return made
@@ -106,7 +106,8 @@ def found(parts: Sequence[Part], class_names: tuple[str, ...] | None, origin: st
     _warn_of_range(shape, min(value.low for value in values), high, origin)
     starts = tuple(itertools.accumulate((len(part.x) for part in parts[:-1]), initial=0))
     # 16-bit storage whose values nowhere exceed 255 holds 8-bit pictures; truly 16-bit ones would all be black.
-    stack = _Stack(tuple(parts), starts, narrow=high <= 255, white=white)
+    # What reads examples lives as long as they do; the labels as they were given need not.
+    stack = _Stack(tuple(part.x for part in parts), starts, narrow=high <= 255, white=white)
     several = len({part.split for part in parts}) > 1
     counts = [len(part.x) for part in parts]
     return Found(

@@ -9,11 +9,10 @@ import numpy as np
 
 from regraft.core.errors import DataError, nearest
 from regraft.data.files import natural
+from regraft.data.portions import counted, looked_up, portions, smallest
 
 Array = np.ndarray[Any, Any]
 Label = str | int
-
-_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +21,7 @@ class Labels:
 
     Attributes:
         values: the different ones; None stands for a missing label.
-        codes: int32 (n,), places in `values`.
+        codes: (n,), places in `values`, in the smallest unsigned dtype.
     """
 
     values: tuple[Label | None, ...]
@@ -39,12 +38,12 @@ class Labels:
     @classmethod
     def joined(cls, parts: Iterable["Labels"]) -> "Labels":
         """Those of all parts, one part after the other."""
+        parts = list(parts)
         places: dict[Label | None, int] = {}
-        codes = [
-            np.array([places.setdefault(value, len(places)) for value in part.values], np.int32)[part.codes]
-            for part in parts
-        ]
-        return cls(tuple(places), codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.int32), *codes]))
+        tables = [[places.setdefault(value, len(places)) for value in part.values] for part in parts]
+        dtype = smallest(len(places))
+        codes = [looked_up(np.array(table, dtype), part.codes) for table, part in zip(tables, parts, strict=True)]
+        return cls(tuple(places), codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, dtype), *codes]))
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -52,7 +51,7 @@ class Labels:
 
     def missing(self) -> Array:
         """Bool (n,): which examples have none."""
-        return np.array([value is None for value in self.values], bool)[self.codes]
+        return looked_up(np.array([value is None for value in self.values], bool), self.codes)
 
     def take(self, indices: Array) -> "Labels":
         """Those at these indices."""
@@ -72,7 +71,7 @@ class Collected:
 
     def labels(self) -> Labels:
         """All so far."""
-        return Labels(tuple(self._places), np.array(self._codes, np.int32))
+        return Labels(tuple(self._places), np.array(self._codes, smallest(len(self._places))))
 
 
 def flat(values: Any, where: str, first: int = 0) -> Labels:
@@ -101,21 +100,18 @@ def flat(values: Any, where: str, first: int = 0) -> Labels:
         return _numbered(array, where, first)
     if array.dtype.kind not in "USO":
         raise DataError(f"{where}: expected labels that are integers or strings, found {array.dtype}")
-    blocks = (array[start : start + _BLOCK].tolist() for start in range(0, len(array), _BLOCK))
+    blocks = (array[part].tolist() for part in portions(len(array)))
     words = (value for block in blocks for value in block)
     return Labels.of(_word(value, index, where) for index, value in enumerate(words, first))
 
 
 def _numbered(array: Array, where: str, first: int) -> Labels:
-    whole = np.empty(len(array), np.int64)
     values = np.empty(0, np.int64)
-    for start in range(0, len(array), _BLOCK):
-        block = _whole(array[start : start + _BLOCK], first + start, where)
-        whole[start : start + _BLOCK] = block
-        values = np.union1d(values, block)
-    codes = np.empty(len(array), np.int32)
-    for start in range(0, len(array), _BLOCK):
-        codes[start : start + _BLOCK] = np.searchsorted(values, whole[start : start + _BLOCK])
+    for part in portions(len(array)):
+        values = np.union1d(values, _whole(array[part], first + part.start, where))
+    codes = np.empty(len(array), smallest(len(values)))
+    for part in portions(len(array)):
+        codes[part] = np.searchsorted(values, _whole(array[part], first + part.start, where))
     return Labels(tuple(values.tolist()), codes)
 
 
@@ -153,7 +149,7 @@ def _word(value: Any, index: int, where: str) -> Label | None:
 
 
 def indexed(labels: Labels, names: tuple[str, ...] | None, origin: str) -> tuple[tuple[str, ...], Array]:
-    """The classes, and the int64 (n,) index of each label.
+    """The classes, and the int32 (n,) index of each label.
 
     Args:
         labels: of each example; none is missing.
@@ -164,7 +160,7 @@ def indexed(labels: Labels, names: tuple[str, ...] | None, origin: str) -> tuple
     Raises:
         DataError: a label has no place in `names`.
     """
-    used = np.flatnonzero(np.bincount(labels.codes, minlength=len(labels.values)))
+    used = np.flatnonzero(counted(labels.codes, len(labels.values)))
     found = {int(code): value for code in used if (value := labels.values[code]) is not None}
     if names is None:
         names = tuple(sorted({str(value) for value in found.values()}, key=_order))
@@ -173,12 +169,12 @@ def indexed(labels: Labels, names: tuple[str, ...] | None, origin: str) -> tuple
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"class name '{twice}' is there twice in {origin}; name every class differently")
     known = {name: index for index, name in enumerate(names)}
-    places = np.full(len(labels.values), -1, np.int64)
+    places = np.full(len(labels.values), -1, np.int32)
     for code, value in found.items():
         places[code] = known.get(value, -1) if isinstance(value, str) else value if 0 <= value < len(known) else -1
-    indices = places[labels.codes]
-    if len(bad := np.flatnonzero(indices < 0)):
-        raise _refusal(found[int(labels.codes[bad[0]])], known, origin)
+    indices = looked_up(places, labels.codes)
+    if (places[used] < 0).any():
+        raise _refusal(found[int(labels.codes[np.argmax(indices < 0)])], known, origin)
     return names, indices
 
 

@@ -20,6 +20,7 @@ from regraft.data.examples import Array, Chosen, Examples, UnreadableExample
 from regraft.data.found import Found, Identified
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import rows_of
+from regraft.data.portions import counted, looked_up
 
 KINDS: tuple[ModuleType, ...] = (folder, manifest, tf_dataset, hf_dataset, arrays)
 
@@ -113,18 +114,20 @@ def _usable(found: Found) -> tuple[Ids, Array, list[str]]:
     """The ids of those that can be used, which these are, bool (n,), and a line for each of the others."""
     usable = ~found.labels.missing()
     left_out = list(found.left_out)
-    made = bytearray()
+    # All at once: what grows leaves its former places behind.
+    digests, made = np.empty(len(usable), f"V{SIZE}"), 0
     for index, id_ in enumerate(progress.track(_identified(found), f"Reading {found.origin}", total=len(usable))):
         if isinstance(id_, UnreadableExample):
             left_out.append(str(id_))
             usable[index] = False
         elif usable[index]:
-            made += id_
+            digests[made] = id_
+            made += 1
         else:
             left_out.append(f"'{found.names[index]}' has no label")
     if not made:
         raise DataError(f"no usable example in {found.origin}{doubts.because(left_out)}")
-    return Ids(np.frombuffer(made, np.uint8).reshape(-1, SIZE)), usable, left_out
+    return Ids(digests[:made].view(np.uint8).reshape(-1, SIZE)), usable, left_out
 
 
 def _identified(found: Found) -> Iterator[bytes | UnreadableExample]:
@@ -143,20 +146,23 @@ def _identified(found: Found) -> Iterator[bytes | UnreadableExample]:
 def _only_trained_classes(examples: Examples) -> Examples:
     # Only stated splits can leave a class without training examples; a head cannot learn to answer with it.
     trained = split_.classes_of(examples.labels, examples.split == "train", len(examples.classes))
-    untrained = np.flatnonzero(~trained[examples.labels]).tolist()
-    if not untrained:
+    if trained.all():
         return examples
+    untrained = np.flatnonzero(~looked_up(trained, examples.labels)).tolist()
     names = [examples.classes[examples.labels[index]] for index in untrained]
     return examples.without(untrained, [f"is of class '{name}', which has no training example" for name in names])
 
 
 def _only_used_classes(examples: Examples) -> Examples:
-    counts = np.bincount(examples.labels, minlength=len(examples.classes))
+    counts = counted(examples.labels, len(examples.classes))
     used = np.flatnonzero(counts)
+    if len(used) == len(counts):
+        return examples
+    places = np.searchsorted(used, np.arange(len(counts))).astype(np.int32)
     empty = tuple(f"class '{examples.classes[index]}' has no usable example" for index in np.flatnonzero(counts == 0))
     return dataclasses.replace(
         examples,
         classes=tuple(examples.classes[index] for index in used),
-        labels=examples.labels if len(used) == len(counts) else np.searchsorted(used, examples.labels),
+        labels=looked_up(places, examples.labels),
         left_out=(*examples.left_out, *empty),
     )

@@ -16,6 +16,7 @@ import numpy as np
 from regraft.core import digest
 from regraft.core.plan import SplitSpec
 from regraft.data.ids import SIZE, Ids, among
+from regraft.data.portions import looked_up, portions
 
 Array = np.ndarray[Any, Any]
 
@@ -129,17 +130,18 @@ def divide(ids: Ids, labels: Array, stated: Array, spec: SplitSpec) -> Splits:
     free = stated == NOT_STATED
     if not free.all() and (stated == _VALIDATION).any():
         return Splits(np.where(free, np.uint8(_TRAIN), stated))
-    where = places(ids)
     if free.all():
-        codes = np.full(len(ids), _TRAIN, np.uint8)
-        codes[where < spec.test + spec.validation] = _VALIDATION
-        codes[where < spec.test] = _TEST
+        below = {_VALIDATION: spec.test + spec.validation, _TEST: spec.test}
         movable = free
     else:
-        codes = np.where(free, np.uint8(_TRAIN), stated)
-        movable = codes == _TRAIN
-        codes[movable & (where < spec.validation / (1 - spec.test))] = _VALIDATION
-    return Splits(_with_training(codes, ids, labels, where, movable))
+        below = {_VALIDATION: spec.validation / (1 - spec.test)}
+        movable = free | (stated == _TRAIN)
+    codes = np.where(movable, np.uint8(_TRAIN), stated)
+    for part in portions(len(ids)):
+        where, some = places(ids[part]), codes[part]
+        for code, end in below.items():
+            some[movable[part] & (where < end)] = code
+    return Splits(_with_training(codes, ids, labels, movable))
 
 
 def classes_of(labels: Array, chosen: Array, count: int) -> Array:
@@ -151,16 +153,17 @@ def classes_of(labels: Array, chosen: Array, count: int) -> Array:
         count: of classes.
     """
     found = np.zeros(count, bool)
-    for start in range(0, len(labels), _BLOCK):
-        found[labels[start : start + _BLOCK][chosen[start : start + _BLOCK]]] = True
+    for part in portions(len(labels)):
+        found[labels[part][chosen[part]]] = True
     return found
 
 
-def _with_training(codes: Array, ids: Ids, labels: Array, where: Array, movable: Array) -> Array:
-    trains = classes_of(labels, codes == _TRAIN, int(labels.max(initial=-1)) + 1)
-    lacking = np.flatnonzero(movable & ~trains[labels])
-    if not len(lacking):
+def _with_training(codes: Array, ids: Ids, labels: Array, movable: Array) -> Array:
+    trains = classes_of(labels, codes == _TRAIN, int(np.max(labels, initial=-1)) + 1)
+    lacks = movable & ~looked_up(trains, labels)
+    if not lacks.any():
         return codes
+    lacking, where = np.flatnonzero(lacks), places(ids)
     # Class by class, the highest place first, and of equal ones the first.
     lacking = lacking[np.lexsort((-where[lacking], labels[lacking]))]
     highest = lacking[np.unique(labels[lacking], return_index=True)[1]]

@@ -40,7 +40,8 @@ def read(path: Path, architecture: Mapping[str, Any] | None = None) -> TensorArc
         named, warnings = stored_by_session(weights, model, version.startswith("1"))
         tensors = {item.name: hdf5.entry(item.name, item.dataset, source) for item in named}
         training = json.loads(hdf5.text(file.attrs, "training_config") or "null")
-        optimizer, more = _optimizer(source, training, groups, datasets, _orders(named, weights, version), version)
+        orders, session = _orders(named, weights, version), _session(named, weights)
+        optimizer, more = _optimizer(source, training, groups, datasets, orders, session, version)
         backend = hdf5.text(top.attrs, "backend") or hdf5.text(file.attrs, "backend")
     warnings += _theano(tensors)
     if model is not None:
@@ -79,12 +80,20 @@ def _orders(named: Sequence[Named], weights: Mapping[str, list[tuple[str, Any]]]
     return [sorted_once, learning] if version.startswith(("1.", "2.0")) else [learning, sorted_once]
 
 
+def _session(named: Sequence[Named], weights: Mapping[str, list[tuple[str, Any]]]) -> dict[str, str]:
+    """The canonical name of every variable by the one that its version gave it; none where two have the same."""
+    canonical = {item.dataset.name: item.name for item in named}
+    pairs = [(name, canonical[stored.name]) for items in weights.values() for name, stored in items]
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else {}
+
+
 def _optimizer(
     source: hdf5.Source,
     training: Any,
     groups: Mapping[str, Any],
     datasets: Mapping[str, Any],
     orders: list[Any],
+    session: Mapping[str, str],
     version: str,
 ) -> tuple[OptimizerEntry | None, list[str]]:
     if "optimizer_weights" not in groups:
@@ -95,7 +104,7 @@ def _optimizer(
         raise CorruptFileError(f"'{source.path}' is incomplete: it names tensor '{absent[0]}' and does not hold it")
     arrays = [hdf5.entry(f"optimizer/{name}", datasets[f"optimizer_weights/{name}"], source) for name in names]
     stated = (training or {}).get("optimizer_config")
-    return keras_optimizer.entry(stated, arrays, orders, alternating=_alternating(version))
+    return keras_optimizer.entry(stated, arrays, orders, _alternating(version), session)
 
 
 def _theano(tensors: Mapping[str, TensorEntry]) -> list[str]:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from regraft.core.tensors import OptimizerEntry, SlotEntry, TensorEntry
 from regraft.formats.tensorflow_bundle import Kept
-from regraft.formats.tensorflow_optimizer import class_name, scalar, slot_entry, steps_taken
+from regraft.formats.tensorflow_optimizer import (
+    class_name,
+    counted,
+    powers_in,
+    scalar,
+    slot_entry,
+    steps_taken,
+    told_by_slots,
+)
 from regraft.formats.wire import Message
 
 KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -193,6 +201,17 @@ def _settings(nodes: list[_Node], optimizers: list[int], names: Mapping[str, str
     return own
 
 
+def _of_slots(nodes: list[_Node], slots: list[_Slot]) -> str:
+    """The optimizer in the names of its slots, as Keras 2.11 and later has it: `Adam/m/dense/kernel`."""
+    full = {node.key: node.full_name for node in nodes}
+    told = (full.get(item.key, "") for item in slots if item.variable and _ends(full.get(item.key, ""), item.variable))
+    return next((name.partition("/")[0] for name in told), "unknown")
+
+
+def _ends(full_name: str, variable: str) -> bool:
+    return full_name.count("/") > variable.count("/") + 1 and full_name.endswith(f"/{variable}")
+
+
 def _entry(nodes: list[_Node], slots: list[_Slot], settings: set[str], kept: Mapping[str, Kept]) -> OptimizerEntry:
     entries: list[SlotEntry] = [slot_entry(item.slot, item.variable, kept[item.key].entry) for item in slots]
     own = {node.key: node.full_name for node in nodes if node.key in settings}
@@ -204,6 +223,10 @@ def _entry(nodes: list[_Node], slots: list[_Slot], settings: set[str], kept: Map
         config[name] = scalar(tensor)
     arrays = [kept[key].entry for key in own if kept[key].entry.shape]
     entries += [slot_entry(entry.name.removesuffix(_END), None, entry) for entry in arrays]
-    stated = next((name.partition("/")[0] for name in own.values() if "/" in name), "unknown")
+    stated = next((name.partition("/")[0] for name in own.values() if "/" in name), _of_slots(nodes, slots))
     iterations = steps_taken(kept[key].entry for key in own)
-    return OptimizerEntry(class_name(stated), config, iterations, tuple(entries))
+    # The optimizers of `tf.train` keep no settings under their own name, and no count of steps.
+    former = told_by_slots(item.slot for item in slots) if stated == "unknown" and iterations is None else ""
+    powers = powers_in(config)
+    iterations = counted(powers) if iterations is None and powers is not None else iterations
+    return OptimizerEntry(class_name(former or stated), config, iterations, tuple(entries), former)

@@ -1,11 +1,12 @@
 """The state of TensorFlow's optimizers, told from the names that session checkpoints give it."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from regraft.core.tensors import OptimizerEntry, SlotEntry, TensorEntry
+from regraft.core.tensors import OptimizerEntry, OptimizerGroup, SlotEntry, TensorEntry
 
 Tensors = Mapping[str, TensorEntry]
 
@@ -20,8 +21,14 @@ _KERAS_SLOTS = ("m", "v", "vhat", "momentum", "rms", "mg", "accumulator", "accum
 _COUNTED = re.compile(r"(?P<kind>.+?)(?:_(?P<number>\d+))?")
 # Averages of weights are weights that one may want, not state.
 _AVERAGE = "ExponentialMovingAverage"
-_POWERS = re.compile(r"(?:.*/)?beta[12]_power(?:_\d+)?")
+_POWERS = re.compile(r"(?:.*/)?beta(?P<which>[12])_power(?:_\d+)?")
+_LEAST = float(np.finfo(np.float32).tiny)
 _STEP = "global_step"
+# What `tf.train`'s optimizers are told by where nothing has their name: the slots that they keep.
+_BY_SLOTS: dict[tuple[str, ...], str] = {
+    ("m", "v"): "Adam", ("momentum",): "Momentum", ("momentum", "rms"): "RMSProp", ("mg", "momentum", "rms"): "RMSProp",
+    ("accumulator",): "Adagrad", ("accum", "accum_update"): "Adadelta", ("accum", "linear"): "Ftrl",
+}  # fmt: skip
 # As Keras writes them.
 _CLASSES = {
     name.lower(): name
@@ -48,18 +55,50 @@ def split(tensors: Tensors) -> tuple[dict[str, TensorEntry], OptimizerEntry | No
     powers = {name: tensors[name] for name in tensors if _POWERS.fullmatch(name) and not tensors[name].shape}
     left = {name: tensor for name, tensor in tensors.items() if name not in stated and name not in powers}
     config = {name: scalar(tensor) for name, tensor in powers.items()}
-    return left, OptimizerEntry(class_name(kind), config, _steps(tensors), tuple(slots))
+    powers_of = powers_in(config)
+    steps = _steps(tensors)
+    if steps is None and powers_of is not None:
+        steps = counted(powers_of)
+    apart = _groups(stated.values()) if len({_kind(found) for found in kinds}) > 1 else ()
+    return left, OptimizerEntry(
+        class_name(_kind(kind)), config, steps, tuple(slots), kind if "/" not in kind else "", groups=apart
+    )
+
+
+def _kind(found: str) -> str:
+    """The optimizer's name without the slot that Keras writes behind it."""
+    return found.partition("/")[0]
+
+
+def _groups(owners: Iterable[tuple[str, str, int]]) -> tuple[OptimizerGroup, ...]:
+    """The variables by optimizer, where a file has several; of one that has two, the first counts."""
+    kinds: dict[str, str] = {}
+    for variable, kind, _ in owners:
+        kinds.setdefault(variable, _kind(kind))
+    return tuple(
+        OptimizerGroup(tuple(name for name, own in kinds.items() if own == kind), kind)
+        for kind in dict.fromkeys(kinds.values())
+    )
 
 
 def class_name(stated: str) -> str:
     """Keras' spelling of an optimizer's name, which Keras counts up from the second on; as it is where Keras has none.
 
-    >>> class_name("adam_1"), class_name("RMSProp"), class_name("Momentum")
-    ('Adam', 'RMSprop', 'SGD')
+    >>> class_name("adam_1"), class_name("RMSProp"), class_name("rm_sprop"), class_name("Momentum")
+    ('Adam', 'RMSprop', 'RMSprop', 'SGD')
     """
     counted = _COUNTED.fullmatch(stated)
     kind = counted["kind"] if counted else stated
-    return "SGD" if stated == "Momentum" else _CLASSES.get(kind.lower(), stated)
+    return "SGD" if stated == "Momentum" else _CLASSES.get(kind.lower().replace("_", ""), stated)
+
+
+def told_by_slots(slots: Iterable[str]) -> str:
+    """The optimizer of `tf.train` that keeps these slots; `unknown` where none does.
+
+    >>> told_by_slots(["rms", "momentum"]), told_by_slots(["c"])
+    ('RMSProp', 'unknown')
+    """
+    return _BY_SLOTS.get(tuple(sorted(set(slots))), "unknown")
 
 
 def slot_entry(slot: str, variable: str | None, tensor: TensorEntry) -> SlotEntry:
@@ -79,6 +118,42 @@ def steps_taken(tensors: Iterable[TensorEntry]) -> int | None:
         if not tensor.shape and tensor.dtype in ("int64", "int32"):
             return int(tensor.read())
     return None
+
+
+def powers_in(config: Mapping[str, float]) -> tuple[float, float] | None:
+    """The powers of Adam's two factors; None where there are none, or several optimizers have different ones."""
+    found = {which: {value for name, value in config.items() if _is_power(name, which)} for which in "12"}
+    return (found["1"].pop(), found["2"].pop()) if all(len(values) == 1 for values in found.values()) else None
+
+
+def counted(powers: tuple[float, float], factors: tuple[float, float] = (0.9, 0.999)) -> int | None:
+    """How often the powers of Adam's two factors were multiplied; they begin with the factor itself.
+
+    The second one lasts longer before float32 takes it for zero. Where both are above zero they must agree: else these
+    are not the factors.
+
+    Args:
+        powers: as a checkpoint of `tf.train` keeps them.
+        factors: the usual ones where nothing says others.
+
+    >>> counted((0.9**4, 0.999**4)), counted((0.0, 0.999**2721)), counted((0.8**4, 0.99**4))
+    (3, 2720, None)
+    """
+    known = [
+        math.log(power) / math.log(factor) - 1 if power > _LEAST and 0 < factor < 1 else None
+        for power, factor in zip(powers, factors, strict=True)
+    ]
+    first, second = known
+    if second is None:
+        # So many steps that bias correction changes nothing any more.
+        return math.ceil(math.log(_LEAST) / math.log(factors[1])) if 0 < factors[1] < 1 else None
+    # Roundings of float32 come to less than a hundredth as long as both are above zero.
+    return None if first is not None and abs(first - second) > 0.5 else max(round(second), 0)
+
+
+def _is_power(name: str, which: str) -> bool:
+    found = _POWERS.fullmatch(name)
+    return found is not None and found["which"] == which
 
 
 def _steps(tensors: Tensors) -> int | None:

@@ -36,10 +36,21 @@ def load(request: Request) -> Opened:
     archive = formats.read(Path(request.text))
     found = families.recognised(archive, request.input_size)
     assert found is not None
-    built = build.build(found.graph, request.text)
+    return drawn(archive, found, request.text)
+
+
+def drawn(archive: TensorArchive, found: Recognised, text: str) -> Opened:
+    """The network of a state dict that was recognised, with the archive's weights.
+
+    Args:
+        archive: the state dict.
+        found: which network it is of.
+        text: the source, for messages.
+    """
+    built = build.build(found.graph, text)
     if built.failed:
         node, reason = built.failed[0]
-        raise SourceError(f"'{request.text}' cannot be built as {found.member.name}: {node.name}: {reason}")
+        raise SourceError(f"'{text}' cannot be built as {found.member.name}: {node.name}: {reason}")
     accounted = report.report(archive, built)
     counters = set(found.counters)
     accounted = dataclasses.replace(

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regraft import data as data_room
+from regraft.core.input_spec import Decoding
 from regraft.core.plan import AUTO, CHANGES, FineTuneSpec, Plan, SplitSpec, changes
 from regraft.data import Examples, Read, read_picture
 from regraft.data.channels import to_channels
@@ -44,6 +45,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         source: what `regraft.open` takes or returned; or a function from the shape of one example to a model.
         input_size: height and width in pixels that pictures are brought to.
         preprocessing: overrides the source's own input convention.
+        decoding: `draft` lets large JPEG files be decoded small, as in `regraft.fit`.
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
         plan: a ready-made plan for that, such as `gradual-unfreezing` or `last-20`.
@@ -82,6 +84,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         *,
         input_size: int | None = None,
         preprocessing: str | None = None,
+        decoding: Decoding | None = None,
         cut_point: str = AUTO,
         fine_tune: Choice = AUTO,
         plan: str = AUTO,
@@ -101,6 +104,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.source = source
         self.input_size = input_size
         self.preprocessing = preprocessing
+        self.decoding: Decoding | None = decoding
         self.cut_point = cut_point
         self.fine_tune: Choice = fine_tune
         self.plan = plan
@@ -201,6 +205,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             source="",
             preprocessing=self.preprocessing,
             input_size=self.input_size,
+            decoding=self.decoding,
             cut_point=self.cut_point,
             views=self.views,
             augment=changes(self.augment),

@@ -20,6 +20,7 @@ from regraft.core.records import Epoch, PhaseRecord
 from regraft.graph import flow, names
 from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained
+from regraft.recipes.half_trained import learnt_before
 from regraft.recipes.keeping import on_the_fly, spreads
 from regraft.recipes.phasing import narrowed
 from regraft.recipes.survey import Survey
@@ -29,6 +30,7 @@ from regraft.training import predicting
 from regraft.training.feeds import Feed
 from regraft.training.heads import LinearHead
 from regraft.training.phases import drawn_in, train_phases
+from regraft.training.rate_finder import find, with_found
 from regraft.training.rates import with_rates
 
 Array = np.ndarray[Any, Any]
@@ -56,9 +58,9 @@ class Branch:
         frozen: canonical names of its variables that did not learn.
         learnt: of those that did.
         phases: what each phase of its training did.
-        found_rates: learning-rate range tests, of phases whose rate was to be found.
         state: of the optimizers at the end of the last.
         interrupted: whether the user ended its training before its time.
+        found_rates: range tests of the phases whose rate was to be found.
         end: its values where training ended, of which `model` is an average; a refit goes on from there.
         spec: what its training obeyed, its rates written out; None where there was none.
         computed: activations computed for it beyond the survey's.
@@ -76,9 +78,9 @@ class Branch:
     frozen: tuple[str, ...] = ()
     learnt: tuple[str, ...] = (f"{HEAD}/kernel", f"{HEAD}/bias")
     phases: tuple[PhaseRecord, ...] = ()
-    found_rates: tuple[FoundRate, ...] = ()
     state: OptimizerState | None = None
     interrupted: bool = False
+    found_rates: tuple[FoundRate, ...] = ()
     end: Mapping[str, Array] = field(default_factory=dict[str, Array])
     spec: FineTuneSpec | None = None
     computed: int = 0
@@ -136,19 +138,21 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
     assert start.head is not None
     model = _grafted(pretrained, found, plan, plan.fine_tune)
     set_head(model, start.head.kernel, start.head.bias)
-    spec = written_out(plan.fine_tune, model, pretrained.model)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
-    seen = views_of(pretrained, found, plan, spec)
+    seen = views_of(pretrained, found, plan, plan.fine_tune)
+    spec = fitted(plan.fine_tune, model, pretrained.model)
+    spec, found_rates = with_rates_found(spec, model, feed(found, seen.rows, training), plan.seed)
+    spec = written_out(spec, model)
     trained = train_phases(
         model,
         spec.sequence,
         feed(found, seen.rows, training),
         feed(found, seen.rows[:1], validation),
         seed=plan.seed,
+        kept=learnt_before(pretrained, spec.sequence[0]),
         anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )
-    spec = _as_trained(spec, trained.sequence)
     end = _values(trained.model)
     judged = feed(found, seen.rows[:1], validation)
     spec = replace(spec, average=best_average(trained.model, _values(model), end, spec.average, judged))
@@ -164,9 +168,9 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         frozen=tuple(of_source(kept, names.variables(pretrained.model))),
         learnt=trained.learnt,
         phases=trained.phases,
-        found_rates=trained.found,
         state=trained.state,
         interrupted=trained.interrupted,
+        found_rates=found_rates,
         end=end,
         spec=spec,
         computed=seen.computed,
@@ -297,24 +301,32 @@ def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
     return {name: np.array(keras.ops.convert_to_numpy(source[name])) for name in own if "seed_generator" not in name}
 
 
-def written_out(spec: FineTuneSpec, branch: keras.Model, source: keras.Model) -> FineTuneSpec:
-    """The same with a rate for every variable of the branch in every phase, but where a rate is still to be found.
+def with_rates_found(
+    spec: FineTuneSpec, branch: keras.Model, training: Feed, seed: int
+) -> tuple[FineTuneSpec, tuple[FoundRate, ...]]:
+    """The same with a number for every rate that is to be found, by a range test from the trained head on."""
+    tests = {phase.name: find(branch, phase, training, seed) for phase in spec.sequence if phase.rate == "find"}
+    phases = tuple(with_found(phase, tests[phase.name]) if phase.name in tests else phase for phase in spec.phases)
+    spec = replace(spec, phases=phases)
+    if not phases and spec.name in tests:
+        spec = with_found(spec, tests[spec.name])
+    return spec, tuple(tests.values())
+
+
+def fitted(spec: FineTuneSpec, branch: keras.Model, source: keras.Model) -> FineTuneSpec:
+    """The same, the rules of its phases about what is in the branch.
 
     Raises:
         SelectorError: rules do not suit the branch; see `phasing.narrowed`.
     """
-    if not spec.phases:
-        return spec if spec.rate == "find" else with_rates(spec, branch)
-    phases = [phase if phase.rate == "find" else with_rates(phase, branch) for phase in spec.phases]
-    fitting = [narrowed(phase, branch, source, spec.from_cut) if phase.rates else phase for phase in phases]
-    return replace(spec, phases=tuple(fitting))
+    phases = [narrowed(phase, branch, source, spec.from_cut) if phase.rates else phase for phase in spec.phases]
+    return replace(spec, phases=tuple(phases))
 
 
-def _as_trained(spec: FineTuneSpec, sequence: Sequence[Phase]) -> FineTuneSpec:
-    """The spec with the phases as they were trained, their rates found."""
-    if spec.phases:
-        return replace(spec, phases=tuple(sequence))
-    return replace(spec, rate=sequence[0].rate, rates=sequence[0].rates)
+def written_out(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
+    """The same with a rate for every variable in every phase."""
+    phases = tuple(with_rates(phase, branch) for phase in spec.phases)
+    return replace(spec, phases=phases) if phases else with_rates(spec, branch)
 
 
 def lesson_for_all(phase: Phase, name: str) -> Phase:

@@ -79,12 +79,12 @@ def record(
         drift=_drift(pretrained, branch, frozen),
         warnings=warnings,
         data=found.examples.summary(),
-        plan=replace(chosen.plan, input=pretrained.inputs),
+        plan=replace(chosen.plan, input=pretrained.inputs, fine_tune=branch.spec or chosen.plan.fine_tune),
         environment=environment(),
         activations=replace(found.kept, from_lower=used.from_lower + branch.from_lower),
         phases=branch.phases,
-        found_rates=branch.found_rates,
         interrupted=branch.interrupted,
+        found_rates=branch.found_rates,
     )
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,7 +12,7 @@ import keras
 from regraft import formats, importers
 from regraft.core import rules as rule_text
 from regraft.core import storage
-from regraft.core.errors import RequestError, SelectorError
+from regraft.core.errors import SelectorError
 from regraft.core.records import LoadReport, Restoration
 from regraft.core.rules import Rule, RulesValue
 from regraft.core.tensors import TensorArchive
@@ -23,14 +22,11 @@ from regraft.importers.restoring import (
     carrying,
     deriving,
     generalising,
-    matching,
     places,
-    proposing,
+    planning,
     sources,
     writing,
 )
-from regraft.importers.restoring.deriving import Habits
-from regraft.importers.restoring.matching import Matched
 from regraft.importers.restoring.sources import Source
 from regraft.recipes.converting import ending_right
 from regraft.recipes.inspecting import is_file
@@ -109,14 +105,13 @@ def restore(
     given = _rules(rules)
     target = model if in_place else copy_model(model)
     offered = _source(source, target)
+    plan = planning.planned(offered, target, given)
+    matched, moves = plan.matched, plan.moves
     wanted = places.places(target)
     by_name = {place.name: place for place in wanted}
-    matched = _found(offered, target) if given is None else _followed(given, offered, by_name)
-    shapes = {name: entry.shape for name, entry in offered.tensors.items()}
-    moves, notes = deriving.derived(matched.moves, shapes, by_name, _habits(offered))
     dtypes = {name: str(variable.dtype) for name, variable in names.variables(target).items()}
     values, wrong = carrying.computed(moves, offered, by_name, dtypes)
-    report = carrying.report(matched, moves, wrong, offered, wanted, notes)
+    report = carrying.report(matched, moves, wrong, offered, wanted, plan.notes)
     if strict:
         carrying.require_complete(report, offered.text, f"model '{model.name}'", _HINT, dict(matched.strays))
     carrying.assign(target, values)
@@ -137,11 +132,11 @@ def propose(model: keras.Model, source: From) -> Proposed:
     """
     offered = _source(source, model)
     wanted = {place.name: place for place in places.places(model)}
-    proposal = _proposal(offered, model)
+    proposal = planning.proposal(offered, model)
     shapes = {name: entry.shape for name, entry in offered.tensors.items()}
     unsure: list[str] = []
     try:
-        moves, notes = deriving.derived(proposal.moves, shapes, wanted, _habits(offered))
+        moves, notes = deriving.derived(proposal.moves, shapes, wanted, planning.habits(offered))
     except SelectorError as error:
         moves, notes = list(proposal.moves), []
         unsure.append(str(error))
@@ -229,35 +224,3 @@ def _source(source: From, target: keras.Model) -> Source:
     if is_file(source):
         return sources.of_archive(formats.read(Path(source)), target, Path(source))
     return sources.of_model(importers.open(source, preprocessing="raw").model)
-
-
-def _habits(source: Source) -> Habits:
-    return Habits(source.outputs_first, source.channels_first, source.turned, source.epsilon)
-
-
-def _proposal(source: Source, target: keras.Model) -> proposing.Proposal:
-    shapes = {name: entry.shape for name, entry in source.tensors.items()}
-    as_keras = source.outputs_first is False
-    return proposing.propose(shapes, places.places(target), source.ordered, places.is_ordered(target), as_keras)
-
-
-def _found(source: Source, target: keras.Model) -> Matched:
-    proposal = _proposal(source, target)
-    if proposal.open:
-        listed = "; ".join(map(str, proposal.open[:3])) + ("; ..." if len(proposal.open) > 3 else "")
-        raise SelectorError(
-            f"expected one way from {source.text} to the model, found several: {listed}; give rules; "
-            "`regraft restore --propose` writes what is certain, to be completed"
-        )
-    if not proposal.moves:
-        raise SelectorError(
-            f"nothing in {source.text} fits the model by name, order or shape; give rules, such as "
-            r"'conv(\d)\.weight -> conv_\1/kernel'"
-        )
-    return Matched(proposal.moves, proposal.skipped)
-
-
-def _followed(rules: Sequence[Rule], source: Source, by_name: dict[str, Any]) -> Matched:
-    if not rules:
-        raise RequestError("expected rules, found none: leave them out to have them found")
-    return matching.follow(rules, list(source.tensors), list(by_name), source.ordered)

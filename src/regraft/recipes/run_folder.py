@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
     "plan.toml", "run.json", "model.keras", "report.html", "README.md", "history.csv",
 )  # fmt: skip
+# What the optimizers had learnt at the end, by the names of the variables in the model beside it.
+OPTIMIZER = "optimizer.npz"
 CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
 _CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.

@@ -13,7 +13,7 @@ from regraft.activations.store import Store
 from regraft.core import plan as plans
 from regraft.core import storage
 from regraft.core.errors import RequestError
-from regraft.core.input_spec import InputSpec
+from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import collecting_warnings, warn
 from regraft.core.records import RunRecord
@@ -57,6 +57,7 @@ def fit(
     architecture: str | None = None,
     preprocessing: str | None = None,
     input_size: int | None = None,
+    decoding: Decoding | None = None,
     cut_point: str = plans.AUTO,
     fine_tune: Choice = "auto",
     views: int | None = None,
@@ -86,6 +87,8 @@ def fit(
         architecture: for a source that holds only weights.
         preprocessing: overrides the source's own input convention.
         input_size: height and width that pictures are brought to; the network is rebuilt for it with the same weights.
+        decoding: `draft` lets JPEG files be decoded at a half, a quarter or an eighth of their size, where that is at
+            least twice the network's; by default `full`, every pixel.
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn; `auto` keeps the result only if it is better on validation.
         views: true views per training example while fine-tuning; by default from how many examples there are.
@@ -127,6 +130,7 @@ def fit(
             architecture=architecture,
             preprocessing=preprocessing,
             input_size=input_size,
+            decoding=decoding,
             cut_point=cut_point,
             views=views,
             augment=plans.changes(augment),
@@ -185,6 +189,8 @@ def open_for(plan: Plan, source: Any = None) -> Pretrained:
         inputs = replace(plan.input, shape=inputs.shape)
     if isinstance(source, Pretrained) and plan.preprocessing is not None:
         inputs = inputs.with_convention(plan.preprocessing)
+    if plan.decoding is not None:
+        inputs = inputs.with_decoding(plan.decoding)
     if not inputs.is_picture:
         return replace(pretrained, inputs=inputs)
     inputs = inputs.with_size(plan.input_size or inputs.shape[0], plan.input_size or inputs.shape[1])

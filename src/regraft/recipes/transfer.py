@@ -16,6 +16,7 @@ from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
 from regraft.data import Examples
+from regraft.formats import optimizer_states
 from regraft.graph import flow
 from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained, require_picture
@@ -24,6 +25,7 @@ from regraft.recipes import baselines, judging, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
+from regraft.recipes.half_trained import in_joined
 from regraft.recipes.reaching import reach
 from regraft.recipes.survey import Survey, survey
 from regraft.surgery.cut import trunk_of
@@ -81,7 +83,6 @@ def transfer(
             found, chosen = reach(pretrained, found, plan, chosen, store)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, folder)
-            chosen = written(chosen, selected)
             branch = finished(pretrained, found, chosen.plan, selected, folder)
             memory.release()
         judged = judging.judge(found, selected, branch, chosen.plan)
@@ -112,6 +113,8 @@ def transfer(
                 (*warned, *warnings),
             )
             run_folder.save_model(folder, model, record)
+            if branch.state is not None:
+                optimizer_states.write(folder / run_folder.OPTIMIZER, in_joined(branch.state, branch.learnt))
             record = recording.finish(folder, record, found, clock)
     return model, record
 
@@ -164,21 +167,14 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
         alone,
         history=tuned.history,
         phases=tuned.phases,
-        found_rates=tuned.found_rates,
         interrupted=tuned.interrupted,
+        found_rates=tuned.found_rates,
         spec=tuned.spec,
         computed=tuned.computed,
         from_lower=tuned.from_lower,
         hits=tuned.hits,
         bytes=tuned.bytes,
     )
-
-
-def written(chosen: Chosen, selected: Branch) -> Chosen:
-    """What was chosen, its plan with every rate that training obeyed, so that the plan alone does it again."""
-    if selected.spec is None:
-        return chosen
-    return replace(chosen, plan=replace(chosen.plan, fine_tune=selected.spec))
 
 
 def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, folder: Path) -> Branch:

@@ -3,7 +3,8 @@
 What validation chooses is kept, weights and the optimizer's state alike.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,13 +95,12 @@ def train(
     """
     model = copy_model(branch)
     seed_layers(model, seed)
-    _set_dropout(model, phase.dropout)
     if phase.batch_norm == "recalibrate":
         recalibrate(model, originals(training, 4 * PREDICTION_BATCH))
     measured = copy_model(model) if phase.batch_norm == "recalibrate" else branch
     rates = set_trainable(model, phase)
     record = Checkpoint(phase, len(validation), checkpoint, _settings(branch, phase, seed, kept), save_every)
-    with computing_in(model, phase.precision):
+    with computing_in(model, phase.precision), _dropping(model, phase.dropout):
         course = Course(model, rates, Given(phase, training, validation, seed, kept, anchors or {}))
         course.run(record, stop_after)
     following = _following(model)
@@ -147,8 +147,18 @@ def _following(model: keras.Model) -> set[str]:
     }
 
 
-def _set_dropout(model: keras.Model, part: float) -> None:
-    """Let the head's dropout, where the branch has any, drop this part of its input while training."""
-    for _, layer in names.layers(model):
-        if layer.name == DROPOUT and isinstance(layer, keras.layers.Dropout):
-            layer.rate = part
+@contextlib.contextmanager
+def _dropping(model: keras.Model, part: float) -> Generator[None]:
+    """Let the head's dropout, where the branch has any, drop this part of its input while the block runs.
+
+    The layer is left as it was: made with a rate of 0, Keras' would have no seed for a phase that drops.
+    """
+    layers = [layer for _, layer in names.layers(model) if isinstance(layer, keras.layers.Dropout)]
+    before = [(layer, layer.rate) for layer in layers if layer.name == DROPOUT]
+    for layer, _ in before:
+        layer.rate = part
+    try:
+        yield
+    finally:
+        for layer, rate in before:
+            layer.rate = rate

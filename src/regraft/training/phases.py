@@ -8,15 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core.found_rate import FoundRate
 from regraft.core.optimizer_state import OptimizerState
 from regraft.core.phase import Phase
 from regraft.core.records import Epoch, PhaseRecord
 from regraft.graph import names
 from regraft.training.feeds import Feed, drawn
 from regraft.training.loop import train
-from regraft.training.rate_finder import find, with_found
-from regraft.training.rates import with_rates
 
 Array = np.ndarray[Any, Any]
 
@@ -35,8 +32,6 @@ class Education:
         learnt: names of those that had a rate in any.
         state: of the optimizers, for every variable that learnt in any.
         phases: what each did, as the record of a run has it.
-        sequence: the phases, with the rates that were found where one was to be found.
-        found: what was read off the range tests.
         interrupted: whether the user ended the last one before its time.
     """
 
@@ -46,8 +41,6 @@ class Education:
     learnt: tuple[str, ...]
     state: OptimizerState
     phases: tuple[PhaseRecord, ...]
-    sequence: tuple[Phase, ...] = ()
-    found: tuple[FoundRate, ...] = ()
     interrupted: bool = False
 
 
@@ -69,7 +62,7 @@ def train_phases(
 
     Args:
         branch: from activations to logits (batch, classes); it is not changed.
-        phases: at least one; their rates written out, or to be found where the phase begins.
+        phases: at least one; their rates written out.
         training: what they learn from.
         validation: what chooses among epochs; may be empty.
         seed: see `train`.
@@ -84,13 +77,9 @@ def train_phases(
     model, state = branch, kept
     history: tuple[Epoch, ...] = ()
     done: list[PhaseRecord] = []
-    sequence, found = list(phases), list[FoundRate]()
     frozen, learnt = set(names.variables(branch)), set[str]()
     interrupted = False
     for index, phase in enumerate(phases):
-        if phase.rate == "find":
-            found.append(find(model, phase, training, seed_of(seed, index)))
-            phase = sequence[index] = with_rates(with_found(phase, found[-1]), model)
         trained = train(
             model,
             phase,
@@ -118,8 +107,6 @@ def train_phases(
         tuple(name for name in every if name in learnt),
         state or OptimizerState({}),
         tuple(done),
-        tuple(sequence),
-        tuple(found),
         interrupted,
     )
 

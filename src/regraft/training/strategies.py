@@ -93,12 +93,12 @@ def gradual_unfreezing(reused: Reused, spec: FineTuneSpec) -> tuple[Phase, ...]:
 
     The optimizer's state goes along: nothing but what learns changes from phase to phase.
     """
-    state = "keep" if spec.state == AUTO else spec.state
+    later = "keep" if spec.state == AUTO else spec.state
     made: list[Phase] = []
     for lowest in reversed(range(len(reused.blocks))):
         blocks = reused.blocks[lowest:]
         rates = _of_blocks(blocks, _falling(blocks, spec.layer_decay))
-        made.append(Phase.of(_phase(blocks[0].name, spec, reused, rates), state=state))
+        made.append(Phase.of(_phase(blocks[0].name, spec, reused, rates), state=later if made else spec.state))
     return tuple(made)
 
 

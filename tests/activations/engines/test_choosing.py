@@ -1,5 +1,6 @@
 """Which engine is chosen, when trying pays, and what is remembered of it."""
 
+import functools
 import json
 import logging
 from collections.abc import Callable
@@ -83,6 +84,13 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     return put
 
 
+@functools.cache
+def _chain() -> keras.Model:
+    """One network for all that only look at it, which law 3 has proven to change nothing."""
+    return built("chain")
+
+
+@functools.cache
 def _sample(count: int = BATCH) -> Array:
     return np.asarray(examples("chain", count), "float32")
 
@@ -90,7 +98,7 @@ def _sample(count: int = BATCH) -> Array:
 def _consider(folder: Path, examples_left: int = _MANY, asked: str = "auto", **options: Any) -> Choice:
     wanted = options.pop("wanted", _WANTED)
     sample = options.pop("sample", _sample())
-    model = options.pop("model", None) or built("chain")
+    model = options.pop("model", None) or _chain()
     return consider(model, _SPEC, 255.0, wanted, sample, examples_left, asked, folder=folder, **options)
 
 
