@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from regraft.core import plan as plans
+from regraft.core.phase import Phase
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.recipes import run_folder
 from tests.cli.conftest import QUICK, network, write_pictures
 
@@ -83,6 +85,47 @@ def test_another_source_takes_nothing_from_the_plan_that_belongs_to_the_old_one(
     assert fit.plan_of(parser.parse_args([*words[:4], "--augment", "none"])).augment == ()
     assert made.decoding is None
     assert fit.plan_of(parser.parse_args([*words, "--decoding", "draft"])).decoding == "draft"
+
+
+def plan_of(*words):
+    from regraft.cli import arguments, fit
+
+    parser = arguments.new("fit", fit.SUMMARY, fit.EXAMPLE)
+    fit.add(parser)
+    return fit.plan_of(parser.parse_args([str(word) for word in words]))
+
+
+def test_options_of_all_phases_go_before_the_plan_and_a_ready_made_one_is_named(place, tmp_path):
+    said = ("--optimizer", "adamw", "--rate", "find", "--schedule", "linear", "--epochs", "3", "--batch-size", "8")
+    spec = plan_of(place, "--source", "x.keras", "--plan", "gradual-unfreezing", "--fine-tune", "yes", *said).fine_tune
+    assert (spec.strategy, spec.enabled) == ("gradual-unfreezing", "yes")
+    assert (spec.optimizer, spec.rate, spec.schedule, spec.epochs, spec.batch_size) == ("adamw", "find", "linear", 3, 8)
+    phases = tuple(Phase(name=name) for name in ("upper", "all"))
+    plans.write(tmp_path / "mine.toml", Plan("x.keras", str(place), fine_tune=FineTuneSpec(phases=phases)))
+    spec = plan_of("--plan", tmp_path / "mine.toml", *said[:2], "--rate", "0.01").fine_tune
+    assert [(phase.name, phase.optimizer, phase.rate) for phase in spec.phases] == [
+        ("upper", "adamw", 0.01),
+        ("all", "adamw", 0.01),
+    ]
+
+
+def test_a_ready_made_plan_is_done_and_written_out(place, tmp_path, say):
+    words = ("--source", place / "network.keras", "--no-baselines", "--views", 1, "--refit", "no", "--json")
+    said = say("fit", place / "pictures", *words, "--plan", "whole-network", "--epochs", 2, "--out", tmp_path / "run")
+    assert said.status == 0
+    spec = said.document["plan"]["fine_tune"]
+    assert (spec["strategy"], spec["from_cut"], spec["phases"][0]["name"]) == (
+        "whole-network",
+        "rescaling",
+        "whole-network",
+    )
+    assert said.document["certificate"]["frozen_unchanged"] is True
+    assert said.document["phases"][0]["certificate"]["learning"] > 2
+    again = say("fit", "--plan", tmp_path / "run" / "plan.toml", "--out", tmp_path / "again", "--json").document
+    assert again["metrics"] == said.document["metrics"]
+    refusal = refused(say, "--plan", tmp_path / "run" / "plan.toml", "--rate", "0.1")
+    assert refusal[0] == 2
+    assert "the rates of phase 'whole-network' are written out in the plan" in refusal[1]
 
 
 def test_augmentation_that_cannot_be_is_refused(place, tmp_path, say):
@@ -173,6 +216,12 @@ def test_bad_wishes(place, tmp_path, say):
         (("--preprocessing", "caffee"), 2, "unknown preprocessing 'caffee'"),
         (("--cut-point", "conv9", "--out", tmp_path / "run"), 2, "'conv9' is not a cut point"),
         (("--plan", tmp_path / "absent.toml"), 2, "cannot read plan"),
+        (("--plan", "gradul-unfreezing"), 2, "no ready-made plan 'gradul-unfreezing'; nearest known names: gradual-"),
+        (("--plan", "last-0"), 2, "there are: auto, feature-extraction, head-then-fine-tune, last-N,"),
+        (("--rate", "0"), 2, "argument --rate: expected a number above zero, or find, found 0"),
+        (("--rate", "fast"), 2, "expected a number above zero, or find, found fast"),
+        (("--epochs", "0"), 2, "expected a whole number above zero, found 0"),
+        (("--schedule", "cosin"), 2, "argument --schedule: invalid choice: 'cosin'"),
     ):
         found, line = refused(say, *words, *more, *QUICK)
         assert (found, expected in line) == (status, True), line

@@ -8,6 +8,7 @@ from regraft import data
 from regraft.core.input_spec import CONVENTIONS
 from regraft.formats import FORMATS
 from regraft.recipes import demo, estimator, exporting, run_folder
+from regraft.training.strategies import STRATEGIES
 from tests.docs.reading import DOCS, ROOT
 
 _CHECKED_NAMES = {"cut_points": "cut-points", "TransferClassifier": "transfer-classifier"}
@@ -76,6 +77,10 @@ def test_every_argument_of_the_estimator_is_on_its_page() -> None:
 def test_every_argument_of_fit_is_on_its_page() -> None:
     arguments = set(inspect.signature(regraft.fit).parameters) - {"data", "source", "labels"}
     assert not [name for name in sorted(arguments) if f"| `{name}=" not in _page("fit")]
+
+
+def test_every_ready_made_plan_is_on_its_page() -> None:
+    assert not [name for name in STRATEGIES if f"| `{name}`" not in _page("plans")]
 
 
 def test_every_page_of_a_format_says_what_is_kept_what_is_not_and_what_is_refused_in_one_order() -> None:

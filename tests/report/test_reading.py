@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from regraft.core.records import DataSummary, Metric, RunRecord
+from regraft.core.records import DataSummary, Drift, Metric, RunRecord
 from regraft.report import reading
+from regraft.report.plots import strip
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,28 @@ def test_parts_count_layers_and_variables(good_record: RunRecord) -> None:
     assert (found["frozen"].layers, found["trained"].layers, found["dropped"].layers) == (57, 12, 4)
     assert found["trained"].note == "4 variables learnt, 16 stayed frozen (BatchNorm)"
     assert found["head"].note == "2 variables, 5 classes"
+
+
+def test_layers_that_stayed_above_one_that_learnt_are_told(good_record: RunRecord) -> None:
+    # BatchNorm layers among those that learn are what a policy says, and no surprise.
+    assert not reading.is_scattered(good_record)
+    lowest = good_record.reused_layers[0]
+    moving = tuple(name for name in good_record.frozen_variables if name.rpartition("/")[0] == lowest)
+    scattered = dataclasses.replace(
+        good_record,
+        trained_from="input",
+        trainable_variables=(*moving, "head/kernel", "head/bias"),
+        frozen_variables=tuple({*good_record.frozen_variables, *good_record.trainable_variables[:-2]} - {*moving}),
+        drift=(Drift(lowest, 0.1, False),),
+    )
+    assert reading.is_scattered(scattered)
+    assert reading.learnt_layers(scattered) == (lowest,)
+    figure = strip.draw(scattered)
+    assert figure is not None
+    said = figure.caption.replace("\N{NO-BREAK SPACE}", " ")
+    assert said == f"Of {len(good_record.reused_layers)} reused layers, 1 learnt with the new head; no other moved."
+    assert "learnt above" not in figure.drawing
+    assert "learnt above" in strip.draw(good_record).drawing  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_trained_layers_come_from_drift_where_the_cut_is_no_layer(records: Mapping[str, RunRecord]) -> None:

@@ -20,7 +20,7 @@ from regraft.activations.work import Elsewhere, Work, Worker
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track
 from regraft.data import Examples
-from regraft.graph.cut_points import cut_points
+from regraft.graph.cut_points import cut_points, input_point
 
 Array = np.ndarray[Any, Any]
 
@@ -260,7 +260,7 @@ def _limits(model: keras.Model, tasks: Sequence[Task], store: Store, dtype: str)
     Raises:
         StorageError: there is not.
     """
-    shapes = {point.name: point.shape for point in cut_points(model)}
+    shapes = {point.name: point.shape for point in (input_point(model), *cut_points(model))}
     sizes: dict[Wanted, int] = {}
     for task in tasks:
         for item in task.kind.items:

@@ -13,6 +13,7 @@ from regraft.core.input_spec import InputSpec
 from regraft.data import Examples
 from regraft.graph import digest as model_digest
 from regraft.graph import flow
+from regraft.graph.cut_points import INPUT
 
 # 2: the trunk is compiled in segments. 3: averages by TensorFlow's pooling.
 _FORMAT = 3
@@ -36,7 +37,7 @@ class Keys:
         engine: str = "keras",
     ) -> None:
         opened = flow.read(model)
-        self.depths = {call.name: depth for depth, call in enumerate(opened.separating())}
+        self.depths = {INPUT: -1} | {call.name: depth for depth, call in enumerate(opened.separating())}
         wanted = list(cut_points)
         highest = max((self.depths.get(name, 0) for name in wanted), default=0)
         self.seams = [call.name for call in seams(opened) if self.depths[call.name] <= highest]

@@ -1,9 +1,10 @@
 """`regraft fit`: the main job."""
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import regraft
 from regraft.cli import arguments as words
@@ -11,17 +12,22 @@ from regraft.cli import framework, interruption
 from regraft.cli.summary import summary
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
-from regraft.core.plan import Plan
+from regraft.core.phase import SCHEDULES
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.records import RunRecord
+from regraft.training.strategies import STRATEGIES
 
 SUMMARY = "get the best model for your pictures out of a pretrained network, with a report"
 EXAMPLE = """
 regraft fit flowers --source keras:MobileNetV2 --input-size 128 --out flowers-run
 regraft fit labels.csv --source mine.keras --preprocessing tf --fine-tune no
+regraft fit flowers --source keras:MobileNetV2 --plan gradual-unfreezing --optimizer adamw
 regraft fit --plan flowers-run/plan.toml --out again
 """
 
 _CHOICES = ("auto", "yes", "no")
+# Options that are fields of every phase.
+_SHARED = ("optimizer", "rate", "schedule", "epochs", "batch_size")
 # Options that are fields of the plan.
 _FIELDS = (
     "architecture",
@@ -55,7 +61,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the pretrained network: a .keras, .h5, .onnx or .pth file, keras:MobileNetV2, hf://..., kaggle://...",
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder; else a new one below regraft-runs")
-    parser.add_argument("--plan", metavar="FILE", help="do what this plan.toml says; options go before it")
+    parser.add_argument(
+        "--plan",
+        metavar="PLAN",
+        help="do what this plan.toml says; or a ready-made plan: which layers learn, in which phases: "
+        f"{', '.join(STRATEGIES)}; options go before it",
+    )
     parser.add_argument("--seed", metavar="N", type=int, help="of every random choice; 0")
     parser.add_argument("--input-size", metavar="N", type=_positive, help="height and width of the pictures, in pixels")
     parser.add_argument(
@@ -76,6 +87,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cut-point", metavar="NAME", help="put the head here; else where it does best")
     parser.add_argument("--fine-tune", choices=_CHOICES, help="let upper reused layers learn; auto: if that is better")
+    parser.add_argument("--optimizer", metavar="NAME", help="of every phase: adam, or any other of Keras, or nesterov")
+    parser.add_argument("--rate", metavar="R", type=_rate, help="highest learning rate of every phase, or find")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="how the rate of every phase goes; cosine")
+    parser.add_argument("--epochs", metavar="N", type=_positive, help="of every phase; else by how many pictures")
+    parser.add_argument("--batch-size", metavar="N", type=_positive, help="pictures for each step; 32")
     parser.add_argument("--views", metavar="K", type=_positive, help="how many views of each picture to learn from")
     parser.add_argument(
         "--augment",
@@ -135,12 +151,18 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     Raises:
         RequestError: the source or the data is not named, or the plan cannot be read or trusts its source unasked.
     """
-    if arguments.plan:
-        plan = plans.read(Path(arguments.plan))
+    # Here, because it needs more than the help does.
+    from regraft.recipes import ready_made
+
+    given = ready_made.named(arguments.plan) if arguments.plan else FineTuneSpec()
+    if isinstance(given, Plan):
+        plan = given
     elif arguments.source:
-        plan = Plan(source=arguments.source)
+        plan = Plan(source=arguments.source, fine_tune=given)
     else:
         raise RequestError("expected the pretrained network: say --source FILE or --source keras:NAME, or --plan FILE")
+    shared = {name: getattr(arguments, name) for name in _SHARED if getattr(arguments, name) is not None}
+    plan = plans.with_shared(plan, shared)
     changed: dict[str, Any] = {
         name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None
     }
@@ -166,6 +188,18 @@ def _changes(text: str) -> tuple[plans.Change, ...]:
         return plans.changes(text)
     except RequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _rate(text: str) -> float | Literal["find"]:
+    if text == "find":
+        return "find"
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above zero, or find, found {text}")
+    return value
 
 
 def _positive(text: str) -> int:

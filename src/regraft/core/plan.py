@@ -1,12 +1,12 @@
 """The plan: the one document that says what a transfer does. The command line writes it, training obeys it."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from regraft.core import plain, sizes, storage
+from regraft.core import plain, sharing, sizes, storage
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.phase import Phase
@@ -20,6 +20,10 @@ Change = Literal["flip", "crop", "colour"]
 CHANGES: tuple[Change, ...] = get_args(Change)
 # Each view is a pass of the trunk; nobody can want so many.
 MOST_VIEWS = 1000
+
+
+# What a run calls what it does before and after the phases.
+_TAKEN = ("head", "average", "refit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,11 @@ class FineTuneSpec(Phase):
 
     Attributes:
         enabled: `auto` keeps the result only when validation says that it helps.
-        from_cut: the layers above this cut point learn; `auto`: chosen by cost and validation.
+        from_cut: the layers above this cut point learn, all of them where it is `input`; `auto`: the highest cut point
+            below all that some phase lets learn, and chosen by cost where phases do not name layers.
         average: where on the straight line from the head alone (0) to the end of training (1) the weights are taken,
             WiSE-FT (Wortsman et al. 2022); `auto`: where validation's log loss is least.
-        strategy: how phases are made of this one where there are none: see `core/strategies.py`.
+        strategy: how phases are made of this one where there are none: see `training/strategies.py`.
         phases: written out, one after the other; empty: made by the strategy, and written out in the resolved plan.
     """
 
@@ -74,6 +79,11 @@ class FineTuneSpec(Phase):
         names = [phase.name for phase in self.phases]
         if len(set(names)) < len(names):
             raise RequestError(f"expected phases of different names in the plan's fine_tune.phases, found {names}")
+        for name in names:
+            if name in _TAKEN:
+                raise RequestError(
+                    f"expected another name of a phase than {', '.join(_TAKEN)}, which every run has, found '{name}'"
+                )
 
     @property
     def sequence(self) -> tuple[Phase, ...]:
@@ -211,7 +221,7 @@ def most_views(augment: Sequence[Change]) -> int:
 
 def to_toml(plan: Plan) -> str:
     """The plan as TOML."""
-    return plain.to_toml(plan)
+    return plain.to_toml(sharing.told_apart(plain.to_plain(plan)))
 
 
 def from_toml(text: str, where: str = "the plan") -> Plan:
@@ -230,7 +240,7 @@ def from_toml(text: str, where: str = "the plan") -> Plan:
             "use the Regraft that wrote it, or a newer one"
         )
     try:
-        return plain.from_plain(Plan, table)
+        return plain.from_plain(Plan, sharing.filled(table))
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from None
 
@@ -246,6 +256,27 @@ def read(path: Path) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"cannot read plan '{path}': {error}") from None
     return from_toml(text, f"'{path}'")
+
+
+def with_shared(plan: Plan, changes: Mapping[str, Any]) -> Plan:
+    """The same plan with fields that all phases share changed in every one of them.
+
+    Args:
+        plan: is not changed.
+        changes: fields of `Phase` and their values.
+
+    Raises:
+        RequestError: a value that no phase can have; or a rate for phases whose rates are written out layer by layer.
+    """
+    spec = plan.fine_tune
+    written = [phase for phase in spec.sequence if phase.rates]
+    if "rate" in changes and written:
+        raise RequestError(
+            f"the rates of phase '{written[0].name}' are written out in the plan, so that a rate for all would change "
+            "nothing; remove them there, or start from a ready-made plan"
+        )
+    phases = tuple(replace(phase, **changes) for phase in spec.phases)
+    return replace(plan, fine_tune=replace(spec, phases=phases, **changes))
 
 
 def with_source(plan: Plan, source: str) -> Plan:

@@ -7,7 +7,10 @@ import keras
 
 from regraft.core.errors import SourceError, nearest
 from regraft.core.records import CutPoint
-from regraft.graph.flow import Call, Flow, read
+from regraft.graph.flow import Call, Flow, Value, read
+
+# The word for the network's input, where layers from the very first on learn: there is no cut point below these.
+INPUT = "input"
 
 
 def cut_points(model: keras.Model) -> tuple[CutPoint, ...]:
@@ -61,6 +64,25 @@ def find(flow: Flow, name: str) -> Call:
     inside = any(call.name == name for call in flow.calls)
     reason = "other paths lead around that layer" if inside else "there is no such layer"
     raise SourceError(f"'{name}' is not a cut point: {reason}{nearest(name, calls)}")
+
+
+def is_input(flow: Flow, name: str) -> bool:
+    """Whether a name stands for the network's input; a cut point that is called so goes before."""
+    return name == INPUT and all(call.name != INPUT for call in flow.separating())
+
+
+def value_of(flow: Flow, name: str) -> Value:
+    """The value at a cut point, or at the network's input.
+
+    Raises:
+        SourceError: see `find`.
+    """
+    return flow.inputs[0] if is_input(flow, name) else find(flow, name).makes[0]
+
+
+def input_point(model: keras.Model) -> CutPoint:
+    """The network's input as if it was a cut point, below all others."""
+    return CutPoint(INPUT, -1, tuple(model.inputs[0].shape[1:]), 0, 0)
 
 
 def _flops(flow: Flow, call: Call) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 from regraft.core import digest
 from regraft.core.progress import warn
 from regraft.graph import names
-from regraft.graph.cut_points import find
+from regraft.graph.cut_points import value_of
 from regraft.graph.flow import read
 
 # What says nothing about the function that a layer computes in inference.
@@ -32,7 +32,7 @@ def of_trunk(model: keras.Model, cut_point: str) -> str:
 def of_trunks(model: keras.Model, cut_points: Iterable[str]) -> dict[str, str]:
     """The digests of several trunks of one model; every layer is read once."""
     flow = read(model)
-    makers = {name: find(flow, name).makes[0] for name in cut_points}
+    makers = {name: value_of(flow, name) for name in cut_points}
     operations: dict[int, str] = {}
     values = {
         value: digest.of_strings(["input", str(index), str(flow.tensors[value].dtype)])

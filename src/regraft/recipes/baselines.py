@@ -146,7 +146,8 @@ def scratch_epochs(found: Survey, plan: Plan, training: int) -> int:
     spent = len(found.examples) / training * top
     if plan.fine_tune.enabled != "no":
         below = found.points[plan.fine_tune.from_cut].flops_below or 0
-        spent += (plan.views or 1) * below + 3 * (plan.fine_tune.epochs or 0) * (top - below)
+        passes = sum(phase.epochs or 0 for phase in plan.fine_tune.sequence)
+        spent += (plan.views or 1) * below + 3 * passes * (top - below)
     affordable = 3 * top * training * steps <= ALWAYS_AFFORDABLE
     return max(_LEAST_EPOCHS, round(spent / (3 * top)), steps if affordable else 0)
 

@@ -51,7 +51,7 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
         {name: found.pooled([name], training[some]) for name in found.candidates}, labels[some], classes, seed=plan.seed
     )
     cut_point = best_cut(results) if plan.cut_point == AUTO else plan.cut_point
-    plan = resolved(plan, found, cut_point)
+    plan = resolved(pretrained.model, plan, found, cut_point)
     if not pretrained.inputs.is_picture:
         plan = replace(plan, views=1)
     plan, head = with_taps(found, plan, training, results[cut_point].error)

@@ -7,7 +7,7 @@ from regraft.core.errors import RequestError
 from regraft.core.input_spec import parse_convention
 from regraft.core.plan import Plan
 from regraft.data import files
-from regraft.recipes import run_folder
+from regraft.recipes import ready_made, run_folder
 from regraft.recipes.inspecting import is_file
 
 
@@ -19,7 +19,8 @@ def refuse(plan: Plan, out: Path | None) -> None:
         out: the run folder, if it is named.
 
     Raises:
-        RequestError: a path is wrong, a file is no network, the preprocessing is unknown, or the folder is taken.
+        RequestError: a path is wrong, a file is no network, the preprocessing or the strategy is unknown, or the
+            folder is taken.
         CorruptFileError: the source is empty or cut off.
     """
     files.existing(Path(plan.data).expanduser())
@@ -28,6 +29,7 @@ def refuse(plan: Plan, out: Path | None) -> None:
     if plan.preprocessing is not None:
         # The number of channels is not known yet; most networks have three.
         parse_convention(plan.preprocessing, 3)
+    ready_made.require(plan.fine_tune)
     if out is not None:
         run_folder.require_free(out)
 

@@ -48,6 +48,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         decoding: `draft` lets large JPEG files be decoded small, as in `regraft.fit`.
         cut_point: the head stands here; by default the best by probing all.
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
+        plan: a ready-made plan for that, such as `gradual-unfreezing` or `last-20`.
         views: true views per training example while fine-tuning.
         augment: what views may differ from the picture by: some of `flip`, `crop`, `colour`, or `none`.
         baselines: as in `regraft.fit`; left out here, where scores are compared from outside.
@@ -86,6 +87,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         decoding: Decoding | None = None,
         cut_point: str = AUTO,
         fine_tune: Choice = AUTO,
+        plan: str = AUTO,
         views: int | None = None,
         augment: str | Sequence[str] = CHANGES,
         baselines: Choice = "no",
@@ -105,6 +107,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.decoding: Decoding | None = decoding
         self.cut_point = cut_point
         self.fine_tune: Choice = fine_tune
+        self.plan = plan
         self.views = views
         self.augment: str | Sequence[str] = augment
         self.baselines: Choice = baselines
@@ -213,7 +216,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             cache_budget=self.cache_budget,
             dtype=self.dtype,
             engine=self.engine,
-            fine_tune=FineTuneSpec(enabled=self.fine_tune),
+            fine_tune=FineTuneSpec(enabled=self.fine_tune, strategy=self.plan),
             split=SplitSpec(float(self.validation), 0.0),
         )
 

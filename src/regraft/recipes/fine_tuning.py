@@ -17,10 +17,12 @@ from regraft.core.phase import Phase, Rate
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
 from regraft.core.records import Epoch, PhaseRecord
-from regraft.graph import names
+from regraft.graph import flow, names
+from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained
 from regraft.recipes.half_trained import learnt_before
 from regraft.recipes.keeping import on_the_fly, spreads
+from regraft.recipes.phasing import narrowed
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
 from regraft.surgery.graft import HEAD, graft, of_source, set_head
@@ -109,12 +111,13 @@ def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int, drop
 
     Args:
         pretrained: the source.
-        from_cut: not above what the head reads.
+        from_cut: a cut point not above what the head reads, or the input.
         plan: resolved.
         classes: of the head.
         dropout: part of what the head reads that may be dropped while training.
     """
-    rest = between(pretrained.model, from_cut, plan.cut_point)
+    lower = None if is_input(flow.read(pretrained.model), from_cut) else from_cut
+    rest = between(pretrained.model, lower, plan.cut_point)
     taps = [None if name == from_cut else name for name in plan.head.taps or ()]
     return None if rest is None else graft(rest, classes, taps=taps, dropout=dropout)
 
@@ -137,7 +140,8 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
     set_head(model, start.head.kernel, start.head.bias)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
     seen = views_of(pretrained, found, plan, plan.fine_tune)
-    spec, found_rates = with_rates_found(plan.fine_tune, model, feed(found, seen.rows, training), plan.seed)
+    spec = fitted(plan.fine_tune, model, pretrained.model)
+    spec, found_rates = with_rates_found(spec, model, feed(found, seen.rows, training), plan.seed)
     spec = written_out(spec, model)
     trained = train_phases(
         model,
@@ -307,6 +311,16 @@ def with_rates_found(
     if not phases and spec.name in tests:
         spec = with_found(spec, tests[spec.name])
     return spec, tuple(tests.values())
+
+
+def fitted(spec: FineTuneSpec, branch: keras.Model, source: keras.Model) -> FineTuneSpec:
+    """The same, the rules of its phases about what is in the branch.
+
+    Raises:
+        SelectorError: rules do not suit the branch; see `phasing.narrowed`.
+    """
+    phases = [narrowed(phase, branch, source, spec.from_cut) if phase.rates else phase for phase in spec.phases]
+    return replace(spec, phases=tuple(phases))
 
 
 def written_out(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:

@@ -18,6 +18,8 @@ from regraft.activations.streaming import Streamed
 from regraft.core.plan import AUTO, Plan, most_views
 from regraft.core.records import CutPoint
 from regraft.data import Examples
+from regraft.graph import flow
+from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained
 
 Array = np.ndarray[Any, Any]
@@ -66,6 +68,8 @@ def engine_for(
         if plan.engine == RAY:
             spreading.require()
         return "keras"
+    # What the network itself is given is no engine's to make.
+    wanted = [item for item in wanted if not is_input(flow.read(pretrained.model), item.cut_point)]
     folder = store.folder.parent
     if plan.engine == AUTO and choosing.settled(len(examples), folder):
         return "keras"

@@ -36,7 +36,7 @@ def record(
     judged: Judged,
     compared: Compared,
     certificate: Certificate,
-    trunk: keras.Model,
+    trunk: keras.Model | None,
     model: keras.Model,
     folder: Path,
     clock: Clock,
@@ -51,7 +51,7 @@ def record(
     used = found.activations
     reused = of_source(inside, source)
     learnt = [name for name in branch.learnt if name in inside]
-    frozen = [name for name in reused if name in {*branch.frozen, *names.variables(trunk)}]
+    frozen = [name for name in reused if name in {*branch.frozen, *(names.variables(trunk) if trunk else ())}]
     return RunRecord(
         run=str(folder),
         model=str(folder / run_folder.MODEL),

@@ -14,15 +14,16 @@ from regraft.core import plan as plans
 from regraft.core import storage
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import Decoding, InputSpec
-from regraft.core.plan import Plan
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import collecting_warnings, warn
 from regraft.core.records import RunRecord
 from regraft.importers import Pretrained
 from regraft.importers import open as open_source
-from regraft.recipes import run_folder
+from regraft.recipes import ready_made, run_folder
 from regraft.recipes.clock import Clock
 from regraft.recipes.transfer import transfer
 from regraft.surgery.resize import with_input_size
+from regraft.training import kinds
 
 Choice = Literal["auto", "yes", "no"]
 Dtype = Literal["auto", "float32", "float16", "int8"]
@@ -50,7 +51,7 @@ def fit(
     data: Any,
     source: str | os.PathLike[str] | keras.Model | Pretrained | None = None,
     *,
-    plan: Plan | None = None,
+    plan: Plan | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     labels: Any = None,
     architecture: str | None = None,
@@ -78,8 +79,9 @@ def fit(
         data: a folder with one sub-folder per class, a `.csv`, `.parquet` or `.npz` file, arrays, a
             `tf.data.Dataset`, or a Hugging Face data set.
         source: what `regraft.open` takes, or what it returned.
-        plan: a whole plan; `source`, where given, takes the place of the plan's, and of the arguments below only `out`,
-            `labels`, `cache` and `cache_limit` are looked at.
+        plan: a whole plan, or the file of one; `source`, where given, takes the place of the plan's, and of the
+            arguments below only `out`, `labels`, `cache` and `cache_limit` are looked at. Or the name of a ready-made
+            plan, such as `gradual-unfreezing` or `last-20`, which says what learns, beside all other arguments.
         out: the run folder; by default a new one below `regraft-runs`.
         labels: for data that does not hold them.
         architecture: for a source that holds only weights.
@@ -117,27 +119,33 @@ def fit(
     clock = Clock()
     if out is not None:
         run_folder.require_free(Path(out))
-    if plan is not None and source is not None:
-        plan = plans.with_source(plan, describe(source))
-    asked = plan or Plan(
-        source=describe(source),
-        architecture=architecture,
-        preprocessing=preprocessing,
-        input_size=input_size,
-        decoding=decoding,
-        cut_point=cut_point,
-        views=views,
-        augment=plans.changes(augment),
-        refit=refit,
-        baselines=baselines,
-        strict=strict,
-        trust=trust,
-        seed=seed,
-        cache_budget=cache_budget,
-        dtype=dtype,
-        engine=engine,
-        fine_tune=plans.FineTuneSpec(enabled=fine_tune),
+    given = plan if isinstance(plan, Plan) else ready_made.named(plan) if plan is not None else FineTuneSpec()
+    if isinstance(given, Plan) and source is not None:
+        given = plans.with_source(given, describe(source))
+    asked = (
+        given
+        if isinstance(given, Plan)
+        else Plan(
+            source=describe(source),
+            architecture=architecture,
+            preprocessing=preprocessing,
+            input_size=input_size,
+            decoding=decoding,
+            cut_point=cut_point,
+            views=views,
+            augment=plans.changes(augment),
+            refit=refit,
+            baselines=baselines,
+            strict=strict,
+            trust=trust,
+            seed=seed,
+            cache_budget=cache_budget,
+            dtype=dtype,
+            engine=engine,
+            fine_tune=replace(given, enabled=fine_tune),
+        )
     )
+    require_phases(asked)
     with collecting_warnings() as warned:
         with clock.stage("open"):
             examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
@@ -152,6 +160,17 @@ def fit(
     store = Store(Path(cache) if cache else None, cache_limit)
     model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
     return Run(folder, record, model)
+
+
+def require_phases(plan: Plan) -> None:
+    """Refuse phases that cannot be: an unknown strategy, optimizer or option.
+
+    Raises:
+        RequestError: what is wrong.
+    """
+    ready_made.require(plan.fine_tune)
+    for phase in plan.fine_tune.sequence if plan.fine_tune.enabled != "no" else ():
+        kinds.make(phase, 1e-3)
 
 
 def open_for(plan: Plan, source: Any = None) -> Pretrained:

@@ -19,9 +19,10 @@ from regraft.core.progress import say, warn
 from regraft.core.records import CutPoint, Kept
 from regraft.data import Examples
 from regraft.graph import flow
-from regraft.graph.cut_points import cut_points, find
+from regraft.graph.cut_points import INPUT, cut_points, find, input_point
 from regraft.graph.linearity import is_linear
 from regraft.importers import Pretrained
+from regraft.recipes import phasing
 from regraft.recipes.keeping import RAY, EngineName, engine_for, on_the_fly, rounding, spreads, wish
 from regraft.surgery.graft import HEAD
 
@@ -44,10 +45,11 @@ class Survey:
 
     Attributes:
         examples: those that could be read.
-        points: cut points of the network, by name, from the input upwards.
+        points: cut points of the network, by name, from the input upwards, which is the first.
         candidates: names of those that a head may stand on.
         taps: names of those that a head may read besides the one that it stands on.
-        from_cut: where fine-tuning would start, unless the head stands lower; None where it will not be tried.
+        from_cut: where fine-tuning would start, unless the head stands lower; None where it will not be tried, or where
+            that depends on where the head stands.
         activations: pooled at every candidate, and whole at `from_cut`.
         budget: what is kept of all that, where, and how.
         kept: the same in words, with what was given up for it.
@@ -84,7 +86,8 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     informative = _informative(pretrained.model, points)
     candidates = _candidates(pretrained.model, informative, plan)
     training = int((examples.split == "train").sum())
-    lowest = _from_cut(plan, points, informative, candidates[-1], training)
+    lowest = _from_cut(pretrained.model, plan, points, informative, candidates[-1], training)
+    points = {INPUT: input_point(pretrained.model), **points}
     taps = _taps(pretrained.model, points, informative, lowest, plan)
     averages = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps)]
     starts = [points[name] for name in _starts(plan, points, informative, candidates[-1], lowest)]
@@ -129,7 +132,7 @@ def _starts(
     """Where fine-tuning may start, from the lowest place that it can afford upwards."""
     if lowest is None:
         return []
-    if plan.fine_tune.from_cut != AUTO:
+    if plan.fine_tune.from_cut != AUTO or phasing.waits(plan.fine_tune):
         return [lowest]
     depth, top = points[lowest].depth, points[upper]
     return [
@@ -196,11 +199,8 @@ def _taps(
     if plan.head.taps is not None:
         for name in plan.head.taps:
             find(opened, name)
-            if from_cut and points[name].depth < points[from_cut].depth:
-                raise SourceError(
-                    f"the plan's head.taps '{name}' is below '{from_cut}', above which layers learn; "
-                    "give a lower fine_tune.from_cut, or a higher tap"
-                )
+        if from_cut:
+            _require_taps_above(plan, points, from_cut)
         return plan.head.taps
     if plan.cut_point != AUTO:
         return ()
@@ -209,15 +209,30 @@ def _taps(
     return tuple(name for name in upper if name in outside)
 
 
+def _require_taps_above(plan: Plan, points: dict[str, CutPoint], from_cut: str) -> None:
+    for name in plan.head.taps or ():
+        if points[name].depth < points[from_cut].depth:
+            raise SourceError(
+                f"the plan's head.taps '{name}' is below '{from_cut}', above which layers learn; "
+                "give a lower fine_tune.from_cut, or a higher tap"
+            )
+
+
 def _from_cut(
-    plan: Plan, points: dict[str, CutPoint], informative: Sequence[str], upper: str, training: int
+    model: keras.Model,
+    plan: Plan,
+    points: dict[str, CutPoint],
+    informative: Sequence[str],
+    upper: str,
+    training: int,
 ) -> str | None:
-    """The lowest cut point above which training is affordable."""
-    spec = plan.fine_tune
-    if spec.enabled == "no":
+    """What the plan says, else the lowest cut point above which training is affordable."""
+    # Here, so that a strategy or a rule that does not suit the network is refused before anything is computed.
+    spec = phasing.phased(model, plan.fine_tune, upper)
+    if spec.enabled == "no" or (phasing.waits(plan.fine_tune) and plan.cut_point == AUTO):
         return None
     if spec.from_cut != AUTO:
-        if spec.from_cut not in points:
+        if spec.from_cut not in (INPUT, *points):
             raise SourceError(f"the plan's fine_tune.from_cut '{spec.from_cut}' is not a cut point of the source")
         return spec.from_cut
     top = points[upper]
@@ -258,17 +273,23 @@ def _readable(examples: Examples, found: Activations, strict: bool) -> Examples:
     return left
 
 
-def resolved(plan: Plan, found: Survey, cut_point: str) -> Plan:
+def resolved(model: keras.Model, plan: Plan, found: Survey, cut_point: str) -> Plan:
     """The plan with everything that the survey decided written out."""
     training = int((found.examples.split == "train").sum())
-    spec = plan.fine_tune
+    spec = phasing.phased(model, plan.fine_tune, cut_point)
+    if spec.enabled == "no" and plan.fine_tune.enabled != "no" and plan.fine_tune.strategy != "feature-extraction":
+        say(f"no fine-tuning: nothing below the head at '{cut_point}' is to learn")
     if spec.enabled != "no":
         from_cut = found.from_cut if found.from_cut is not None else cut_point
+        if found.from_cut is None and phasing.waits(plan.fine_tune) and plan.cut_point == AUTO:
+            from_cut = spec.from_cut
+            _require_taps_above(plan, found.points, from_cut)
         if found.points[from_cut].depth >= found.points[cut_point].depth:
             spec = replace(spec, enabled="no", from_cut=cut_point)
         else:
             epochs = epochs_for(plan, training)
-            phases = tuple(replace(phase, epochs=phase.epochs or epochs) for phase in spec.phases)
+            each = epochs if plan.fine_tune.phases or spec.epochs else phasing.shared(epochs, len(spec.phases))
+            phases = tuple(replace(phase, epochs=phase.epochs or each) for phase in spec.phases)
             spec = replace(spec, from_cut=from_cut, epochs=epochs, phases=phases)
     views = found.budget.views if spec.enabled != "no" else plan.views or 1
     refit = plan.refit if plan.refit != AUTO else "yes" if training <= _REFIT_UP_TO else "no"

@@ -17,6 +17,8 @@ from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
 from regraft.data import Examples
 from regraft.formats import optimizer_states
+from regraft.graph import flow
+from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, recording, run_folder
@@ -24,6 +26,7 @@ from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
 from regraft.recipes.half_trained import in_joined
+from regraft.recipes.reaching import reach
 from regraft.recipes.survey import Survey, survey
 from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import join
@@ -76,6 +79,8 @@ def transfer(
             memory.release()
         with clock.stage("head"):
             chosen = choose(pretrained, found, plan)
+        with clock.stage("activations"):
+            found, chosen = reach(pretrained, found, plan, chosen, store)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, folder)
             branch = finished(pretrained, found, chosen.plan, selected, folder)
@@ -87,7 +92,8 @@ def transfer(
             compared = baselines.compare(pretrained, found, wanted, judged)
             memory.release()
         with clock.stage("join"):
-            trunk = trunk_of(pretrained.model, branch.from_cut)
+            at_input = is_input(flow.read(pretrained.model), branch.from_cut)
+            trunk = None if at_input else trunk_of(pretrained.model, branch.from_cut)
             model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)
             proof = certify(pretrained.model, model, trunk, branch.frozen)
             require(proof)

@@ -114,6 +114,21 @@ def trained_layers(record: RunRecord) -> tuple[str, ...]:
     return tuple(drift.layer for drift in record.drift if not drift.frozen)
 
 
+def learnt_layers(record: RunRecord) -> tuple[str, ...]:
+    """The reused layers of which something learnt."""
+    layers = {name.rpartition("/")[0] for name in record.trainable_variables}
+    return tuple(layer for layer in record.reused_layers if layer in layers)
+
+
+def is_scattered(record: RunRecord) -> bool:
+    """Whether layers stayed as they were above one that learnt, other than BatchNorm layers, which a policy holds."""
+    learnt, frozen = set(learnt_layers(record)), set(record.frozen_variables)
+    still = {name.rpartition("/")[0] for name in frozen} - learnt
+    places = [place for place, layer in enumerate(record.reused_layers) if layer in learnt]
+    above = record.reused_layers[places[0] :] if places else ()
+    return any(layer in still and f"{layer}/moving_mean" not in frozen for layer in above)
+
+
 def learnt_from(record: RunRecord) -> str:
     """What fine-tuning was given in place of the examples themselves, in words; empty where nothing was fine-tuned."""
     if all(row.phase == "head" for row in record.history):
@@ -178,7 +193,8 @@ def parts(record: RunRecord) -> tuple[Part, ...]:
         )
     found = [frozen]
     if trained:
-        note = f"{moving} variables learnt" + (f", {still} stayed frozen (BatchNorm)" if still else "")
+        which = "" if is_scattered(record) else " (BatchNorm)"
+        note = f"{moving} variables learnt" + (f", {still} stayed frozen{which}" if still else "")
         found.append(Part("trained", len(trained), note))
     found.append(Part("head", None, f"{heads or moving} variables, {len(record.classes)} classes{_also(record)}"))
     found.append(Part("dropped", cuts_above(record), f"everything in the source above {record.cut_point}"))

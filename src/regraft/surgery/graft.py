@@ -6,12 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from regraft.core.blocks import HEAD
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec
 from regraft.graph import cut_points, flow, names
 from regraft.surgery.copy import copy_model
 
-HEAD = "head"
 # Drops parts of what the head reads, while training and if anything asks for it.
 DROPOUT = "head_dropout"
 

@@ -14,17 +14,21 @@ from regraft.graph.digest import of_variable
 from regraft.surgery.graft import of_source
 
 
-def certify(source: keras.Model, joined: keras.Model, trunk: keras.Model, also: Sequence[str] = ()) -> Certificate:
+def certify(
+    source: keras.Model, joined: keras.Model, trunk: keras.Model | None, also: Sequence[str] = ()
+) -> Certificate:
     """Compare the bytes of frozen variables, BatchNorm statistics included, in the source and in the joined model.
 
     Args:
         source: the pretrained network.
         joined: a model made by `surgery.graft.join`.
-        trunk: what was frozen whole: its variable names are compared.
+        trunk: what was frozen whole: its variable names are compared; None where the branch begins at the input.
         also: names of variables of the branch that were frozen too.
     """
     before, after = names.variables(source), names.variables(joined)
-    pairs = {name: f"trunk/{name}" for name in names.variables(trunk)} | {name: f"branch/{name}" for name in also}
+    pairs = {name: f"trunk/{name}" for name in (names.variables(trunk) if trunk else ())} | {
+        name: f"branch/{name}" for name in also
+    }
     # The seed of a layer's noise is no weight: Keras draws it anew whenever it opens a file.
     pairs = {name: place for name, place in pairs.items() if "seed_generator" not in name}
     digests = {name: of_variable(before[name]) for name in pairs}

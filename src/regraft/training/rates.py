@@ -74,6 +74,11 @@ def set_trainable(model: keras.Model, spec: Phase) -> dict[str, float]:
     return learning
 
 
+def may_learn(layer: keras.Layer, variable: keras.Variable, phase: Phase) -> bool:
+    """Whether a rate lets a variable of a layer learn: it can be moved, and no BatchNorm policy holds it."""
+    return any(_can_learn(part, variable) and not _held(part, phase) for _, part in names.layers(layer))
+
+
 def own_variables(layer: keras.Layer) -> list[Any]:
     """The variables of a layer that belong to none of the layers that it holds."""
     held = {id(variable) for path, child in names.layers(layer) if path for variable in child.variables}

@@ -53,8 +53,29 @@ def compile_trunk(
         RequestError: there is no such engine, it is not installed, or it does not go with Keras' backend.
     """
     trunk = trunk_of(model, inputs, full_intensity, wanted, start)
+    above = tuple(item for item, value in zip(wanted, trunk.values, strict=True) if value not in trunk.opened.inputs)
+    if len(above) < len(wanted):
+        upper = compile_trunk(model, inputs, full_intensity, above, engine=engine) if above else None
+        return _with_input(trunk, above, upper)
     random_layers.refuse(trunk.calls)
     return in_batches(find(engine).compile(trunk), trunk)
+
+
+def _with_input(
+    trunk: Trunk, above: Sequence[Wanted], upper: Callable[[Array], list[Array]] | None
+) -> Callable[[Array], list[Array]]:
+    """What the network is given, scaled by Keras, beside what an engine makes of it.
+
+    Scaling is arithmetic on single elements, and each of its operations is run by itself: nothing can be fused, and
+    every row is the same to the bit whatever else is wanted.
+    """
+
+    def run(raw: Array) -> list[Array]:
+        given = np.asarray(framework.ops.convert_to_numpy(trunk.prepare(padded(raw))), np.float32)[: len(raw)]
+        made = dict(zip(above, upper(raw) if upper else [], strict=True))
+        return [made.get(item, given) for item in trunk.wanted]
+
+    return run
 
 
 def find(engine: str) -> ModuleType:

@@ -91,7 +91,7 @@ def trunk_of(
         model: the network.
         inputs: its input convention.
         full_intensity: the raw value that means white.
-        wanted: cut points, with or without pooling.
+        wanted: cut points, with or without pooling; or the input, which is what the network itself is given.
         start: the cut point whose map is given; None: raw examples are.
 
     Raises:
@@ -103,7 +103,7 @@ def trunk_of(
             f"expected a network with one input, found '{model.name}' with {len(opened.inputs)}; cut it where they "
             "have come together, and give the part above"
         )
-    values = tuple(cut_points.find(opened, item.cut_point).makes[0] for item in wanted)
+    values = tuple(cut_points.value_of(opened, item.cut_point) for item in wanted)
     entry = opened.inputs[0] if start is None else cut_points.find(opened, start).makes[0]
     below = {id(call) for call in opened.needed_for([entry])}
     _refuse_below(opened, wanted, values, start, below)
@@ -121,7 +121,7 @@ def _refuse_below(
 ) -> None:
     makers = {value: call for call in opened.calls for value in call.makes}
     for item, value in zip(wanted, values, strict=True):
-        if start is not None and item.cut_point != start and id(makers[value]) in below:
+        if start is not None and item.cut_point != start and (value not in makers or id(makers[value]) in below):
             raise SourceError(
                 f"expected cut points above '{start}', whose activations are given, found '{item.cut_point}' below it"
             )

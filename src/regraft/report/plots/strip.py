@@ -5,7 +5,7 @@ from markupsafe import Markup
 from regraft.core.records import RunRecord
 from regraft.report.plots.svg import Figure, bar, flag, line, plot
 from regraft.report.quantities import counted
-from regraft.report.reading import Part, parts
+from regraft.report.reading import Part, is_scattered, learnt_layers, parts
 
 TITLES = {"frozen": "Frozen", "trained": "Trained", "head": "New head", "dropped": "Dropped"}
 _TOP, _HEIGHT = 30.0, 44.0
@@ -25,7 +25,7 @@ def draw(record: RunRecord) -> Figure | None:
         x += width
         ends[part.kind] = x - 0.25
     pieces.append(_mark(ends.get("trained", ends["frozen"]), "cut: ", record.cut_point, above=True))
-    if "trained" in ends:
+    if "trained" in ends and not is_scattered(record):
         pieces.append(_mark(ends["frozen"], "learnt above: ", record.trained_from, above=False))
     legend = tuple((f"part {part.kind}", TITLES[part.kind], _count(part)) for part in found)
     return Figure(
@@ -62,6 +62,9 @@ def _caption(record: RunRecord, found: tuple[Part, ...]) -> str:
     frozen = found[0].layers or 0
     if not trained:
         return f"All {counted(frozen, 'reused layer')} stayed as they were; only the new head learnt."
+    if is_scattered(record):
+        learnt = len(learnt_layers(record))
+        return f"Of {counted(frozen + trained, 'reused layer')}, {learnt} learnt with the new head; no other moved."
     return (
         f"Of {counted(frozen + trained, 'reused layer')}, the lower {frozen} stayed as they were "
         f"and the upper {trained} learnt with the new head."
