@@ -284,7 +284,7 @@ def test_ctrl_c_while_layers_learn_ends_with_the_best_so_far(place, tmp_path, sa
     record = run_folder.read(tmp_path / "run")
     assert record.interrupted
     assert "phase 'fine-tune' was ended by hand in epoch" in " ".join(record.warnings)
-    assert not list((tmp_path / "run").glob("*.npz"))
+    assert not list((tmp_path / "run").glob("*.checkpoint.npz"))
     assert say("evaluate", tmp_path / "run", place / "pictures", "--json").status == 0
 
 

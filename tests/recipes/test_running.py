@@ -30,8 +30,8 @@ import os, signal, sys
 from pathlib import Path
 from regraft.core import plan as plans, storage
 from regraft.recipes import running
-from regraft.training import loop
-from regraft.activations.store import Store
+from regraft.training import checkpoint
+from regraft.activations.appending import Appending
 
 moment, plan, data, folder, cache = sys.argv[1:]
 
@@ -50,12 +50,13 @@ def killing(owner, name, when):
     setattr(owner, name, act)
 
 if moment == "in the pass":
-    killing(Store, "append", "after")
-if moment == "after the second epoch":
-    killing(loop._State, "save", "second")
+    killing(Appending, "add", "second")
+if moment == "after the second step":
+    checkpoint.SAVE_SECONDS = 0.0
+    killing(checkpoint.Checkpoint, "save", "second")
 if moment == "in the refit":
-    save = loop._State.save
-    loop._State.save = lambda state: (save(state), "refit" in state._path.name and die())
+    save = checkpoint.Checkpoint.save
+    checkpoint.Checkpoint.save = lambda state, now: (save(state, now), "refit" in state._path.name and die())
 if moment == "before the record":
     write = storage.write_text
     storage.write_text = lambda path, text: die() if path.name == "run.json" else write(path, text)
@@ -101,7 +102,7 @@ def plan(network: Callable[..., Path]) -> Plan:
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_was_not(plan: Plan, pictures: Path, tmp_path: Path) -> None:
     plans.write(tmp_path / "asked.toml", plan)
     folder, left = tmp_path / "run", []
-    for moment in ("in the pass", "after the second epoch", "in the refit", "before the record"):
+    for moment in ("in the pass", "after the second step", "in the refit", "before the record"):
         arguments = [moment, tmp_path / "asked.toml", pictures, folder, tmp_path / "cache"]
         killed = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, *map(str, arguments)], timeout=300)
         assert killed.returncode == -signal.SIGKILL
@@ -116,7 +117,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_was_not(plan: Plan, 
     whole = running.fit(pictures, plan=plan, out=tmp_path / "whole", cache=tmp_path / "other")
     same(resumed, whole)
     assert plans.read(folder / "plan.toml") == plans.read(tmp_path / "whole" / "plan.toml")
-    finished = {"README.md", "history.csv", "model.keras", "plan.toml", "report.html", "run.json"}
+    finished = {"README.md", "history.csv", "model.keras", "optimizer.npz", "plan.toml", "report.html", "run.json"}
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".partial-")} == finished
     same(running.resume(folder), whole)
 

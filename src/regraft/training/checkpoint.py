@@ -59,14 +59,15 @@ class Checkpoint:
         validated: int,
         path: Path | None,
         settings: dict[str, Any],
-        save_every: float = SAVE_SECONDS,
+        save_every: float | None = None,
     ) -> None:
         self.history: list[Epoch] = []
         self.place = Place()
         self.best_values: Values = {}
         # As the epoch under way began: what there is to go back to.
         self.good: Values = {}
-        self._phase, self._validated, self._path, self._save_every = phase, validated, path, save_every
+        self._phase, self._validated, self._path = phase, validated, path
+        self._save_every = SAVE_SECONDS if save_every is None else save_every
         self._settings = plain.to_json(settings, indent=None)
         self._saved, self._took = time.monotonic(), 0.0
 

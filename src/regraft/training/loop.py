@@ -21,7 +21,7 @@ from regraft.graph.digest import of_variables
 from regraft.surgery.copy import copy_model
 from regraft.surgery.graft import DROPOUT
 from regraft.training.certificates import certify_phase
-from regraft.training.checkpoint import SAVE_SECONDS, Checkpoint
+from regraft.training.checkpoint import Checkpoint
 from regraft.training.course import Course, Given
 from regraft.training.feeds import PREDICTION_BATCH, Feed, originals
 from regraft.training.precision import computing_in
@@ -70,7 +70,7 @@ def train(
     anchors: Mapping[str, Array] | None = None,
     checkpoint: Path | None = None,
     stop_after: int | None = None,
-    save_every: float = SAVE_SECONDS,
+    save_every: float | None = None,
 ) -> Trained:
     """Train a copy of a branch for one phase.
 
@@ -87,7 +87,7 @@ def train(
         anchors: the source's weights by name, for `Phase.l2_sp`.
         checkpoint: a file that is written from time to time, and continued from where it exists.
         stop_after: stop once this many epochs are done in all; for interrupting on purpose.
-        save_every: seconds between two checkpoints at least; 0: after every step.
+        save_every: seconds between two checkpoints at least, 0: after every step; None: five seconds.
 
     Raises:
         WorkError: the loss is not a number, at a quarter of the rates too.
