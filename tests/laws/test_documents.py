@@ -39,8 +39,8 @@ _PHASE: dict[str, st.SearchStrategy[Any]] = {
     "drops": st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), max_size=3, unique=True).map(
         lambda parts: tuple(sorted(parts))
     ),
-    **dict.fromkeys(("warmup", "dropout", "label_smoothing", "feature_brightness"), _PART),
-    **dict.fromkeys(("floor", "moving_average"), st.none() | _PART),
+    **dict.fromkeys(("warmup", "dropout", "label_smoothing", "feature_brightness", "moving_average"), _PART),
+    "floor": st.none() | _PART,
     **dict.fromkeys(("feature_noise", "weight_decay", "l2_sp"), _NOT_BELOW),
     **dict.fromkeys(("clip_norm", "clip_value"), st.none() | _ABOVE),
     **dict.fromkeys(("cycles", "batch_size", "accumulate", "calibration"), _COUNT),

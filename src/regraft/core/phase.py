@@ -14,6 +14,8 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 # What becomes of an optimizer's state where a phase begins.
 Carry = Literal["auto", "calibrate", "keep", "reset", "translate"]
 BatchNorm = Literal["frozen", "affine", "adapt", "recalibrate"]
+# Decay of the moving average of the weights that the phases of a plan keep unless it says otherwise.
+AVERAGED = 0.9
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
@@ -84,7 +86,7 @@ class Phase:
         monitor: the validation figure that tells.
         keep: the weights that the phase ends with: `best` by validation, or the `last`.
         moving_average: decay of an exponential moving average of the weights, which is then what is judged and kept;
-            None: the weights themselves.
+            0: the weights themselves.
         state: what becomes of the optimizer's state of before, where a variable has any. `keep`: taken over;
             `translate`: brought into the terms of another optimizer; `calibrate`: measured anew in passes without a
             step; `reset`: empty, its steps counted from zero; `auto`: by comparing gradients with it.
@@ -120,7 +122,7 @@ class Phase:
     patience: int | None = None
     monitor: Literal["loss", "accuracy"] = "loss"
     keep: Literal["best", "last"] = "best"
-    moving_average: float | None = None
+    moving_average: float = 0.0
     state: Carry = "auto"
     state_rules: tuple[StateRule, ...] = ()
     calibration: int = 20
@@ -181,6 +183,6 @@ _BOUNDS = (
     ("feature_brightness", "from 0 (off) to below 1", _part),
     ("feature_noise", "as 0 (off) or above", _at_least_zero),
     ("patience", "as 1 or more", _count),
-    ("moving_average", "from 0 to below 1", _part),
+    ("moving_average", "from 0 (off) to below 1", _part),
     ("calibration", "as 1 or more", _count),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, cast
 
-from regraft.core.phase import Phase
+from regraft.core.phase import AVERAGED, Phase
 
 # Said in a phase where `[fine_tune]` has a value and the phase is to have none.
 NONE = "none"
@@ -17,7 +17,7 @@ def filled(table: Mapping[str, Any]) -> dict[str, Any]:
     """A plan as TOML has it, each of its phases with what it shares with the others.
 
     >>> filled({"fine_tune": {"rate": 0.1, "patience": 3, "phases": [{"name": "a", "patience": "none"}]}})
-    {'fine_tune': {'rate': 0.1, 'patience': 3, 'phases': [{'rate': 0.1, 'name': 'a'}]}}
+    {'fine_tune': {'rate': 0.1, 'patience': 3, 'phases': [{'moving_average': 0.9, 'rate': 0.1, 'name': 'a'}]}}
     """
     spec = table.get("fine_tune")
     if not isinstance(spec, dict):
@@ -26,7 +26,7 @@ def filled(table: Mapping[str, Any]) -> dict[str, Any]:
     phases = said.get("phases")
     if not isinstance(phases, list):
         return dict(table)
-    shared = {name: said[name] for name in _SHARED if name in said}
+    shared = {"moving_average": AVERAGED, **{name: said[name] for name in _SHARED if name in said}}
     each = [_with(shared, phase) for phase in cast(list[Any], phases)]
     return {**table, "fine_tune": {**said, "phases": each}}
 

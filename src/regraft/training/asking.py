@@ -141,6 +141,6 @@ def _taken(
     for word, here in _SAID_HERE.items():
         if config.get(word) and not words.get(here):
             words[here] = config[word]
-    if config.get("use_ema") and words.get("moving_average") is None:
+    if config.get("use_ema") and not words.get("moving_average"):
         words["moving_average"] = config["ema_momentum"]
     return name, {option: config[option] for option in kinds.options_of(kind) if config.get(option) is not None}

@@ -37,7 +37,7 @@ def updates(
     weight_decay: float = 0.0,
     clip_norm: float | None = None,
     clip_value: float | None = None,
-    moving_average: float | None = None,
+    moving_average: float = 0.0,
     state: OptimizerState | keras.optimizers.Optimizer | None = None,
     policy: Carry | Mapping[str, Carry] | None = None,
     gradients: Callable[[ModelUpdates], Iterable[Gradients]] | None = None,

@@ -191,7 +191,7 @@ def _group(
     state: OptimizerState | None,
 ) -> Group:
     optimizer = make(phase, going)
-    if phase.moving_average is not None:
+    if phase.moving_average:
         optimizer.use_ema, optimizer.ema_momentum = True, phase.moving_average
     if phase.weight_decay:
         optimizer.exclude_from_weight_decay(var_list=[item for item in chosen.values() if len(item.shape) < 2])
