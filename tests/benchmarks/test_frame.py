@@ -105,9 +105,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        "start, examples, activations, transfer, switches, thaw, steps: not measured: needs the real networks and data: "
-        "no folder "
-        f"'{absent}'; name one with REGRAFT_SHARED\n"
+        "start, examples, activations, transfer, switches, thaw, steps: not measured: needs the real networks and "
+        f"data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
 
