@@ -18,7 +18,9 @@ from benchmarks import (
     pictures,
     reading,
     start,
+    steps,
     switches,
+    thaw,
     transfer,
     views,
 )
@@ -36,11 +38,13 @@ BENCHMARKS: dict[str, ModuleType] = {
     "codings": codings,
     "switches": switches,
     "kills": kills,
+    "thaw": thaw,
+    "steps": steps,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
 # `codings` have no bar, and take their time.
-_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches")
+_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "steps")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--splits", type=_count, default=5, metavar="N", help="stratified splits (default 5)")
     parser.add_argument("--data", action="append", choices=pictures.TASKS, help="only this data set; may be repeated")
     parser.add_argument("--kills", type=_count, default=200, metavar="N", help="kills of `kills` (default 200)")
-    parser.add_argument("--repeats", type=_count, default=7, metavar="N", help="rounds of `start` (default 7)")
+    parser.add_argument(
+        "--repeats", type=_count, default=7, metavar="N", help="rounds of `start` and `steps` (default 7)"
+    )
     parser.add_argument("--reference", type=Path, metavar="FILE", help="JSON of a run on this machine: reuse its guide")
     parser.add_argument("--out", type=Path, default=frame.RESULTS, metavar="DIR", help="default: build/benchmarks")
     trial = parser.add_argument_group("to try the harness out, in seconds; the figures then mean nothing")

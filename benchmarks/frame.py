@@ -39,7 +39,7 @@ class Settings:
         per_class: only so many pictures of each class, to try the harness out; None: all.
         epochs: of the guide's two stages, to try the harness out; None: the data set's own.
         reference: results that hold earlier measurements of the guide; None: measured now.
-        repeats: how often a whole process is timed.
+        repeats: how often a whole process, or a way of training, is timed.
         kills: how often a run is killed.
     """
 

@@ -81,7 +81,7 @@ def measure(name: str, way: Way, given: Pictures, data: str, split: int, cache: 
     from regraft.core.plan import FineTuneSpec, changes
 
     table = folder / f"{data}-{split}.csv"
-    _write_manifest(table, given, split)
+    write_manifest(table, given, split)
     plan = regraft.Plan(
         source=str(pictures.trunk()),
         input_size=SIZE,
@@ -147,7 +147,7 @@ def _row(name: str, alone: Sequence[Outcome], measured: Sequence[Outcome]) -> tu
     )
 
 
-def _write_manifest(path: Path, given: Pictures, seed: int) -> None:
+def write_manifest(path: Path, given: Pictures, seed: int) -> None:
     train, test = pictures.split(given.labels, seed)
     stated: dict[int, Any] = {**dict.fromkeys(train, "train"), **dict.fromkeys(test, "test")}
     with path.open("w", newline="") as file:

@@ -105,8 +105,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        "start, examples, activations, transfer: not measured: needs the real networks and data: no folder "
-        f"'{absent}'; name one with REGRAFT_SHARED\n"
+        "start, examples, activations, transfer, switches, thaw, steps: not measured: needs the real networks and "
+        f"data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
 
@@ -130,6 +130,10 @@ def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
         "fit",
         "views",
         "codings",
+        "switches",
+        "kills",
+        "thaw",
+        "steps",
     ]
     assert all(len(line) > 30 for line in lines)
 
@@ -138,6 +142,6 @@ def test_an_unknown_benchmark_is_one_clear_line(tmp_path):
     done = command(tmp_path, "bogus")
     assert done.returncode == 2
     assert (
-        "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views, codings"
-        in done.stderr
+        "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views, "
+        "codings, switches, kills, thaw, steps" in done.stderr
     )
