@@ -206,14 +206,12 @@ def described(run: Path) -> dict[str, Any]:
     import hashlib
     import zipfile
 
-    import numpy as np
-
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     history = [{key: value for key, value in row.items() if key != "seconds"} for row in record["history"]]
     with zipfile.ZipFile(run / "model.keras") as archive:
         weights = hashlib.sha256(archive.read("model.weights.h5")).hexdigest()
-    with np.load(run / "optimizer.npz", allow_pickle=False) as state:
-        slots = {name: state[name].tobytes() for name in state.files}
+    with zipfile.ZipFile(run / "optimizer.npz") as archive:
+        slots = {name: archive.read(name) for name in archive.namelist()}
     return {
         "weights": weights,
         "optimizer": hashlib.sha256(repr(sorted(slots.items())).encode()).hexdigest(),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,15 @@ def test_after_the_halving_it_goes_on_from_the_last_good_epoch(monkeypatch: pyte
     assert {item.steps for item in trained.state.variables.values()} == {4 * trained.best}
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """Ctrl-C is heard, also in a process that was started deaf to it, as scripts start what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_ctrl_c_ends_the_phase_with_the_best_so_far() -> None:
     fetched = 0
 
@@ -152,6 +162,7 @@ def test_ctrl_c_ends_the_phase_with_the_best_so_far() -> None:
     assert right == pytest.approx(trained.history[trained.best].validation_accuracy)
 
 
+@pytest.mark.usefixtures("hearing")
 def test_the_second_ctrl_c_interrupts_at_once() -> None:
     def fetch(chosen: Array, view: int) -> Array:
         if len(chosen) <= 8:

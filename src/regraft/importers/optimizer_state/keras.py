@@ -11,7 +11,7 @@ from regraft.core.tensors import OptimizerEntry, TensorArchive
 from regraft.formats import keras_folder, keras_h5, keras_optimizer, keras_zip
 from regraft.graph import names
 from regraft.importers.optimizer_state import terms
-from regraft.importers.optimizer_state.terms import Asked, Told
+from regraft.importers.optimizer_state.terms import UNKNOWN, Asked, Told
 
 FORMATS = (keras_zip.NAME, keras_folder.NAME, keras_h5.NAME)
 
@@ -38,7 +38,7 @@ def states(archive: TensorArchive, asked: Asked) -> Told:
     slots: dict[str, dict[str, np.ndarray[Any, Any]]] = {name: {} for name in learning}
     for slot in entry.slots:
         if slot.variable is None:
-            notes.append(f"'{slot.tensor.name}' {slot.tensor.shape} belongs to no variable that is known")
+            notes.append(f"'{slot.tensor.name}' {slot.tensor.shape} {UNKNOWN}")
         else:
             slots.setdefault(slot.variable, {})[slot.slot] = np.asarray(slot.tensor.read())
     if any(slot.variable is None for slot in entry.slots):

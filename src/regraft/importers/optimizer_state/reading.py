@@ -17,7 +17,7 @@ from regraft.core.tensors import TensorArchive
 from regraft.formats import damage, optimizer_states, tensorflow_checkpoint
 from regraft.graph import names
 from regraft.importers.optimizer_state import keras, placing, pytorch, tensorflow
-from regraft.importers.optimizer_state.terms import Asked
+from regraft.importers.optimizer_state.terms import UNKNOWN, Asked
 from regraft.importers.pretrained import Source
 
 # Each has `FORMATS` and `states(archive, asked)`.
@@ -69,7 +69,9 @@ def optimizer_state(
     with damage.refusing_damage(path):
         told = kind.states(archive, Asked(path, learning_rate, lambda: placing.own_model(path)))
     if not told.states:
-        reason = f": {'; '.join(told.notes)}" if told.notes else ""
+        # What names one array each says nothing beside what says why.
+        why = [note for note in told.notes if not note.endswith(UNKNOWN)] or told.notes
+        reason = f": {'; '.join(why)}" if why else ""
         raise SourceError(f"none of the optimizer's state in '{path}' can be attributed to variables{reason}")
     states, notes = _placed(archive, path, told.states, model, rules)
     plain = {name: _plain(item) for name, item in states.items()}

@@ -10,7 +10,7 @@ from regraft.core.tensors import OptimizerEntry, OptimizerGroup, SlotEntry, Tens
 from regraft.formats import tensorflow_checkpoint, tensorflow_meta_graph, tensorflow_saved_model
 from regraft.formats.tensorflow_optimizer import class_name, counted, powers_in
 from regraft.importers.optimizer_state import terms
-from regraft.importers.optimizer_state.terms import Asked, Told
+from regraft.importers.optimizer_state.terms import UNKNOWN, Asked, Told
 
 FORMATS = (tensorflow_checkpoint.NAME, tensorflow_meta_graph.NAME, tensorflow_saved_model.NAME)
 
@@ -58,7 +58,7 @@ def states(archive: TensorArchive, asked: Asked) -> Told:
     for group in entry.groups or (OptimizerGroup(everything, entry.stated),) * bool(everything):
         found |= _group(archive, entry, group, asked, notes)
     lost = [slot.tensor.name for slot in entry.slots if slot.variable is None]
-    notes += [f"'{name}' belongs to no variable that is known" for name in lost]
+    notes += [f"'{name}' {UNKNOWN}" for name in lost]
     return Told(found, tuple(dict.fromkeys(notes)))
 
 

@@ -32,6 +32,9 @@ _SETTINGS = (
     *("learning_rate_power", "l1_regularization_strength", "l2_regularization_strength", "beta"),
 )
 
+# How a note ends that names an array without a place.
+UNKNOWN = "belongs to no variable that is known"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
