@@ -17,7 +17,7 @@ from regraft.activations.store import Store
 from regraft.activations.streaming import Streamed
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError, SelectorError, SourceError
-from regraft.core.phase import Phase, Rate
+from regraft.core.phase import AVERAGED, Phase, Rate
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.data import open as open_data
 from regraft.graph import names
@@ -220,6 +220,7 @@ enabled = "yes"
 epochs = 2
 optimizer = "sgd"
 clip_norm = 1.0
+keep = "last"
 
 [[fine_tune.phases]]
 name = "upper"
@@ -238,6 +239,7 @@ rates = [{{pattern = "(head|conv2)/.*", rate = 0.001}}, {{pattern = ".*", rate =
     upper, middle = run.record.plan.fine_tune.phases
     assert (upper.optimizer, upper.epochs, upper.clip_norm) == ("sgd", 2, 1.0)
     assert (middle.optimizer, middle.epochs, middle.clip_norm) == ("adam", 1, None)
+    assert (upper.keep, middle.moving_average) == ("last", AVERAGED)
     assert run.record.plan.fine_tune.from_cut == "relu1"
     again = running.fit(pictures, plan=run.record.plan, out=tmp_path / "again", cache=cache)
     same(Run(run.folder, dataclasses.replace(run.record, probes=again.record.probes), run.model), again)
