@@ -8,7 +8,8 @@ import pytest
 
 from regraft.core import plain, records
 from regraft.core.errors import RequestError
-from regraft.core.records import CutPoint, Epoch, LoadReport, Metric, RunRecord
+from regraft.core.opened import LoadReport
+from regraft.core.records import CutPoint, Epoch, Metric, RunRecord
 
 _RECORDS = [kind for kind in vars(records).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 

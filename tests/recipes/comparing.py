@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.graph import names
 
 

@@ -12,7 +12,7 @@ import pytest
 import regraft
 from regraft.core import plain
 from regraft.core.errors import ProofError, RequestError, SourceError, WorkError
-from regraft.core.records import Conversion
+from regraft.core.opened import Conversion
 from regraft.importers import graphs, originals
 from regraft.recipes import parity
 from regraft.recipes.converting import INSIDE

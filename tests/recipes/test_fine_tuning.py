@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from regraft.activations.store import Store
 from regraft.core.phase import Phase, Rate
 from regraft.core.plan import CHANGES, FineTuneSpec, Plan
+from regraft.graph import names
 from regraft.recipes import running
+from regraft.recipes.fine_tuning import Line, average
+from regraft.recipes.using import evaluate
 from tests.recipes.shapes import convolutional
 
 
@@ -129,3 +133,32 @@ def test_phases_run_one_after_the_other_and_the_plan_that_is_left_does_it_again(
     rows, others = ([str(dataclasses.replace(row, seconds=0.0)) for row in made.history] for made in (first, again))
     assert rows == others
     assert again.metrics == first.metrics
+
+
+def test_the_average_is_of_all_that_learnt_in_any_phase() -> None:
+    inputs = keras.Input((2,))
+    lower = keras.layers.Dense(2, name="lower")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="upper")(lower))
+    start = {name: np.zeros(value.shape, "float32") for name, value in names.variables(model).items()}
+    end = {name: np.ones(value.shape, "float32") for name, value in names.variables(model).items()}
+    # As a last phase leaves it that lets only the upper layer learn.
+    model.get_layer("lower").trainable = False
+    average(model, Line(start, end, ("lower/kernel", "upper/kernel")), 0.25)
+    found = {name: float(value.ravel()[0]) for name, value in names.values(model).items()}
+    assert found == {"lower/kernel": 0.25, "lower/bias": 1.0, "upper/kernel": 0.25, "upper/bias": 1.0}
+
+
+@pytest.mark.parametrize("policy", ["affine", "adapt", "recalibrate"])
+def test_every_policy_of_batch_norm_ends_in_a_model_with_its_proof(
+    network: Callable[..., Path], pictures: Path, tmp_path: Path, policy: Any
+) -> None:
+    spec = FineTuneSpec("yes", from_cut="conv1", epochs=2, batch_norm=policy, keep="last")
+    plan = Plan(str(network()), preprocessing="tf", baselines="no", fine_tune=spec, cut_point="conv3", views=1)
+    run = running.fit(pictures, plan=plan, out=tmp_path / "run", cache=tmp_path / "cache")
+    record = run.record
+    assert record.certificate.frozen_unchanged
+    statistics = {name for name in record.frozen_variables if "moving" in name}
+    assert bool(statistics) == (policy == "affine")
+    assert ("bn1/gamma" in record.trainable_variables) == (policy != "recalibrate")
+    said = evaluate(run, pictures)
+    assert said.accuracy.value >= 0

@@ -8,7 +8,7 @@ import pytest
 
 import regraft
 from regraft.core.errors import ProofError, RequestError, SelectorError, SourceError
-from regraft.core.records import Transformed
+from regraft.core.opened import Transformed
 from regraft.graph import names
 from regraft.recipes import restoring
 from tests.recipes.comparing import values

@@ -9,6 +9,7 @@ import pytest
 
 from regraft import report
 from regraft.core.input_spec import InputSpec
+from regraft.core.opened import LoadReport
 from regraft.core.optimizer_state import Carried
 from regraft.core.phase import Phase, Rate
 from regraft.core.plan import Plan
@@ -20,7 +21,6 @@ from regraft.core.records import (
     DataSummary,
     Drift,
     Epoch,
-    LoadReport,
     Metric,
     Metrics,
     Mistake,

@@ -116,7 +116,11 @@ def test_batch_norm_does_what_the_policy_says(policy: Any) -> None:
     assert bool(scales & moved) == (policy in ("affine", "adapt"))
     assert bool(statistics & moved) == (policy in ("adapt", "recalibrate"))
     assert scales.issubset(trained.learnt) == (policy in ("affine", "adapt"))
-    assert statistics.isdisjoint(trained.frozen) == (policy == "adapt")
+    # What is measured anew stays from then on, but is not the source's.
+    assert statistics.isdisjoint(trained.frozen) == (policy in ("adapt", "recalibrate"))
+    assert trained.certificate.frozen == len([name for name in before if name not in trained.learnt]) - (
+        len(statistics) if policy == "adapt" else 0
+    )
     assert {"conv0/kernel", "head/kernel"} <= moved
 
 
@@ -195,3 +199,16 @@ def test_certificates_are_of_the_phase_and_not_of_the_whole() -> None:
     assert certificates.certify_phase("p", copied, copied, {"head/bias": 1.0}, [], ["head/bias"]).unmoved == (
         "head/bias",
     )
+
+
+def test_vectors_of_a_spectral_norm_follow_the_layer_that_learns() -> None:
+    inputs = keras.Input((4,))
+    normed = keras.layers.SpectralNormalization(keras.layers.Dense(6), name="normed")(inputs)
+    branch = graft(keras.Model(inputs, normed), 2)
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    feed = Feed(lambda chosen, view: x[chosen], _LABELS)
+    trained = train(branch, replace(_HEAD, rates=(Rate(".*", 0.01),)), feed, feed, seed=0)
+    (vector,) = (name for name in _values(branch) if name not in (*trained.learnt, *trained.frozen))
+    assert not np.array_equal(_values(trained.model)[vector], _values(branch)[vector])
+    assert trained.certificate.holds
+    assert trained.certificate.unmoved == ()

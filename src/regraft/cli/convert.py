@@ -8,7 +8,7 @@ from regraft.cli import framework
 from regraft.cli.text import counted, facts, table
 
 if TYPE_CHECKING:
-    from regraft.core.records import Conversion, Parity
+    from regraft.core.opened import Conversion, Parity
 
 SUMMARY = "write any network as a .keras file, and prove that it computes what the original computes"
 EXAMPLE = """

@@ -7,7 +7,7 @@ from regraft.cli import framework
 from regraft.cli.text import counted, facts, table
 
 if TYPE_CHECKING:
-    from regraft.core.records import LoadReport, Restoration
+    from regraft.core.opened import LoadReport, Restoration
     from regraft.recipes.restoring import Proposed
 
 SUMMARY = "give a network the weights of another, all or what rules choose, every tensor accounted for"
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> "Restoration | Proposed":
 
 def show(result: "Restoration | Proposed") -> str:
     """For people; of a proposal the rules alone, so that they can go into a file."""
-    from regraft.core.records import Restoration
+    from regraft.core.opened import Restoration
 
     if not isinstance(result, Restoration):
         return result.rules.rstrip("\n")

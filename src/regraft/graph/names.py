@@ -8,10 +8,11 @@ because their own names are made from a counter of the process. So a name surviv
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 _COUNTED = re.compile(r"variable(_\d+)?")
 # What Keras keeps about a layer, as opposed to what the layer's author put there.
@@ -61,6 +62,16 @@ def trainable(model: keras.Layer) -> list[str]:
     """The canonical names of the variables that an optimizer would change, in order."""
     ids = {id(variable) for variable in model.trainable_variables}
     return [name for name, variable in variables(model).items() if id(variable) in ids]
+
+
+def arrays(named: Mapping[str, keras.Variable]) -> dict[str, np.ndarray[Any, Any]]:
+    """Copies of the values of variables, by the same names."""
+    return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in named.items()}
+
+
+def values(model: keras.Layer) -> dict[str, np.ndarray[Any, Any]]:
+    """Copies of the values of all variables of a model, by canonical name."""
+    return arrays(variables(model))
 
 
 def copy_values(source: keras.Layer, target: keras.Layer) -> None:

@@ -15,8 +15,8 @@ import keras
 from keras.src.backend.common import global_state
 
 from regraft.core.errors import SourceError, nearest
+from regraft.core.opened import LoadReport
 from regraft.core.progress import warn
-from regraft.core.records import LoadReport
 from regraft.graph import names
 from regraft.importers import conventions, weights_file
 from regraft.importers.pretrained import Opened, Request, all_loaded

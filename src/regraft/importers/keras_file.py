@@ -18,7 +18,7 @@ import numpy as np
 
 from regraft import formats
 from regraft.core.errors import ProofError, SourceError
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names
 from regraft.importers import architecture, clean_copy, families, keras_legacy, screening, state_dict, weights_file

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from regraft.core.errors import SourceError
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import Shape
 from regraft.importers import (
     conventions,

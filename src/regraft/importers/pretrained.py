@@ -10,7 +10,7 @@ import numpy as np
 
 from regraft.core.errors import SourceError
 from regraft.core.input_spec import InputSpec, Order
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import Shape
 from regraft.graph import names
 

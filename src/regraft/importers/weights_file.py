@@ -15,7 +15,7 @@ import numpy as np
 
 from regraft import formats
 from regraft.core.errors import ProofError, nearest
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.formats import damage
 from regraft.graph import names
 from regraft.importers import keras_legacy

@@ -15,7 +15,7 @@ import keras
 from regraft import formats
 from regraft.core import digest, plain, storage
 from regraft.core.errors import ProofError, RequestError
-from regraft.core.records import Conversion, LoadReport, Parity
+from regraft.core.opened import Conversion, LoadReport, Parity
 from regraft.core.tensors import Shape
 from regraft.formats import keras_proof, torchscript
 from regraft.importers import graphs, opening, originals, state_dict, torch_module

@@ -1,6 +1,6 @@
 """The phase after the head: the upper reused layers learn from cached activations; kept if that is better."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -153,10 +153,10 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )
-    end = _values(trained.model)
+    line = Line(names.values(model), names.values(trained.model), trained.learnt)
     judged = feed(found, seen.rows[:1], validation)
-    spec = replace(spec, average=best_average(trained.model, _values(model), end, spec.average, judged))
-    average(trained.model, _values(model), end, _settled(spec))
+    spec = replace(spec, average=best_average(trained.model, line, spec.average, judged))
+    average(trained.model, line, _settled(spec))
     row = predicting.judge(trained.model, judged, "average")
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
@@ -171,7 +171,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         state=trained.state,
         interrupted=trained.interrupted,
         found_rates=found_rates,
-        end=end,
+        end=line.end,
         spec=spec,
         computed=seen.computed,
         from_lower=seen.from_lower,
@@ -181,21 +181,29 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
     )
 
 
-def best_average(
-    model: keras.Model,
-    start: Mapping[str, Array],
-    end: Mapping[str, Array],
-    asked: float | Literal["auto"],
-    validation: Feed,
-) -> float:
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """From the weights that training began with to those that it ended with.
+
+    Attributes:
+        start: values by canonical name.
+        end: likewise.
+        learnt: the names of those that had a rate in any phase.
+    """
+
+    start: Mapping[str, Array]
+    end: Mapping[str, Array]
+    learnt: Collection[str]
+
+
+def best_average(model: keras.Model, line: Line, asked: float | Literal["auto"], validation: Feed) -> float:
     """The point of `average` that a plan asks for; `auto`: the one with the least log loss on validation.
 
     Without validation examples nothing could choose, and half-way is taken.
 
     Args:
         model: what the weights belong to; left with those of the last point that was tried.
-        start: values by canonical name.
-        end: likewise.
+        line: where the points are.
         asked: as the plan has it.
         validation: what chooses.
     """
@@ -205,7 +213,7 @@ def best_average(
         return _HALF_WAY
     losses: dict[float, float] = {}
     for point in _POINTS:
-        average(model, start, end, point)
+        average(model, line, point)
         losses[point] = predicting.judge(model, validation, "average").validation_loss
     return min(losses, key=lambda point: losses[point])
 
@@ -215,7 +223,7 @@ def _settled(spec: FineTuneSpec) -> float:
     return spec.average
 
 
-def average(model: keras.Model, start: Mapping[str, Array], end: Mapping[str, Array], point: float) -> None:
+def average(model: keras.Model, line: Line, point: float) -> None:
     """Give a model, in place, the weights at a point of the straight line between the start (0) and the end (1).
 
     Fine-tuned weights far from the start forget some of what the source knew, and those of few steps are noisy; in
@@ -223,18 +231,14 @@ def average(model: keras.Model, start: Mapping[str, Array], end: Mapping[str, Ar
     the end on 87.6 %, the head alone on 87.3 % (log loss 0.395, 0.402, 0.430).
 
     Args:
-        model: its trainable variables that differ are moved; all others get the values of the end.
-        start: values by canonical name.
-        end: likewise.
+        model: what learnt gets values in between, all else those of the end.
+        line: between the two.
         point: 0 to 1.
     """
     for name, variable in names.variables(model).items():
-        moved = variable.trainable and not np.array_equal(start[name], end[name])
-        variable.assign((1 - point) * start[name] + point * end[name] if moved else end[name])
-
-
-def _values(model: keras.Model) -> dict[str, Array]:
-    return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in names.variables(model).items()}
+        start, end = line.start[name], line.end[name]
+        moved = name in line.learnt and not np.array_equal(start, end)
+        variable.assign((1 - point) * start + point * end if moved else end)
 
 
 def refit(
@@ -261,7 +265,7 @@ def refit(
     everyone = labelled(found)
     model = _grafted(pretrained, found, plan, branch.spec)
     set_head(model, head.kernel, head.bias)
-    start = _values(model)
+    start = names.values(model)
     for name, variable in names.variables(model).items():
         variable.assign(branch.end[name])
     trained = train_phases(
@@ -274,12 +278,13 @@ def refit(
         anchors=_anchors(pretrained, model),
         checkpoint=checkpoint,
     )
-    average(trained.model, start, _values(trained.model), _settled(branch.spec))
+    learnt = tuple(dict.fromkeys([*branch.learnt, *trained.learnt]))
+    average(trained.model, Line(start, names.values(trained.model), learnt), _settled(branch.spec))
     return replace(
         branch,
         model=trained.model,
         history=(*branch.history, *trained.history[1:]),
-        learnt=tuple(dict.fromkeys([*branch.learnt, *trained.learnt])),
+        learnt=learnt,
         phases=(*branch.phases, *trained.phases),
         state=trained.state,
         interrupted=trained.interrupted,
@@ -298,7 +303,7 @@ def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
     """The source's weights of the layers that a branch reuses."""
     source = names.variables(pretrained.model)
     own = of_source(names.variables(branch), source)
-    return {name: np.array(keras.ops.convert_to_numpy(source[name])) for name in own if "seed_generator" not in name}
+    return names.arrays({name: source[name] for name in own if "seed_generator" not in name})
 
 
 def with_rates_found(

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core.records import LayerParity, Parity
+from regraft.core.opened import LayerParity, Parity
 from regraft.importers.originals.keras import Original
 from regraft.recipes.parity import EXAMPLES, SEED, TOLERANCE, elements, example, relative_error
 from regraft.recipes.watching import Array, watched

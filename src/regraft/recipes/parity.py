@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core.records import LayerParity, Parity
+from regraft.core.opened import LayerParity, Parity
 from regraft.graph import names
 from regraft.importers import originals
 from regraft.importers.graphs import Converted

@@ -36,7 +36,6 @@ def record(
     judged: Judged,
     compared: Compared,
     certificate: Certificate,
-    trunk: keras.Model | None,
     model: keras.Model,
     folder: Path,
     clock: Clock,
@@ -46,12 +45,13 @@ def record(
     labels = found.examples.labels[judged.indices]
     accuracy = judged.metrics[judged.split].accuracy
     source = names.variables(pretrained.model)
-    weights = {name: variable for name, variable in names.variables(model).items() if "seed_generator" not in name}
-    inside = {name.split("/", 1)[1]: variable for name, variable in weights.items() if "/" in name}
+    # `trunk/...` and `branch/...`: which part a variable of the source went into.
+    parts = [name.partition("/") for name in names.variables(model) if "seed_generator" not in name]
+    inside = {name: part for part, _, name in parts if name}
     used = found.activations
     reused = of_source(inside, source)
     learnt = [name for name in branch.learnt if name in inside]
-    frozen = [name for name in reused if name in {*branch.frozen, *(names.variables(trunk) if trunk else ())}]
+    frozen = [name for name in reused if inside[name] == "trunk" or name in branch.frozen]
     return RunRecord(
         run=str(folder),
         model=str(folder / run_folder.MODEL),

@@ -13,7 +13,7 @@ from regraft import formats, importers
 from regraft.core import rules as rule_text
 from regraft.core import storage
 from regraft.core.errors import SelectorError
-from regraft.core.records import LoadReport, Restoration
+from regraft.core.opened import LoadReport, Restoration
 from regraft.core.rules import Rule, RulesValue
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names

@@ -99,18 +99,7 @@ def transfer(
             require(proof)
         with clock.stage("report"):
             record = recording.record(
-                pretrained,
-                found,
-                chosen,
-                branch,
-                judged,
-                compared,
-                proof,
-                trunk,
-                model,
-                folder,
-                clock,
-                (*warned, *warnings),
+                pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, (*warned, *warnings)
             )
             run_folder.save_model(folder, model, record)
             if branch.state is not None:

@@ -158,11 +158,6 @@ class Checkpoint:
         return _below(kept, "now/")
 
 
-def values_of(variables: Mapping[str, keras.Variable]) -> Values:
-    """Copies of the values of variables."""
-    return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in variables.items()}
-
-
 def assign(variables: Mapping[str, keras.Variable], values: Mapping[str, Array]) -> None:
     """Give variables the values of the same names, in place."""
     for name, value in values.items():

@@ -16,7 +16,7 @@ from regraft.core.progress import track, warn
 from regraft.core.records import Epoch
 from regraft.graph import names
 from regraft.training import carrying
-from regraft.training.checkpoint import Checkpoint, Place, Values, assign, values_of
+from regraft.training.checkpoint import Checkpoint, Place, Values, assign
 from regraft.training.disturbance import Change, disturbance
 from regraft.training.feeds import Feed, in_views, lesson, originals
 from regraft.training.optimizers import Updates, updates
@@ -228,7 +228,7 @@ class Course:
 
     def _judged(self, epoch: int, loss: float | None, seconds: float) -> Epoch:
         nan = float("nan")
-        rate = max(_number(group.optimizer.learning_rate) for group in self.updates.groups) if epoch else 0.0
+        rate = max(group.rate_now for group in self.updates.groups) if epoch else 0.0
         row = Epoch(self._given.phase.name, epoch, loss, rate, nan, nan, seconds)
         averages = self.updates.averages()
         if not averages:
@@ -242,11 +242,11 @@ class Course:
     def _kept(self, values: Values) -> Values:
         """The values that an epoch is judged by: those of the moving average where there is one."""
         averages = self.updates.averages()
-        return values | {f"model/{name}": item for name, item in values_of(averages).items()}
+        return values | {f"model/{name}": item for name, item in names.arrays(averages).items()}
 
     def _values(self) -> Values:
         self._machine.synchronise()
-        return values_of(self._variables)
+        return names.arrays(self._variables)
 
     def _put(self, values: Values) -> None:
         assign(self._variables, values)
@@ -255,7 +255,3 @@ class Course:
 
 def _is_finite(values: Values) -> bool:
     return all(bool(np.isfinite(value).all()) for value in values.values() if value.dtype.kind == "f")
-
-
-def _number(tensor: Any) -> float:
-    return float(np.asarray(keras.ops.convert_to_numpy(tensor)))

@@ -155,7 +155,7 @@ def _measured(looking: ModelUpdates, given: Iterator[Gradients]) -> Iterator[Map
         RequestError: there are none.
         WorkError: one is not a number.
     """
-    before = {name: _numpy(variable) for name, variable in names.variables(looking.model).items()}
+    before = names.values(looking.model)
     inner, count = looking.updates, 0
     for count, found in enumerate(given, 1):
         shaped = inner.shaped(listed(found, inner.named), [variable.value for variable in inner.variables])

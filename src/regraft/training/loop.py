@@ -25,7 +25,7 @@ from regraft.training.checkpoint import Checkpoint
 from regraft.training.course import Course, Given
 from regraft.training.feeds import PREDICTION_BATCH, Feed, originals
 from regraft.training.precision import computing_in
-from regraft.training.rates import set_trainable
+from regraft.training.rates import following, set_trainable
 from regraft.training.recalibrating import recalibrate
 from regraft.training.seeding import is_seed, seed_layers
 
@@ -40,7 +40,7 @@ class Trained:
         model: the branch with the weights that validation chose; the last ones where there is no validation.
         history: one row per epoch; row 0 is the state before the first.
         best: the epoch that `model` is from.
-        frozen: names of the variables that neither learnt nor followed the data.
+        frozen: names of the variables that neither learnt, nor followed the data, nor were measured anew.
         learnt: names of those that had a rate.
         state: of the optimizers at that epoch.
         carried: what became of the optimizer's state of before, for each variable that learnt.
@@ -95,24 +95,25 @@ def train(
     """
     model = copy_model(branch)
     seed_layers(model, seed)
+    before, measured = branch, set[str]()
     if phase.batch_norm == "recalibrate":
-        recalibrate(model, originals(training, 4 * PREDICTION_BATCH))
-    measured = copy_model(model) if phase.batch_norm == "recalibrate" else branch
+        measured = recalibrate(model, originals(training, 4 * PREDICTION_BATCH))
+        before = copy_model(model)
     rates = set_trainable(model, phase)
     record = Checkpoint(phase, len(validation), checkpoint, _settings(branch, phase, seed, kept), save_every)
     with computing_in(model, phase.precision), _dropping(model, phase.dropout):
         course = Course(model, rates, Given(phase, training, validation, seed, kept, anchors or {}))
         course.run(record, stop_after)
-    following = _following(model)
-    frozen = tuple(name for name in names.variables(model) if name not in rates and name not in following)
+    moving = {*rates, *following(model, rates)}
+    still = [name for name in names.variables(model) if name not in moving]
     owned = [name for group in course.updates.groups for name in group.variables]
-    proof = certify_phase(phase.name, measured, model, rates, [name for name in frozen if not is_seed(name)], owned)
+    proof = certify_phase(phase.name, before, model, rates, [name for name in still if not is_seed(name)], owned)
     state = course.updates.state(f"phase '{phase.name}'")
     return Trained(
         model,
         tuple(record.history),
         record.best(),
-        frozen,
+        tuple(name for name in still if name not in measured),
         tuple(rates),
         state,
         course.carried,
@@ -135,16 +136,6 @@ def _digest_of(state: OptimizerState | None) -> str:
         parts += [name, item.kind, str(item.steps), repr(sorted(item.settings.items())), *arrays]
         parts.append(repr(sorted(item.scalars.items())))
     return digest.of_strings(parts)
-
-
-def _following(model: keras.Model) -> set[str]:
-    """The statistics of BatchNorm layers that were allowed to follow the data."""
-    return {
-        f"{path}/{variable.name}"
-        for path, layer in names.layers(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        for variable in layer.non_trainable_variables
-    }
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from regraft.graph import names
 from regraft.graph.digest import of_variable
 from regraft.surgery import silencing
 from regraft.surgery.copy import set_flag
-from regraft.training.rates import set_trainable
+from regraft.training.rates import following, set_trainable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +61,8 @@ def mark(model: keras.Model, phase: Phase) -> Marks:
     except BaseException:
         _undo(model, variables, layers)
         raise
-    following = _following(model, learning)
-    still = [name for name in found if name not in learning and name not in following and "seed_generator" not in name]
+    moving = {*learning, *following(model, learning)}
+    still = [name for name in found if name not in moving and "seed_generator" not in name]
     return Marks(learning, {name: of_variable(found[name]) for name in still}, silenced, variables, layers)
 
 
@@ -100,15 +100,3 @@ def _refuse_restless(model: keras.Model, learning: dict[str, float]) -> None:
         held = [f"{path}/{name}" for name in names.variables(layer)]
         if silencing.is_restless(layer) and not set(held) & set(learning):
             silencing.silence(layer, path)
-
-
-def _following(model: keras.Model, learning: dict[str, float]) -> set[str]:
-    """What changes by itself in layers that learn: the statistics of BatchNorm, the vectors of a spectral norm."""
-    own = {id(variable): name for name, variable in names.variables(model).items()}
-    return {
-        own[id(variable)]
-        for _, layer in names.layers(model)
-        if layer.trainable and any(own.get(id(item)) in learning for item in layer.trainable_variables)
-        for variable in layer.non_trainable_variables
-        if isinstance(layer, keras.layers.BatchNormalization) or silencing.is_restless(layer)
-    }

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from regraft.core.errors import ProofError, RequestError, nearest
 from regraft.core.optimizer_state import Carried, OptimizerState, VariableState
@@ -74,7 +73,7 @@ class ModelUpdates:
     @property
     def rates(self) -> dict[str, float]:
         """The rate that the next step is taken at, of each variable that learns."""
-        return {name: _rate(group.optimizer) for group in self.updates.groups for name in group.variables}
+        return {name: group.rate_now for group in self.updates.groups for name in group.variables}
 
     @property
     def summary(self) -> str:
@@ -271,10 +270,6 @@ def _without_tracking() -> contextlib.AbstractContextManager[Any]:
     import torch
 
     return torch.no_grad()
-
-
-def _rate(optimizer: Any) -> float:
-    return float(np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate)))
 
 
 def _some(found: Iterable[str], most: int = 3) -> str:

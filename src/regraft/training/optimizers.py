@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from regraft.core.errors import RequestError
 from regraft.core.optimizer_state import OptimizerState
@@ -29,6 +30,11 @@ class Group:
     rate: float
     variables: Mapping[str, keras.Variable]
     optimizer: Any
+
+    @property
+    def rate_now(self) -> float:
+        """The rate that the next step is taken at."""
+        return float(np.asarray(keras.ops.convert_to_numpy(self.optimizer.learning_rate)))
 
     def averages(self) -> dict[str, keras.Variable]:
         """The moving averages of the weights, by name; empty where none are kept."""

@@ -22,13 +22,13 @@ _APART = 7919
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Education:
+class TrainedPhases:
     """What phases of training gave.
 
     Attributes:
         model: the branch at the end of the last one.
         history: the rows of all, one phase after the other.
-        frozen: names of the variables that neither learnt nor followed the data in any.
+        frozen: names of the variables that no phase moved in any way.
         learnt: names of those that had a rate in any.
         state: of the optimizers, for every variable that learnt in any.
         phases: what each did, as the record of a run has it.
@@ -54,7 +54,7 @@ def train_phases(
     kept: OptimizerState | None = None,
     anchors: Mapping[str, Array] | None = None,
     checkpoint: Path | None = None,
-) -> Education:
+) -> TrainedPhases:
     """Train a copy of a branch phase by phase.
 
     A phase that is done is taken from its checkpoint where there is one. Ctrl-C ends the phase that it comes in, and
@@ -100,7 +100,7 @@ def train_phases(
         if interrupted:
             break
     every = list(names.variables(model))
-    return Education(
+    return TrainedPhases(
         model,
         history,
         tuple(name for name in every if name in frozen),

@@ -1,6 +1,7 @@
 """Which variables learn, and at which rate."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import keras
 from regraft.core.phase import Phase, Rate
 from regraft.core.selectors import assign
 from regraft.graph import names
+from regraft.surgery import silencing
 from regraft.surgery.copy import set_flag
 
 P = TypeVar("P", bound=Phase)
@@ -56,22 +58,28 @@ def set_trainable(model: keras.Model, spec: Phase) -> dict[str, float]:
         layer = owners[id(variable)]
         if rates[name] > 0 and _can_learn(layer, variable) and not _held(layer, spec):
             learning[name] = rates[name]
-    for _, layer in names.layers(model):
-        # `model.trainable = True` does not reach the layers of every model of Keras 3.15.
-        set_flag(layer, True)
     for name, variable in variables.items():
         variable.trainable = name in learning
-    moved = {id(owners[id(variables[name])]) for name in learning}
+    moving = {id(variables[name]) for name in learning}
     for _, layer in names.layers(model):
-        own = own_variables(layer)
-        still = _is_batch_norm(layer) and spec.batch_norm != "adapt"
-        if own and (id(layer) not in moved or still):
-            # A BatchNorm layer that is not trainable computes with its statistics, whatever it is told of training.
-            kept = [variable for variable in own if variable.trainable]
-            layer.trainable = False
-            for variable in kept:
-                variable.trainable = True
+        # The layer's own flag alone: `layer.trainable = ...` overrules what it holds, and does not reach the layers of
+        # every model of Keras 3.15. A BatchNorm layer that is not trainable computes with its statistics in any case.
+        held = is_batch_norm(layer) and spec.batch_norm != "adapt"
+        learns = not layer.variables or any(id(variable) in moving for variable in layer.variables)
+        set_flag(layer, learns and not held)
     return learning
+
+
+def following(model: keras.Model, learning: Collection[str]) -> set[str]:
+    """What changes by itself in layers that learn: the statistics of BatchNorm, the vectors of a spectral norm."""
+    own = {id(variable): name for name, variable in names.variables(model).items()}
+    return {
+        own[id(variable)]
+        for _, layer in names.layers(model)
+        if layer.trainable and any(own.get(id(item)) in learning for item in layer.trainable_variables)
+        for variable in layer.non_trainable_variables
+        if is_batch_norm(layer) or silencing.is_restless(layer)
+    }
 
 
 def may_learn(layer: keras.Layer, variable: keras.Variable, phase: Phase) -> bool:
@@ -87,10 +95,11 @@ def own_variables(layer: keras.Layer) -> list[Any]:
 
 def _held(layer: keras.Layer, spec: Phase) -> bool:
     """Whether the BatchNorm policy keeps the variables of a layer as they are."""
-    return _is_batch_norm(layer) and not _LEARNS[spec.batch_norm]
+    return is_batch_norm(layer) and not _LEARNS[spec.batch_norm]
 
 
-def _is_batch_norm(layer: keras.Layer) -> bool:
+def is_batch_norm(layer: keras.Layer) -> bool:
+    """Whether the layer keeps statistics of batches."""
     return isinstance(layer, keras.layers.BatchNormalization)
 
 

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from regraft.graph import names
+from regraft.training.rates import is_batch_norm
 
 Array = np.ndarray[Any, Any]
 
 
-def recalibrate(model: keras.Model, batches: Iterable[Array]) -> None:
+def recalibrate(model: keras.Model, batches: Iterable[Array]) -> set[str]:
     """Replace the statistics of all BatchNorm layers of a model, in place, by those of the examples.
 
     One pass, in inference mode but for the BatchNorm layers, which normalise by the batch, so that upper ones see what
@@ -22,10 +23,13 @@ def recalibrate(model: keras.Model, batches: Iterable[Array]) -> None:
     Args:
         model: its weights stay.
         batches: float32 (n, ...); large ones are better.
+
+    Returns:
+        The canonical names of what was measured.
     """
-    found = {id(layer): _Moments(layer) for _, layer in names.layers(model) if _is_batch_norm(layer)}
+    found = {id(layer): _Moments(layer) for _, layer in names.layers(model) if is_batch_norm(layer)}
     if not found:
-        return
+        return set()
     with contextlib.ExitStack() as stack:
         for moments in found.values():
             stack.enter_context(moments.watching())
@@ -34,6 +38,8 @@ def recalibrate(model: keras.Model, batches: Iterable[Array]) -> None:
                 _run(model, batch)
     for moments in found.values():
         moments.write()
+    statistics = {id(variable) for moments in found.values() for variable in moments.statistics}
+    return {name for name, variable in names.variables(model).items() if id(variable) in statistics}
 
 
 def _run(model: Any, batch: Array) -> None:
@@ -83,11 +89,11 @@ class _Moments:
         self._mean = self._mean + away * (count / total)
         self._count = total
 
+    @property
+    def statistics(self) -> tuple[Any, Any]:
+        return self._layer.moving_mean, self._layer.moving_variance
+
     def write(self) -> None:
         if self._count:
-            self._layer.moving_mean.assign(self._mean)
-            self._layer.moving_variance.assign(self._squares / self._count)
-
-
-def _is_batch_norm(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization)
+            for variable, value in zip(self.statistics, (self._mean, self._squares / self._count), strict=True):
+                variable.assign(value)

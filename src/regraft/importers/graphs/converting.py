@@ -7,7 +7,7 @@ from pathlib import Path
 
 from regraft import formats
 from regraft.core.errors import SourceError
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import TensorArchive, flat
 from regraft.importers import conventions
 from regraft.importers.graphs import build, caffe, onnx, report, selecting, tensorflow, tflite

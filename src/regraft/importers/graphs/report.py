@@ -1,6 +1,6 @@
 """What became of every tensor of a graph file: one row for each."""
 
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.graph import names
 from regraft.importers.graphs.build import Built

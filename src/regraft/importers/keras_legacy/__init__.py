@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from regraft.core.errors import RegraftError, SourceError
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import TensorArchive
 from regraft.formats.keras_layers import described
 from regraft.importers.keras_legacy import building, rewriting, values, weights

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from regraft.core.errors import ProofError, nearest
-from regraft.core.records import LoadReport
+from regraft.core.opened import LoadReport
 from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.formats.keras_layers import Layer, children
 from regraft.graph import names

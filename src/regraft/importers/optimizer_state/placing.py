@@ -45,13 +45,13 @@ def loader(archive: TensorArchive, path: Path) -> Load | None:
     """
     text = str(path)
     if archive.format in converting.TABLES:
-        return lambda other: _values(
+        return lambda other: names.values(
             converting.from_graph(other, converting.TABLES[other.format](other), text).built.model
         )
     if archive.format in families.FORMATS and families.recognised(archive) is not None:
-        return lambda other: _values(_drawn(other, text))
+        return lambda other: names.values(_drawn(other, text))
     if archive.config is not None and keras_legacy.is_old(archive):
-        return lambda other: _values(keras_legacy.load(other, path).model)
+        return lambda other: names.values(keras_legacy.load(other, path).model)
     return None
 
 
@@ -100,10 +100,6 @@ def restoring(archive: TensorArchive, path: Path, model: keras.Model, rules: Seq
         return carrying.computed(moves, sources.of_archive(other, model, path), wanted, dtypes)[0]
 
     return load
-
-
-def _values(model: keras.Model) -> dict[str, Array]:
-    return {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in names.variables(model).items()}
 
 
 def _drawn(archive: TensorArchive, text: str) -> keras.Model:

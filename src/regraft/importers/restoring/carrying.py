@@ -9,7 +9,7 @@ import numpy as np
 from regraft.core import steps
 from regraft.core.errors import ProofError, RequestError, SourceError
 from regraft.core.layouts import Place
-from regraft.core.records import LoadReport, Mismatch, Transformed
+from regraft.core.opened import LoadReport, Mismatch, Transformed
 from regraft.graph import names
 from regraft.importers.restoring import excusing
 from regraft.importers.restoring.matching import Matched, Move
