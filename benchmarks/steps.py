@@ -39,7 +39,7 @@ STAGES = {
     "in_views": "views chosen and put together, with the fetching",
     "_batches": "batches, with views and targets",
     "step": "steps",
-    "values_of": "copies of weights and state",
+    "_values": "copies of weights and state",
     "_is_finite": "whether all of them are numbers",
     "evaluated": "judging on validation",
 }
