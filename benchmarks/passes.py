@@ -2,13 +2,14 @@
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _DATA = "flowers5_227px"
 _BATCH = 32
 _COPIES = 8
 _TOP = "conv_pw_12_relu"
+# What the network was trained on.
+_OWN = 224
 # One example of the synthetic network, and what its trunk makes of it: 2 KB, as from a small network's last map.
 _FEATURES, _WIDTH = 64, 512
 _UNAVAILABLE = 2
@@ -167,7 +170,10 @@ def _openvino_alone(model: Any, batches: Sequence[Array]) -> dict[str, Callable[
 
 
 def overlap() -> Found:
-    """Seconds, of the clock and of the processors, of decoding and of computing alone, and of a pass that does both."""
+    """Seconds, of the clock and of the processors, of decoding and of computing alone, and of a pass that does both.
+
+    At the network's own size, and at the small one of the other measurements, where decoding weighs more.
+    """
     from regraft.activations.engines import BATCH, ENGINES, Wanted, compile_trunk
     from regraft.activations.loading import batches
     from regraft.activations.tasks import Block
@@ -175,28 +181,26 @@ def overlap() -> Found:
     found: Found = {}
     busy: Found = {}
     with _folder() as folder:
-        examples, opened = _flowers(folder), _pretrained()
+        examples = _flowers(folder)
         everyone = np.arange(len(examples))
-
-        def loaded() -> list[Array]:
-            given = batches(examples, [Block(((0, everyone),))], [0], opened.inputs, [])
-            return [one[2] for one in given if one is not None]
-
-        kept = loaded()
-        for name in [name for name in ("keras", "openvino") if ENGINES[name].available()]:
+        engines = [name for name in ("keras", "openvino") if ENGINES[name].available()]
+        for size, name in itertools.product((_OWN, SIZE), engines):
+            opened = _pretrained(size)
             run = compile_trunk(opened.model, opened.inputs, 255.0, [Wanted(_TOP, True)], engine=name)
 
-            def both(run: Any = run) -> None:
-                for one in batches(examples, [Block(((0, everyone),))], [0], opened.inputs, []):
+            def given(inputs: Any = opened.inputs) -> Iterator[Array]:
+                for one in batches(examples, [Block(((0, everyone),))], [0], inputs, []):
                     if one is not None:
-                        run(one[2])
+                        yield one[2]
 
-            def computing(run: Any = run) -> None:
-                for batch in kept:
-                    run(batch)
-
-            ways = {"decoding": loaded, "computing": computing, "together": both}
-            found[name], busy[name] = _in_turn_and_busy(ways, 5)
+            kept = list(given())
+            ways = {
+                "decoding": lambda given=given: list(given()),
+                "computing": lambda run=run, kept=kept: [run(batch) for batch in kept],
+                "together": lambda run=run, given=given: [run(batch) for batch in given()],
+            }
+            way = f"{name}, {size} px"
+            found[way], busy[way] = _in_turn_and_busy(ways, 5)
     return {"seconds": found, "processor": busy, "examples": len(everyone), "batch": BATCH}
 
 
@@ -320,11 +324,11 @@ def _computed(
     return [made.rows[item] for item in wanted]
 
 
-def _pretrained() -> Any:
+def _pretrained(size: int = SIZE) -> Any:
     from regraft.core.plan import Plan
     from regraft.recipes.running import open_for
 
-    return open_for(Plan(str(pictures.trunk()), input_size=SIZE), None)
+    return open_for(Plan(str(pictures.trunk()), input_size=size), None)
 
 
 def _informative(opened: Any) -> list[str]:
