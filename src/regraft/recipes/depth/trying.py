@@ -115,17 +115,19 @@ class Trier:
         epochs = max(1, math.ceil(steps / math.ceil(each / (asked.batch_size * asked.accumulate))))
         return replace(asked, steps=steps, epochs=epochs, moving_average=asked.moving_average or AVERAGED)
 
+    def key_of_all(self) -> str:
+        """A digest of the source, the examples and what all ways have in common."""
+        top = self.found.candidates[-1]
+        return self._key(Way(top, top), 0, 1, 1.0, 1.0)
+
     def _key(self, way: Way, fold: int, steps: int, rate: float | None, part: float) -> str:
         if not self._data:
             some = self.found.examples.take(self.lessons.indices)
             self._data = digest.of_strings([some.digest(), *map(str, self.lessons.fold.tolist())])
-        if way.cut_point not in self._trunks:
-            keys = Keys(self.pretrained.model, self.pretrained.inputs, self.found.examples, [way.cut_point])
-            self._trunks[way.cut_point] = str(keys.about(Wanted(way.cut_point, True))["key"])
         about = {
             "format": _FORMAT,
             "data": self._data,
-            "trunk": self._trunks[way.cut_point],
+            "trunk": self._trunk(way.cut_point),
             "engine": self.found.engine,
             "way": [way.cut_point, way.trained_from, list(way.hidden)],
             "head": plain.to_plain(self.plan.head),
@@ -135,6 +137,13 @@ class Trier:
             "seed": self.plan.seed,
         }
         return digest.of_json(about)
+
+    def _trunk(self, cut_point: str) -> str:
+        """A digest of what is below a cut point, of how pictures are prepared for it, and of what computes it."""
+        if cut_point not in self._trunks:
+            keys = Keys(self.pretrained.model, self.pretrained.inputs, self.found.examples, [cut_point])
+            self._trunks[cut_point] = str(keys.about(Wanted(cut_point, pooled=True))["key"])
+        return self._trunks[cut_point]
 
     def _head(self, cut_point: str, fold: int, part: float) -> LinearHead:
         key = (cut_point, fold, part)
