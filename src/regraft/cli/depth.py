@@ -8,10 +8,8 @@ import regraft
 from regraft.cli import arguments as words
 from regraft.cli import framework
 from regraft.cli.depth_text import lines
-from regraft.core import durations
 from regraft.core import plan as plans
 from regraft.core.depth import DepthRecord
-from regraft.core.errors import RequestError
 from regraft.core.plan import Plan
 
 SUMMARY = "find how many layers of a network to reuse for your pictures, and how many of them to freeze"
@@ -31,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", metavar="SOURCE", required=True, help="the pretrained network, as for fit")
     parser.add_argument("--out", metavar="DIR", help="a new folder; else one below regraft-runs")
     parser.add_argument(
-        "--time-budget", metavar="TIME", type=_duration, help="how long all of it may take, such as 90s, 10m or 1h"
+        "--time-budget", metavar="TIME", type=words.duration, help="how long all of it may take, such as 90s, 10m or 1h"
     )
     parser.add_argument(
         "--hidden",
@@ -40,6 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="also try new layers of so many units on top of the reused ones; may be repeated",
     )
+    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="how many processes search; 1")
     parser.add_argument("--no-fit", action="store_true", help="only search; do not fit what is recommended")
     parser.add_argument("--no-forecast", action="store_true", help="do not ask what more labels would bring")
     parser.add_argument("--seed", metavar="N", type=int, help="of every random choice; 0")
@@ -75,6 +74,7 @@ def run(arguments: argparse.Namespace) -> DepthRecord:
         out=arguments.out,
         time_budget=arguments.time_budget,
         hidden=arguments.hidden or (),
+        jobs=arguments.jobs,
         fit=not arguments.no_fit,
         forecast=not arguments.no_forecast,
         cache=arguments.cache,
@@ -92,13 +92,6 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     given = {name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None}
     plan = Plan(source=arguments.source, data=arguments.data, strict=arguments.strict, trust=arguments.trust, **given)
     return replace(plan, augment=plans.changes(arguments.augment)) if arguments.augment else plan
-
-
-def _duration(text: str) -> float:
-    try:
-        return durations.parse(text, "a time")
-    except RequestError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _widths(text: str) -> tuple[int, ...]:

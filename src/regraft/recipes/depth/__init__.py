@@ -1,5 +1,1 @@
 """How many layers to reuse: the search over cut points, frozen and learning layers, and the plan that follows."""
-
-from regraft.recipes.depth.asking import depth
-
-__all__ = ["depth"]

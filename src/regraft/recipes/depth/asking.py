@@ -1,6 +1,7 @@
 """`regraft.depth`: how many layers to reuse, how many of them to freeze, and the fit of what was found."""
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,18 @@ from regraft.data import Examples
 from regraft.importers import Pretrained
 from regraft.recipes import run_folder
 from regraft.recipes.clock import Clock
-from regraft.recipes.depth.searching import Found, search
+from regraft.recipes.depth import halving, sharing_out
+from regraft.recipes.depth.halving import Study
+from regraft.recipes.depth.searching import Found, prepare, search
+from regraft.recipes.depth.sharing_out import Task
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.running import describe, open_for, require_phases
-from regraft.recipes.transfer import transfer
+from regraft.recipes.transfer import check_inputs, transfer
 
 RECORD, PLAN = "depth.json", "plan.toml"
 RUN = "run"
+# Opening the parts, joining them, proofs and the report.
+_AROUND = 10.0
 
 
 def depth(
@@ -39,6 +45,7 @@ def depth(
     labels: Any = None,
     time_budget: str | float | None = None,
     hidden: Sequence[Sequence[int]] = (),
+    jobs: int = 1,
     fit: bool = True,
     forecast: bool = True,
     cache: str | os.PathLike[str] | None = None,
@@ -54,6 +61,7 @@ def depth(
         labels: for data that does not hold them.
         time_budget: seconds, or a text such as `10m`; None: no bound.
         hidden: widths of new layers on top of the reused ones that are to be tried, such as `[(128,)]`.
+        jobs: how many processes search; more than one needs data and source that are files.
         fit: whether to fit what is recommended, on all labelled examples.
         forecast: whether to say what more labels would bring.
         cache: folder of the activations and of what ways answered.
@@ -66,6 +74,11 @@ def depth(
         RequestError: the request was wrong.
         WorkError: the work failed.
     """
+    widths = sharing_out.widths(hidden)
+    if jobs < 1 or (jobs > 1 and not _in_files(data, source, labels)):
+        raise RequestError(
+            f"expected one job or more, and for more than one examples and a source that are files, found {jobs}"
+        )
     seconds = None if time_budget is None else durations.parse(time_budget, "a time budget")
     clock, deadline = Clock(), Deadline(seconds)
     asked = plan if plan is not None else Plan(source=describe(source))
@@ -83,23 +96,32 @@ def depth(
         folder = Path(out) if out is not None else default_folder(named, asked.source)
         store = Store(Path(cache) if cache else None, cache_limit)
         with run_folder.held(folder):
-            found = search(
-                pretrained,
-                examples,
-                asked,
-                store,
-                deadline,
-                clock,
-                hidden=[tuple(widths) for widths in hidden],
-                fits=fit,
-                forecasts=forecast,
-            )
+            with clock.stage("activations"):
+                check_inputs(pretrained, examples)
+                prepared = prepare(pretrained, examples, asked, store, widths)
+            deadline.reserved = _AROUND if fit else 0.0
+
+            def work(study: Study) -> None:
+                if jobs == 1:
+                    halving.work(study, prepared.trier, deadline)
+                else:
+                    until = None if seconds is None else time.time() + deadline.left
+                    sharing_out.work(Task(plans.to_toml(asked), store.folder.parent, widths, until), jobs)
+
+            with clock.stage("search"):
+                found = search(prepared, deadline, work, forecasts=forecast)
             say(found.recommended.sentence)
             plans.write(folder / PLAN, found.plan)
             run = _fitted(pretrained, examples, found, folder, store, clock) if fit else None
             record = _record(folder, asked, examples, found, run, seconds, clock, warned)
             storage.write_text(folder / RECORD, plain.to_json(record))
     return record
+
+
+def _in_files(data: Any, source: Any, labels: Any) -> bool:
+    return (
+        labels is None and isinstance(data, (str, os.PathLike)) and isinstance(source, (str, os.PathLike, type(None)))
+    )
 
 
 def default_folder(data: str, source: str) -> Path:

@@ -7,7 +7,7 @@ of processes; its pruner says who goes on (Li et al. 2020, asynchronous successi
 import contextlib
 import math
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from regraft.core import progress
+from regraft.core import interruption, progress
 from regraft.core.depth import Way
 from regraft.core.metrics import SMALLEST_PROBABILITY
 from regraft.recipes.depth.answers import Answers
@@ -30,8 +30,11 @@ STEPS = (64, 256, 1024)
 RATES = (1e-4, 4e-4, 1.6e-3)
 # On how many folds a way is judged with so many steps; then on all.
 _FOLDS = (2, 3)
+# The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
+LESSONS_OF_A_FIT = 2.0
 _JOURNAL = "journal.log"
-_WAY, _RATE, _OWNER, _TIME = "way", "rate", "process", "time was up"
+_STOPPING = "ending the search with what is known; Ctrl-C again stops everything at once, and the same command goes on"
+_WAY, _RATE, _OWNER = "way", "rate", "process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,21 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
     Raises:
         Interrupted: the user wants an answer now.
     """
+    with interruption.noted(_STOPPING) as stopping:
+        _work(made, trier, deadline, stopping)
+
+
+def is_done(made: Study) -> bool:
+    """Whether every way was given all that it was to be given."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    return set(made.ways) <= {_way_of(trial) for trial in made.study.get_trials(deepcopy=False, states=states)}
+
+
+def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], bool]) -> None:
     count = len(made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
     for _ in progress.track(_until_done(made, deadline), "ways of reusing", total=count):
+        if stopping():
+            raise Interrupted
         with quiet():
             trial = made.study.ask()
             name = trial.suggest_categorical(_WAY, list(made.ways))
@@ -136,26 +152,39 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
         made.study.tell(trial, loss)
         return
     rates, loss = made.rates, math.nan
-    for steps in made.steps:
-        folds = made.folds(steps, everyone)
-        losses: dict[float, float] = {}
-        for rate in rates:
-            answers: list[Answers] = []
-            for fold in folds:
-                if not deadline.allows(trier.expected(way, steps)):
-                    trial.set_user_attr(_TIME, True)
-                    made.study.tell(trial, state=TrialState.FAIL)
-                    return
-                answers.append(trier.answers(way, fold, steps=steps, rate=rate))
-            losses[rate] = loss_of(trier, answers, folds)
-        best = min(losses, key=lambda rate: losses[rate])
-        rates, loss = (best,), losses[best]
-        trial.set_user_attr(f"{_RATE} {steps}", best)
-        trial.report(loss, steps)
-        if steps != made.steps[-1] and trial.should_prune():
-            made.study.tell(trial, state=TrialState.PRUNED)
-            return
+    try:
+        for steps in made.steps:
+            folds = made.folds(steps, everyone)
+            rate = _best_rate(trier, way, steps, rates, folds[0], deadline)
+            loss = loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline) for fold in folds], folds)
+            trial.set_user_attr(f"{_RATE} {steps}", rate)
+            trial.report(loss, steps)
+            if steps != made.steps[-1] and trial.should_prune():
+                made.study.tell(trial, state=TrialState.PRUNED)
+                return
+            # What few steps must hurry to, more of them reach at a lower rate as well.
+            rates = (rate, rate / FACTOR)
+    except _TimeIsUp:
+        made.study.tell(trial, state=TrialState.FAIL)
+        return
     made.study.tell(trial, loss)
+
+
+class _TimeIsUp(Exception):  # noqa: N818 - no error
+    """What was to be learnt next would not be done in time."""
+
+
+def _best_rate(trier: Trier, way: Way, steps: int, rates: Sequence[float], fold: int, deadline: Deadline) -> float:
+    """The rate that does best on one fold."""
+    losses = {rate: loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline)], [fold]) for rate in rates}
+    return min(losses, key=lambda rate: losses[rate])
+
+
+def _answers(trier: Trier, way: Way, fold: int, steps: int, rate: float, deadline: Deadline) -> Answers:
+    # It may become what is recommended, and then be fitted.
+    if not deadline.allows((1 + LESSONS_OF_A_FIT) * trier.expected(way, steps)):
+        raise _TimeIsUp
+    return trier.answers(way, fold, steps=steps, rate=rate)
 
 
 def rungs(made: Study) -> dict[str, tuple[Rung, ...]]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 # What a lesson takes besides its steps, before any was measured: compiling, reading, answering.
 _AROUND = 1.0
 # Operations a second that are taken for granted before anything was measured.
-_SPEED = 2e10
+_SPEED = 5e10
 
 
 class Deadline:
@@ -50,7 +50,7 @@ class Pace:
             seconds: likewise.
         """
         self._lessons[what].append((steps, seconds))
-        if seconds > 2 * _AROUND:
+        if steps and operations and seconds > 2 * _AROUND:
             self._speeds.append(operations * steps / (seconds - _AROUND))
 
     def expected(self, what: str, operations: float, steps: int) -> float:
