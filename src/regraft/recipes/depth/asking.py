@@ -106,7 +106,9 @@ def depth(
                     halving.work(study, prepared.trier, deadline)
                 else:
                     until = None if seconds is None else time.time() + deadline.left
-                    sharing_out.work(Task(plans.to_toml(asked), store.folder.parent, widths, until), jobs)
+                    sharing_out.work(
+                        Task(plans.to_toml(asked), store.folder.parent, prepared.study, widths, until), jobs
+                    )
 
             with clock.stage("search"):
                 found = search(prepared, deadline, work, forecasts=forecast)

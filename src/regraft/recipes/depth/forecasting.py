@@ -6,10 +6,10 @@ from regraft.core import learning_curve, metrics
 from regraft.core.depth import Forecast, Trial, Way
 from regraft.recipes.depth.recommending import Tried
 from regraft.recipes.depth.timing import Deadline
-from regraft.recipes.depth.trying import Trier
+from regraft.recipes.depth.trying import LEAST, Trier
 
 # Parts of the labels that are learnt from, besides all of them.
-_PARTS = (0.25, 0.5)
+_PARTS = (LEAST, 0.5)
 _FOLDS = 2
 
 

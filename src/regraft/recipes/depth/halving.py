@@ -26,8 +26,6 @@ from regraft.recipes.depth.trying import Interrupted, Trier
 
 # Of all that came so far, one in so many is given so many times the steps.
 FACTOR = 4
-STEPS = (64, 256, 1024)
-RATES = (1e-4, 4e-4, 1.6e-3)
 # On how many folds a way is judged with so many steps; then on all.
 _FOLDS = (2, 3)
 # The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
@@ -35,6 +33,22 @@ LESSONS_OF_A_FIT = 2.0
 _JOURNAL = "journal.log"
 _STOPPING = "ending the search with what is known; Ctrl-C again stops everything at once, and the same command goes on"
 _WAY, _RATE, _OWNER = "way", "rate", "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What there is to give.
+
+    Attributes:
+        steps: of training, rising by `FACTOR`.
+        rates: that every way is tried at with the fewest steps.
+    """
+
+    steps: tuple[int, ...]
+    rates: tuple[float, ...]
+
+
+LADDER = Ladder((64, 256, 1024), (1e-4, 4e-4, 1.6e-3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +66,17 @@ class Study:
     Attributes:
         study: Optuna's.
         ways: that are tried, by name.
-        steps: what there is to give, rising by `FACTOR`.
-        rates: that each way is tried at.
+        ladder: what there is to give.
     """
 
     study: optuna.Study
     ways: dict[str, Way]
-    steps: tuple[int, ...] = STEPS
-    rates: tuple[float, ...] = RATES
+    ladder: Ladder
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """What there is to give."""
+        return self.ladder.steps
 
     def folds(self, steps: int, everyone: Sequence[int]) -> Sequence[int]:
         """The folds that a way with so many steps is judged on."""
@@ -67,16 +84,14 @@ class Study:
         return everyone if steps == self.steps[-1] or place >= len(_FOLDS) else everyone[: _FOLDS[place]]
 
 
-def begin(folder: Path, ways: Iterable[Way], steps: tuple[int, ...] = STEPS, rates: tuple[float, ...] = RATES) -> Study:
+def begin(folder: Path, ways: Iterable[Way]) -> Study:
     """Open the study of a search, and let every way wait that is not done; what a process left behind waits again.
 
     Args:
         folder: of the study; another search has another one.
         ways: those that are expected to do best first.
-        steps: see `Study`.
-        rates: see `Study`.
     """
-    made = attach(folder, ways, steps, rates)
+    made = attach(folder, ways)
     for trial in made.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not _lives(trial.user_attrs.get(_OWNER)):
             made.study.tell(trial.number, state=TrialState.FAIL)
@@ -88,20 +103,18 @@ def begin(folder: Path, ways: Iterable[Way], steps: tuple[int, ...] = STEPS, rat
     return made
 
 
-def attach(
-    folder: Path, ways: Iterable[Way], steps: tuple[int, ...] = STEPS, rates: tuple[float, ...] = RATES
-) -> Study:
+def attach(folder: Path, ways: Iterable[Way]) -> Study:
     """Open the study of a search as it is."""
     folder.mkdir(parents=True, exist_ok=True)
     with quiet():
         study = optuna.create_study(
             study_name="depth",
             storage=JournalStorage(JournalFileBackend(str(folder / _JOURNAL))),
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=steps[0], reduction_factor=FACTOR),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=LADDER.steps[0], reduction_factor=FACTOR),
             sampler=optuna.samplers.RandomSampler(seed=0),
             load_if_exists=True,
         )
-    return Study(study, {way.name: way for way in ways}, steps, rates)
+    return Study(study, {way.name: way for way in ways}, LADDER)
 
 
 def work(made: Study, trier: Trier, deadline: Deadline) -> None:
@@ -127,7 +140,7 @@ def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], 
             raise Interrupted
         with quiet():
             trial = made.study.ask()
-            name = trial.suggest_categorical(_WAY, list(made.ways))
+            name = trial.suggest_categorical(_WAY, sorted(made.ways))
         trial.set_user_attr(_OWNER, os.getpid())
         if _is_taken(made, trial.number, str(name)):
             made.study.tell(trial, state=TrialState.FAIL)
@@ -151,7 +164,7 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
         loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
         made.study.tell(trial, loss)
         return
-    rates, loss = made.rates, math.nan
+    rates, loss = made.ladder.rates, math.nan
     try:
         for steps in made.steps:
             folds = made.folds(steps, everyone)

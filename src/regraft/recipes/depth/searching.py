@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regraft.activations.store import Store
-from regraft.core import digest, memory
+from regraft.core import digest, memory, plain
 from regraft.core import plan as plans
 from regraft.core.depth import Forecast, Recommended, Stretch, Trial, Way
 from regraft.core.plan import FineTuneSpec, Plan
@@ -93,7 +93,7 @@ def prepare(
     ways = space.ways(stretches, below, liked, hidden)
     folder = store.folder.parent / "depth"
     trier = Trier(pretrained, found, plan, lessons(found.examples, plan.seed), Kept(folder / "answers"), Pace())
-    about = [_FORMAT, trier.key_of_all(), [way.name for way in ways], halving.STEPS, halving.RATES]
+    about = [_FORMAT, trier.key_of_all(), [way.name for way in ways], plain.to_plain(halving.LADDER)]
     return Prepared(trier, ways, probes, stretches, folder / "studies" / digest.of_json(about))
 
 
@@ -117,7 +117,8 @@ def search(
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
     known = trier.kept.found
-    tried = recommending.completed(made, trier, recommending.tried(made, trier), deadline)
+    tried = recommending.with_heads(made, trier, recommending.tried(made, trier))
+    tried = recommending.completed(made, trier, tried, deadline)
     item, choice, by_way = recommending.choose(tried, trier)
     forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None
     if not interrupted and not halving.is_done(made):

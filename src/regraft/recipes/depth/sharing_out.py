@@ -23,12 +23,14 @@ class Task:
     Attributes:
         plan: of the search, as TOML; its data and source are files.
         cache: the folder of activations and answers.
+        study: the folder of the search's state.
         hidden: widths of new upper layers that are tried.
         until: the moment, by the clock of the machine, at which to be done; None: no bound.
     """
 
     plan: str
     cache: Path
+    study: Path
     hidden: tuple[tuple[int, ...], ...]
     until: float | None
 
@@ -71,7 +73,7 @@ def take_part(task: Task) -> None:
     prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden)
     deadline = Deadline(None if task.until is None else max(0.0, task.until - time.time()))
     try:
-        halving.work(halving.attach(prepared.study, prepared.ways), prepared.trier, deadline)
+        halving.work(halving.attach(task.study, prepared.ways), prepared.trier, deadline)
     except Interrupted:
         return
 

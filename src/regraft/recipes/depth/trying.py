@@ -24,23 +24,23 @@ from regraft.importers import Pretrained
 from regraft.recipes.depth.answers import Answers, Kept
 from regraft.recipes.depth.lessons import Lessons
 from regraft.recipes.depth.timing import Pace
-from regraft.recipes.fine_tuning import Line, average, reused
+from regraft.recipes.fine_tuning import Line, at, reused
 from regraft.recipes.keeping import on_the_fly, spreads, wish
 from regraft.recipes.survey import Survey
 from regraft.surgery.graft import graft, set_head
-from regraft.training import predicting
+from regraft.training.again import Again
 from regraft.training.feeds import Feed
 from regraft.training.heads import LinearHead, fit_head
-from regraft.training.loop import train
 from regraft.training.rates import with_rates
-from regraft.training.step import stepper
 
 Array = np.ndarray[Any, Any]
 
 # Where the weights are taken between those that training began and ended with: answers for all come of one lesson.
 AVERAGES = (0.25, 0.5, 0.75, 1.0)
 # Whoever changes what a lesson does raises it: answers of before are then no longer those of the same way.
-_FORMAT = 1
+_FORMAT = 2
+# The smallest part of the labels that is ever learnt from.
+LEAST = 0.25
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
@@ -70,6 +70,7 @@ class Trier:
     made: int = 0
     _heads: dict[tuple[str, int, float], LinearHead] = field(default_factory=dict[tuple[str, int, float], LinearHead])
     _rows: dict[str, RowsLike] = field(default_factory=dict[str, RowsLike])
+    _lesson: tuple[str, Again] | None = None
     _trunks: dict[str, str] = field(default_factory=dict[str, str])
     _data: str = ""
 
@@ -108,11 +109,11 @@ class Trier:
         top, below = points[way.cut_point].flops_below, points[way.trained_from].flops_below
         return 3.0 * ((top or 0) - (below or 0)) * self.phase(1, 1e-3).batch_size
 
-    def phase(self, steps: int, rate: float, learnt: int | None = None) -> Phase:
-        """What a lesson obeys."""
+    def phase(self, steps: int, rate: float) -> Phase:
+        """What a lesson obeys; as many epochs as the steps can take, however few examples there are."""
         asked = Phase.of(self.plan.fine_tune, name="depth", rate=rate, rates=(), keep="last", patience=None)
-        each = len(self.lessons.indices) if learnt is None else learnt
-        epochs = max(1, math.ceil(steps / math.ceil(each / (asked.batch_size * asked.accumulate))))
+        fewest = min(len(self.lessons.learnt(fold, LEAST)) for fold in self.lessons.judged_by)
+        epochs = max(1, math.ceil(steps / math.ceil(fewest / (asked.batch_size * asked.accumulate))))
         return replace(asked, steps=steps, epochs=epochs, moving_average=asked.moving_average or AVERAGED)
 
     def key_of_all(self) -> str:
@@ -164,19 +165,21 @@ class Trier:
         head, learnt = self._head(way.cut_point, fold, part), self.lessons.learnt(fold, part)
         branch = self._branch(way)
         set_head(branch, head.kernel, head.bias)
-        phase = with_rates(self.phase(steps, rate, len(learnt)), branch)
-        nothing = self._feed(way, learnt[:0])
-        trained = train(branch, phase, self._feed(way, learnt), nothing, seed=self.plan.seed + fold)
-        if trained.interrupted:
+        # The same for all folds, so that it is compiled once.
+        phase = with_rates(self.phase(steps, rate), branch)
+        lesson, start = self._again(way, branch, phase), names.values(branch)
+        ended = lesson.train(start, self._feed(way, learnt), self.plan.seed + fold)
+        if ended.interrupted:
             raise Interrupted
-        line = Line(names.values(branch), names.values(trained.model), trained.learnt)
-        machine, judged = stepper(trained.model), self._feed(way, self.lessons.left_out(fold))
-        found: list[Array] = []
-        for point in AVERAGES:
-            average(trained.model, line, point)
-            machine.reload()
-            found.append(predicting.probabilities(machine, judged).astype(np.float32))
+        line, judged = Line(start, ended.values, lesson.learnt), self._feed(way, self.lessons.left_out(fold))
+        found = [lesson.probabilities(at(line, point), judged).astype(np.float32) for point in AVERAGES]
         return Answers(AVERAGES, np.stack(found), 0.0)
+
+    def _again(self, way: Way, branch: keras.Model, phase: Phase) -> Again:
+        what = digest.of_json([way.name, plain.to_plain(phase)])
+        if self._lesson is None or self._lesson[0] != what:
+            self._lesson = what, Again(branch, phase)
+        return self._lesson[1]
 
     def _branch(self, way: Way) -> keras.Model:
         head = replace(self.plan.head, taps=())
