@@ -29,12 +29,14 @@ class Tried:
         rung: what it was given.
         answers: (n, classes) of the best average; NaN for examples that it was not judged on.
         complete: whether it was judged on all folds.
+        known: whether all of that was known from before.
     """
 
     trial: Trial
     rung: Rung
     answers: Array
     complete: bool
+    known: bool
 
 
 def tried(made: Study, trier: Trier) -> list[Tried]:
@@ -87,7 +89,8 @@ def _tried(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]
         sum(part.seconds for part in parts),
         rung.steps in (0, made.steps[-1]),
     )
-    return Tried(trial, rung, together[best], complete)
+    known = trier.knew(way, folds, steps=rung.steps, rate=rung.rate)
+    return Tried(trial, rung, together[best], complete, known)
 
 
 def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[str, Tried]]:

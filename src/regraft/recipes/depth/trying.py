@@ -58,7 +58,7 @@ class Trier:
         lessons: the examples, divided.
         kept: answers of before.
         pace: what lessons have taken.
-        made: how many were learnt here, and not known from before.
+        made: keys of those that were learnt here, and not known from before.
     """
 
     pretrained: Pretrained
@@ -67,7 +67,7 @@ class Trier:
     lessons: Lessons
     kept: Kept
     pace: Pace
-    made: int = 0
+    made: set[str] = field(default_factory=set[str])
     _heads: dict[tuple[str, int, float], LinearHead] = field(default_factory=dict[tuple[str, int, float], LinearHead])
     _rows: dict[str, RowsLike] = field(default_factory=dict[str, RowsLike])
     _lesson: tuple[str, Again] | None = None
@@ -91,13 +91,17 @@ class Trier:
         known = self.kept.get(key)
         if known is not None:
             return known
+        self.made.add(key)
         started = time.perf_counter()
         made = self._tuned(way, fold, steps, rate, part) if steps and rate else self._of_head(way, fold, part)
         made = replace(made, seconds=time.perf_counter() - started)
         self.pace.note(_learning(way), self.operations(way), steps, made.seconds)
         self.kept.put(key, made)
-        self.made += 1
         return made
+
+    def knew(self, way: Way, folds: Sequence[int], *, steps: int = 0, rate: float | None = None) -> bool:
+        """Whether all of these answers are known from before."""
+        return not any(self._key(way, fold, steps, rate, 1.0) in self.made for fold in folds)
 
     def expected(self, way: Way, steps: int) -> float:
         """Seconds that a lesson will take."""
