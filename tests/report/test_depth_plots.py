@@ -131,7 +131,7 @@ def test_at_most_four_curves_are_drawn_the_recommended_one_among_them() -> None:
     record = DEPTH_RECORDS["huge"]()
     figure = draw("learning", record)
     assert len(figure.legend) == 4 < len(depth_reading.by_cut_point(record))
-    assert figure.legend[0][1] == f"Head on {shortened(record.recommended.way.cut_point, 24)}"
+    assert figure.legend[0][1] == f"Head on {shortened(record.recommended.way.cut_point, 18)}"
 
 
 def test_a_strip_is_as_long_as_the_layers_it_stands_for() -> None:
