@@ -142,7 +142,7 @@ def require_free(folder: Path) -> None:
     """
     if (folder / RECORD).exists():
         raise RequestError(f"'{folder}' holds a finished search; name another folder with --out")
-    known = {run_folder.LOCK, PLAN, RUN}
+    known = {run_folder.LOCK, PLAN, RUN, depth_page.DEPTH_PAGE}
     if folder.is_dir() and any(entry.name not in known for entry in folder.iterdir()):
         raise RequestError(f"'{folder}' is not empty and holds no search; name a new folder with --out")
 
