@@ -27,6 +27,7 @@ PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
 # What the optimizers had learnt at the end, by the names of the variables in the model beside it.
 OPTIMIZER = "optimizer.npz"
 CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
+NEW_LAYERS, NEW_LAYERS_REFIT = "new-layers.checkpoint.npz", "new-layers-refit.checkpoint.npz"
 _CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"

@@ -124,6 +124,7 @@ def _made_from(record: RunRecord) -> str:
         "",
         f"- Source: {_escaped(record.plan.source)}, cut at {_escaped(record.cut_point)}{_taps(record)}",
         f"- {counted(len(record.reused_layers), 'reused layer')}, {fate}",
+        *([f"- {added} between these and the head"] if (added := reading.new_layers(record)) else []),
         f"- Data: {_escaped(_data(record))} ({splits})",
         *(f"- {said.rstrip('.')}" for said in [reading.learnt_from(record)] if said),
         f"- {_proof(record.certificate)}",
