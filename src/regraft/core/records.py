@@ -338,3 +338,9 @@ class RunRecord:
     phases: tuple[PhaseRecord, ...] = ()
     interrupted: bool = False
     found_rates: tuple[FoundRate, ...] = ()
+
+    @property
+    def new_variables(self) -> tuple[str, ...]:
+        """Those of the trainable variables that are of new layers: the head's, and those between it and the source."""
+        new = tuple(f"{layer}/" for layer in self.plan.head.layers)
+        return tuple(name for name in self.trainable_variables if name.startswith(new))

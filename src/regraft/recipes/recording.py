@@ -49,7 +49,7 @@ def record(
     parts = [name.partition("/") for name in names.variables(model) if "seed_generator" not in name]
     inside = {name: part for part, _, name in parts if name}
     used = found.activations
-    reused = of_source(inside, source)
+    reused = of_source(inside, source, chosen.plan.head.layers)
     learnt = [name for name in branch.learnt if name in inside]
     frozen = [name for name in reused if inside[name] == "trunk" or name in branch.frozen]
     return RunRecord(
@@ -76,7 +76,7 @@ def record(
         confusion=metrics.confusion(labels, np.argmax(judged.probabilities, axis=1), len(found.examples.classes)),
         calibration=metrics.calibration_bins(judged.probabilities, labels),
         mistakes=judging.mistakes(found, judged),
-        drift=_drift(pretrained, branch, frozen),
+        drift=_drift(pretrained, branch, frozen, chosen.plan.head.layers),
         warnings=warnings,
         data=found.examples.summary(),
         plan=replace(chosen.plan, input=pretrained.inputs, fine_tune=branch.spec or chosen.plan.fine_tune),
@@ -128,9 +128,9 @@ def _version(package: str) -> str:
     return "unknown"
 
 
-def _drift(pretrained: Pretrained, branch: Branch, frozen: list[str]) -> tuple[Drift, ...]:
+def _drift(pretrained: Pretrained, branch: Branch, frozen: list[str], new: tuple[str, ...]) -> tuple[Drift, ...]:
     """Drift of the reused layers from the input upwards; the certificate proves that the trunk did not move."""
-    above = drift(pretrained.model, branch.model, frozen)
+    above = drift(pretrained.model, branch.model, frozen, new)
     moved = {item.layer for item in above}
     below = dict.fromkeys(name.rpartition("/")[0] for name in frozen)
     return (*(Drift(layer, 0.0, True) for layer in below if layer not in moved), *above)

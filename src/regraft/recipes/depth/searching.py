@@ -126,7 +126,7 @@ def search(
         warn("time was up before all ways were tried; the same command with more time goes on from here")
     return Found(
         recommending.recommended(item, choice, len(prepared.ways)),
-        recommending.plan_of(item, trier.plan),
+        recommending.plan_of(item, trier),
         recommending.table(item, by_way, tried),
         tuple(each.trial for each in tried),
         prepared.probes,
