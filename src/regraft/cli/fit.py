@@ -112,7 +112,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--refit",
         choices=("auto", "yes", "anew", "no"),
-        help="learn from the validation pictures too, last of all, in a shorter lesson or all of it anew; auto: where they are few",
+        help="learn from the validation pictures too, last of all, in a shorter lesson or all of it anew; auto: where "
+        "they are few",
     )
     parser.add_argument("--baselines", choices=_CHOICES, help="compare with simpler ways; auto: where that is cheap")
     parser.add_argument("--no-baselines", dest="baselines", action="store_const", const="no", help="do not compare")
