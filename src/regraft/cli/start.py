@@ -21,6 +21,7 @@ from regraft.cli import (
     inspect,
     interruption,
     predict,
+    report,
     restore,
     resume,
 )
@@ -35,6 +36,7 @@ COMMANDS: dict[str, ModuleType] = {
     "inspect": inspect,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "export": export,
     "convert": convert,
     "restore": restore,

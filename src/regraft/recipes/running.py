@@ -109,8 +109,8 @@ def fit(
         engine: what runs the frozen layers.
 
     Returns:
-        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
-        model card.
+        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `report.npz`,
+        `history.csv` and a model card.
 
     Raises:
         RequestError: the request was wrong.
