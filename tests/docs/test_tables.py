@@ -54,6 +54,7 @@ def test_every_file_of_a_run_is_on_the_page_of_fit() -> None:
         run_folder.REPORT,
         run_folder.CARD,
         run_folder.HISTORY,
+        run_folder.EVIDENCE,
     )
     assert not [name for name in files if f"`{name}`" not in _page("fit")]
 

@@ -22,6 +22,7 @@ from regraft.cli import (
     inspect,
     interruption,
     predict,
+    report,
     restore,
     resume,
 )
@@ -37,6 +38,7 @@ COMMANDS: dict[str, ModuleType] = {
     "inspect": inspect,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "export": export,
     "convert": convert,
     "restore": restore,

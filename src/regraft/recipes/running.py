@@ -119,8 +119,8 @@ def fit(
             is then found by trying, as `regraft.depth` does it; by default by quick probes and by what training costs.
 
     Returns:
-        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
-        model card.
+        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `report.npz`,
+        `history.csv` and a model card.
 
     Raises:
         RequestError: the request was wrong.

@@ -108,7 +108,7 @@ def transfer(
             run_folder.save_model(folder, model, record)
             if branch.state is not None:
                 optimizer_states.write(folder / run_folder.OPTIMIZER, in_joined(branch.state, branch.learnt))
-            record = recording.finish(folder, record, found, clock)
+            record = recording.finish(folder, record, found, branch, judged, clock)
     return model, record
 
 
