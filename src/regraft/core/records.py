@@ -304,6 +304,8 @@ class RunRecord:
         phases: what each phase of training did, those of the refit last.
         interrupted: whether the user ended training before its time.
         found_rates: learning-rate range tests, of the phases whose rate was to be found.
+        gains: accuracy minus that of baselines that do without the source, by name, each paired on the same examples;
+            none in records of before there was more than `transfer_gain`.
     """
 
     run: str
@@ -338,3 +340,4 @@ class RunRecord:
     phases: tuple[PhaseRecord, ...] = ()
     interrupted: bool = False
     found_rates: tuple[FoundRate, ...] = ()
+    gains: Mapping[str, Metric] = field(default_factory=dict[str, Metric])

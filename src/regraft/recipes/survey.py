@@ -154,7 +154,7 @@ def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, 
     head on it can do no better than one below.
     """
     calls = {call.name: call for call in flow.read(model).separating()}
-    taken = _above_a_head(model)
+    taken = above_a_head(model)
     usable = [
         name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1] and name not in taken
     ]
@@ -162,7 +162,7 @@ def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, 
     return tuple(informative + [name for name in usable[-1:] if name not in informative])
 
 
-def _above_a_head(model: keras.Model) -> set[str]:
+def above_a_head(model: keras.Model) -> set[str]:
     """The cut points that need a layer of the source that is called as the new head is: two cannot have one name."""
     opened = flow.read(model)
     if not any(call.path == HEAD for call in opened.calls):
@@ -177,7 +177,7 @@ def _above_a_head(model: keras.Model) -> set[str]:
 def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) -> tuple[str, ...]:
     if plan.cut_point != AUTO:
         find(flow.read(model), plan.cut_point)
-        if plan.cut_point in _above_a_head(model):
+        if plan.cut_point in above_a_head(model):
             raise SourceError(
                 f"'{plan.cut_point}' is not below the source's own layer '{HEAD}', whose name the new head needs; "
                 "cut below that layer"
