@@ -57,13 +57,13 @@ def test_the_sentence_has_the_figures_of_the_comparison() -> None:
     gains = {"scratch": _WORSE, "raw_inputs": Metric(0.25, (0.2, 0.3))}
     assert verdict.sentence(_OWN, "test examples", gains, {}) == (
         "Reuse helped: 90.0% of the test examples are right, "
-        "against 80.0% for the same network from scratch with about as much computing: "
+        "against 80.0% for the same network from scratch, well tuned: "
         "+10.0 points (95 % interval +6.0 to +14.0). "
         "Also behind: 65.0% for logistic regression on the raw inputs."
     )
     assert verdict.sentence(_OWN, "left-out examples", gains | {"scratch": _BETTER}, {}) == (
         "Reuse did harm: 90.0% of the left-out examples are right, "
-        "against 95.0% for the same network from scratch with about as much computing: "
+        "against 95.0% for the same network from scratch, well tuned: "
         "-5.0 points (95 % interval -8.0 to -2.0). "
         "Train from scratch, or choose another source."
     )

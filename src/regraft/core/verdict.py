@@ -11,7 +11,7 @@ Outcome = Literal["helped", "hurt", "unclear", "unmeasured"]
 # What could be done without the source, by the name of the baseline: all of it has to be beaten. The same network from
 # scratch comes first: without it, whether reuse helped is not known.
 WITHOUT: dict[str, str] = {
-    "scratch": "the same network from scratch with about as much computing",
+    "scratch": "the same network from scratch, well tuned",
     "random_trunk": "the same network with random weights in place of the source's",
     "raw_inputs": "logistic regression on the raw inputs",
 }

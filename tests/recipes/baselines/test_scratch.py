@@ -80,7 +80,8 @@ def test_does_not_learn_from_the_examples_that_it_is_judged_by(tmp_path: Path) -
 def test_trains_what_is_reused_and_the_whole_network(tmp_path: Path) -> None:
     assert scratch.depths(some_task(tmp_path, cut_point="relu1")) == ("relu1", "dense")
     assert scratch.depths(some_task(tmp_path, cut_point="dense")) == ("dense",)
-    assert scratch.depths(some_task(tmp_path, cut_point="top")) == ("top",)
+    # Ten answers of the source are less than what it makes them from.
+    assert scratch.depths(some_task(tmp_path, cut_point="top")) == ("top", "dense")
 
 
 def test_a_network_without_an_output_of_its_own_is_trained_to_its_top(tmp_path: Path) -> None:

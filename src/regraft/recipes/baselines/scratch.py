@@ -24,7 +24,7 @@ from regraft.recipes.baselines.anew import branch_anew, settle_sooner
 from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task
 from regraft.recipes.baselines.prepared import KEPT_BYTES
 from regraft.recipes.fine_tuning import lesson_for_all
-from regraft.recipes.survey import ALWAYS_AFFORDABLE, Survey, above_a_head
+from regraft.recipes.survey import Survey, above_a_head
 from regraft.training import loop, predicting
 from regraft.training.feeds import Feed
 
@@ -34,6 +34,8 @@ TITLE = "from scratch"
 _CHEAP_SECONDS = 90.0
 _LEAST_EPOCHS = 3
 _LEAST_STEPS = 600
+# Operations for one rate that 600 steps may take: some ten seconds of two cores.
+_AFFORDABLE = 1e12
 _TIMED = 64
 # BatchNorm's averages are to settle within the few steps that the baseline has.
 _MOMENTUM = 0.9
@@ -81,7 +83,7 @@ def depths(task: Task) -> tuple[str, ...]:
     whole = below[-1] if len(output.shape) == 1 and below else points[-1]
     here = task.found.points[task.plan.cut_point]
     fits = 1 <= len(whole.shape) <= 4 and whole.shape[-1] and whole.name not in above_a_head(task.pretrained.model)
-    return (here.name, whole.name) if fits and whole.parameters_below > here.parameters_below else (here.name,)
+    return (here.name, whole.name) if fits and whole.parameters_below != here.parameters_below else (here.name,)
 
 
 def views_of(task: Task) -> tuple[int, ...]:
@@ -127,7 +129,7 @@ def epochs_for(found: Survey, plan: Plan, training: int, cut_point: str) -> int:
         below = found.points[plan.fine_tune.from_cut].flops_below or 0
         passes = sum(phase.epochs or 0 for phase in plan.fine_tune.sequence)
         spent += (plan.views or 1) * below + 3 * passes * (top - below)
-    affordable = 3 * each * training * steps <= ALWAYS_AFFORDABLE
+    affordable = 3 * each * training * steps <= _AFFORDABLE
     return max(_LEAST_EPOCHS, round(spent / (3 * each)), steps if affordable else 0)
 
 
