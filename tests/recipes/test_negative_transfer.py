@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 pytestmark = pytest.mark.slow
 
-_FROZEN = {"fine_tune": "no", "cut_point": "dense"}
+_FROZEN: dict[str, Any] = {"fine_tune": "no", "cut_point": "dense"}
 
 
 def known_digits() -> tuple[Array, Array]:
