@@ -35,7 +35,9 @@ def test_the_document(place, tmp_path, say):
     assert set(made["load"]) >= {"loaded", "renamed", "skipped", "missing", "unused"}
     assert set(made["cache"]) == {"bytes", "hits", "computed"}
     assert set(made["seconds"]) >= {"open", "activations", "head", "fine_tune", "report", "total"}
-    assert set(made["baselines"]) == {"majority", "nearest_neighbour", "scratch"}
+    assert set(made["baselines"]) == {"majority", "nearest_neighbour", "scratch", "random_trunk", "raw_inputs"}
+    assert set(made["gains"]) == {"scratch", "random_trunk", "raw_inputs"}
+    assert made["gains"]["scratch"] == made["transfer_gain"]
     assert made["certificate"]["frozen_unchanged"] is True
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == made
 

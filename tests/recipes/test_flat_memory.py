@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from regraft.core.plan import Plan
-from regraft.recipes import baselines, judging
+from regraft.recipes import judging
+from regraft.recipes.baselines import Lesson, Task, asking, nearest_neighbour
 from regraft.training.heads import fit_head
 
 _EXAMPLES, _CLASSES, _AT_ONCE = 500, 3, 64
@@ -43,11 +44,18 @@ def test_a_head_is_judged_in_blocks(found: Any, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_nearest_neighbour_is_looked_for_in_a_sample(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     on = found.examples.indices("validation")
-    whole = baselines.neighbour(found, "top", on, 0)
+    task: Any = Task(None, found, Plan("x", cut_point="top"), None)  # pyright: ignore[reportArgumentType]
+    lesson = Lesson(found.examples.indices("train"))
+    whole = nearest_neighbour.answer(task, lesson, task.some(on))
     assert whole.note == "on the activations at 'top'"
-    monkeypatch.setattr(baselines, "_COMPARED", _AT_ONCE)
+    monkeypatch.setattr(asking, "MOST", _AT_ONCE)
     found.asked.clear()
-    sampled = baselines.neighbour(found, "top", on, 0)
+    few = task.some(on)
+    sampled = nearest_neighbour.answer(task, lesson, few)
     assert sampled.note == "on the activations at 'top' of 63 training examples"
-    assert abs(sampled.accuracy.value - whole.accuracy.value) < 0.1
+    right, among_few = (
+        np.mean(np.argmax(made.probabilities, axis=1) == found.examples.labels[asked])
+        for made, asked in ((whole, on), (sampled, few))
+    )
+    assert abs(among_few - right) < 0.1
     assert max(found.asked) <= _AT_ONCE

@@ -32,12 +32,12 @@ _FILES = max(1, min(8, _AHEAD // (2 * _THREADS)))
 
 
 def load_prepared(
-    examples: Examples, indices: Iterable[int], inputs: InputSpec
+    examples: Examples, indices: Iterable[int], inputs: InputSpec, view: int = 0
 ) -> Iterator[tuple[int, Array | UnreadableExample]]:
     """Each example as the network is to be given it, before scaling: float32, in order; or why it cannot be read."""
 
     def alone(index: int) -> _Job:
-        return _Job(index, [(0, _Rows(0, np.empty((1, *inputs.shape), np.float32)), 0)])
+        return _Job(index, [(view, _Rows(0, np.empty((1, *inputs.shape), np.float32)), 0)])
 
     for job, error in _done(examples, map(alone, indices), inputs):
         ((_, rows, _),) = job.goals

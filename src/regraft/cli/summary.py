@@ -3,8 +3,9 @@
 import shlex
 from pathlib import Path
 
-from regraft.cli.text import bar, counted, facts, paragraph, seconds, share, share_interval, size, table
+from regraft.cli.text import bar, counted, facts, gained, paragraph, seconds, share, share_interval, size, table
 from regraft.core.records import Metric, RunRecord
+from regraft.core.verdict import gains_of
 
 _STAGES = {
     "open": "opening",
@@ -37,15 +38,17 @@ def summary(record: RunRecord, pictures: str = "PICTURES") -> str:
 def accuracies(record: RunRecord) -> str:
     """Accuracy of the run and of the baselines, on the same examples."""
     own = record.metrics[record.evaluated_on]
+    gains = gains_of(record)
     rows = [_row("this model", own.accuracy)]
-    ordered = sorted(record.baselines.values(), key=lambda baseline: -baseline.accuracy.value)
-    rows += [_row(baseline.name, baseline.accuracy) for baseline in ordered]
+    ordered = sorted(record.baselines.items(), key=lambda item: -item[1].accuracy.value)
+    rows += [_row(baseline.name, baseline.accuracy, gains.get(name)) for name, baseline in ordered]
     heading = f"accuracy on {counted(own.examples, f'{record.evaluated_on} example')}, with its 95 % interval"
-    return f"{heading}\n{table(rows, right=[1, 2])}"
+    also = "; last, by how many points this model is better" if gains else ""
+    return f"{heading}{also}\n{table(rows, right=[1, 2])}"
 
 
-def _row(name: str, metric: Metric) -> list[str]:
-    return [name, share(metric.value), share_interval(metric), bar(metric.value)]
+def _row(name: str, metric: Metric, gain: Metric | None = None) -> list[str]:
+    return [name, share(metric.value), share_interval(metric), bar(metric.value), gained(gain) if gain else ""]
 
 
 def _done(record: RunRecord) -> list[tuple[str, str]]:

@@ -31,6 +31,16 @@ def share_interval(metric: Metric) -> str:
     return f"{100 * low:.1f} to {share(high)}" if math.isfinite(low) and math.isfinite(high) else ""
 
 
+def gained(metric: Metric) -> str:
+    """A difference of two parts in points, with its interval.
+
+    >>> gained(Metric(0.042, (-0.01, 0.09)))
+    '+4.2 (-1.0 to +9.0)'
+    """
+    low, high = metric.interval
+    return f"{100 * metric.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
 def bar(value: float) -> str:
     """A part of a whole as a line of blocks.
 

@@ -307,6 +307,8 @@ class RunRecord:
         found_rates: learning-rate range tests, of the phases whose rate was to be found.
         similarity: how alike source and result represent what the run is judged by, from the lowest cut point above the
             frozen trunk up to the head's; empty where nothing of the source learnt.
+        gains: accuracy minus that of baselines that do without the source, by name, each paired on the same examples;
+            none in records of before there was more than `transfer_gain`.
     """
 
     run: str
@@ -341,6 +343,7 @@ class RunRecord:
     phases: tuple[PhaseRecord, ...] = ()
     interrupted: bool = False
     found_rates: tuple[FoundRate, ...] = ()
+    gains: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
     similarity: tuple[Similarity, ...] = ()
 
     @property

@@ -26,9 +26,11 @@ _NEW = range(5, 10)
 _TRAINING, _VALIDATION, _SHOWN = 10, 20, 2
 _EPOCHS = 15
 _HELD_BACK = 200
-# Digits stand anywhere on a sheet larger than they are: that is what the source can learn from many pictures, and a
-# network from scratch cannot from fifty.
-_SIDE = 12
+# Digits stand anywhere on a sheet larger than they are, among specks: to see through that is what the source can learn
+# from many pictures, and a network from scratch cannot from fifty. Without specks, one that is well tuned can: it was
+# right on 89.7 % of new digits, the source reused on 86.7 %.
+_SIDE = 16
+_SPECKS = 0.03
 # scikit-learn's digits have 17 levels of gray, 0 to 16; ordinary pictures have 256.
 _LEVELS = 16
 # Keras' own figure for no output, which its annotations do not know.
@@ -131,14 +133,15 @@ def digits() -> tuple[Array, Array]:
 
 
 def on_sheets(images: Array, random: np.random.Generator) -> Array:
-    """Each picture at a place of its own on a black sheet: uint8 (n, 12, 12, 1)."""
+    """Each picture at a place of its own on a black sheet, and specks over all: uint8 (n, 16, 16, 1)."""
     sheets = np.zeros((len(images), _SIDE, _SIDE, 1), np.uint8)
     height, width = images.shape[1:3]
     tops = random.integers(0, _SIDE - height + 1, len(images))
     lefts = random.integers(0, _SIDE - width + 1, len(images))
     for sheet, image, top, left in zip(sheets, images, tops, lefts, strict=True):
         sheet[top : top + height, left : left + width] = image
-    return sheets
+    specks = random.random(sheets.shape) < _SPECKS
+    return np.where(specks, random.integers(0, 256, sheets.shape, np.uint8), sheets)
 
 
 def source_network(images: Array, labels: Array, seed: int) -> tuple[keras.Model, int, float]:

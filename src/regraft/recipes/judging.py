@@ -9,7 +9,7 @@ import numpy as np
 from regraft.activations.engines import Wanted
 from regraft.core import metrics
 from regraft.core.plan import Plan
-from regraft.core.records import Baseline, Epoch, Metric, Metrics, Mistake
+from regraft.core.records import Epoch, Metrics, Mistake
 from regraft.recipes.fine_tuning import Branch, feed
 from regraft.recipes.survey import Survey
 from regraft.training import predicting
@@ -105,23 +105,3 @@ def mistakes(found: Survey, judged: Judged) -> tuple[Mistake, ...]:
         )
         for row in order
     )
-
-
-def verdict(accuracy: Metric, split: str, gain: Metric | None, baselines: Mapping[str, Baseline]) -> str:
-    """One plain sentence on whether reuse helped."""
-    right = f"{accuracy.value:.1%} of the {split} examples are right"
-    majority = baselines.get("majority")
-    if majority is not None and accuracy.value <= majority.accuracy.value:
-        return f"Reuse did not help: {right}, no more than by always answering the most frequent class."
-    if gain is None:
-        return f"{right[0].upper()}{right[1:]}; how the same network would do from scratch was not measured."
-    low, high = (100 * bound for bound in gain.interval)
-    against = (
-        f"{right}, against {accuracy.value - gain.value:.1%} for the same network from scratch with about as much "
-        f"computing: {100 * gain.value:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
-    )
-    if low > 0:
-        return f"Reuse helped: {against}."
-    if high < 0:
-        return f"Reuse did harm: {against}. Train from scratch, or choose another source."
-    return f"Reuse did not help measurably: {against}. More examples would tell."

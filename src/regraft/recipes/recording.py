@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from regraft import report
-from regraft.core import metrics
+from regraft.core import metrics, verdict
 from regraft.core.evidence import Evidence
 from regraft.core.records import CacheUse, Certificate, Drift, RunRecord
 from regraft.graph import names
@@ -65,9 +65,9 @@ def record(
         trainable_variables=tuple(learnt),
         metrics=judged.metrics,
         baselines=compared.baselines,
-        transfer_gain=compared.gain,
+        transfer_gain=compared.gains.get("scratch"),
         evaluated_on=judged.split,
-        verdict=judging.verdict(accuracy, judged.split, compared.gain, compared.baselines),
+        verdict=verdict.sentence(accuracy, f"{judged.split} examples", compared.gains, compared.baselines),
         load=pretrained.report,
         certificate=certificate,
         cache=CacheUse(used.bytes + branch.bytes, used.hits + branch.hits, used.computed + branch.computed),
@@ -87,6 +87,7 @@ def record(
         interrupted=branch.interrupted,
         found_rates=branch.found_rates,
         similarity=similarities(pretrained, found, chosen.plan, branch, judged.indices),
+        gains=compared.gains,
     )
 
 

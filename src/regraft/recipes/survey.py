@@ -154,7 +154,7 @@ def informative_points(model: keras.Model, points: dict[str, CutPoint], plan: Pl
     head on it can do no better than one below.
     """
     calls = {call.name: call for call in flow.read(model).separating()}
-    taken = _above_a_head(model, plan)
+    taken = above_a_head(model, plan)
     usable = [
         name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1] and name not in taken
     ]
@@ -162,7 +162,7 @@ def informative_points(model: keras.Model, points: dict[str, CutPoint], plan: Pl
     return tuple(informative + [name for name in usable[-1:] if name not in informative])
 
 
-def _above_a_head(model: keras.Model, plan: Plan) -> dict[str, str]:
+def above_a_head(model: keras.Model, plan: Plan) -> dict[str, str]:
     """The cut points that need a layer of the source that is called as a new one is, and that layer.
 
     Two layers cannot have one name.
@@ -180,7 +180,7 @@ def _above_a_head(model: keras.Model, plan: Plan) -> dict[str, str]:
 def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) -> tuple[str, ...]:
     if plan.cut_point != AUTO:
         find(flow.read(model), plan.cut_point)
-        taken = _above_a_head(model, plan)
+        taken = above_a_head(model, plan)
         if plan.cut_point in taken:
             named = taken[plan.cut_point]
             whose = "the new head" if named == HEAD else "a new layer"

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from regraft.core import plan
 from regraft.core.records import Baseline, Certificate, Metrics, RunRecord
+from regraft.core.verdict import WITHOUT, gains_of
 from regraft.report import reading
 from regraft.report.quantities import (
     counted,
@@ -98,12 +99,19 @@ def _row(split: str, metrics: Metrics) -> str:
 
 def _comparison(record: RunRecord) -> str:
     lines = ["## Did reuse help?", "", f"{reading.OUTCOMES[reading.outcome(record)]}."]
-    if record.transfer_gain is not None:
-        gain = record.transfer_gain
-        lines.append(
-            f"Accuracy minus that of the same network from scratch: {points(gain.value)} points "
-            f"({points_interval(gain)}), on the {_escaped(record.evaluated_on)} split."
-        )
+    gains = gains_of(record)
+    if gains:
+        lines += [
+            "",
+            f"Accuracy on the {_escaped(record.evaluated_on)} split minus that of what does without the source:",
+        ]
+        lines += [
+            "",
+            *(
+                f"- {WITHOUT[name]}: {points(gain.value)} points ({points_interval(gain)})"
+                for name, gain in gains.items()
+            ),
+        ]
     if record.baselines:
         lines += ["", "| baseline | accuracy | note |", "|---|---:|---|"]
         lines += map(_baseline, record.baselines.values())

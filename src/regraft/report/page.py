@@ -11,6 +11,7 @@ import jinja2
 from regraft.core import plan
 from regraft.core.evidence import Evidence
 from regraft.core.records import RunRecord
+from regraft.core.verdict import WITHOUT, gains_of
 from regraft.report import embedding_map, quantities, reading
 from regraft.report.plots import PLOTS
 from regraft.report.plots.confusion import MOST_CLASSES
@@ -66,6 +67,9 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence 
         headline=reading.OUTCOMES[reading.outcome(record)],
         accuracy=reading.accuracy(record),
         better=reading.better_baseline(record),
+        gains=gains_of(record),
+        decisive=reading.decisive(record),
+        without=WITHOUT,
         learnt_from=reading.learnt_from(record),
         phases=reading.phase_rows(record),
         pairs=reading.confused_pairs(record, _FEW_PAIRS if len(record.classes) <= MOST_CLASSES else _MANY_PAIRS),

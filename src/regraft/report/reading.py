@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from regraft.activations.views import in_words
+from regraft.core import verdict
 from regraft.core.head_spec import NEW_LAYERS, NEW_LAYERS_REFIT
 from regraft.core.optimizer_state import Carried
 from regraft.core.records import Baseline, CalibrationBin, Metric, PhaseRecord, RunRecord
+from regraft.core.verdict import Outcome
 from regraft.report.quantities import counted
 
-Outcome = Literal["helped", "hurt", "unclear", "unmeasured"]
 Kind = Literal["frozen", "trained", "head", "dropped"]
 
 OUTCOMES: dict[Outcome, str] = {
@@ -21,6 +22,8 @@ OUTCOMES: dict[Outcome, str] = {
     "unclear": "Reuse did not help measurably",
     "unmeasured": "Not compared with a network from scratch",
 }
+# Stands for an accuracy that no record has: no more than nothing is more.
+_UNKNOWN = Metric(math.nan, (math.nan, math.nan))
 # What was done to the optimizer's state of a variable.
 _DONE = {"keep": "kept", "reset": "new", "translate": "translated", "calibrate": "calibrated"}
 
@@ -91,14 +94,13 @@ def finite(*values: float | None) -> bool:
 
 
 def outcome(record: RunRecord) -> Outcome:
-    """Whether the interval of the transfer gain lies above, below or around zero."""
-    gain = record.transfer_gain
-    if gain is None or not finite(gain.value, *gain.interval):
-        return "unmeasured"
-    low, high = gain.interval
-    if low > 0:
-        return "helped"
-    return "hurt" if high < 0 else "unclear"
+    """Whether reuse helped, by the intervals of all gains; see `core.verdict`."""
+    return verdict.outcome(accuracy(record) or _UNKNOWN, verdict.gains_of(record), record.baselines)
+
+
+def decisive(record: RunRecord) -> str | None:
+    """The name of the gain that the outcome is due to; None where it is due to none."""
+    return verdict.decisive(accuracy(record) or _UNKNOWN, verdict.gains_of(record), record.baselines)
 
 
 def accuracy(record: RunRecord) -> Metric | None:

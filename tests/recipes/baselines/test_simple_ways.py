@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from regraft.recipes import baselines, judging
+from regraft.recipes import judging
+from regraft.recipes.baselines import Answers, Lesson, Task, asking, majority, nearest_neighbour
 from regraft.training.heads import LinearHead
 
 
@@ -26,20 +27,39 @@ def found() -> Any:
     return SimpleNamespace(examples=examples, pooled=pooled, asked=asked)
 
 
+def asked_about(found: Any) -> Any:
+    plan: Any = SimpleNamespace(cut_point="top", seed=0)
+    return Task(None, found, plan, None)  # pyright: ignore[reportArgumentType]
+
+
+def right(found: Any, answers: Answers, on: Any) -> float:
+    return float(np.mean(np.argmax(answers.probabilities, axis=1) == found.examples.labels[on]))
+
+
 def test_few_examples_are_all_compared(found: Any) -> None:
-    made = baselines.neighbour(found, "top", np.arange(400, 600), 0)
+    task, on = asked_about(found), np.arange(400, 600)
+    made = nearest_neighbour.answer(task, Lesson(np.arange(400)), task.some(on))
     assert found.asked == [400, 200]
     assert made.note == "on the activations at 'top'"
-    assert made.accuracy.value > 0.9
+    assert right(found, made, on) > 0.9
 
 
 def test_of_very_many_examples_some_are_compared(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "_COMPARED", 50)
-    made = baselines.neighbour(found, "top", np.arange(400, 600), 0)
+    monkeypatch.setattr(asking, "MOST", 50)
+    task = asked_about(found)
+    on = task.some(np.arange(400, 600))
+    made = nearest_neighbour.answer(task, Lesson(np.arange(400)), on)
     assert found.asked == [50, 50]
     assert made.note == "on the activations at 'top' of 50 training examples"
-    assert made.accuracy.value > 0.9
-    assert made == baselines.neighbour(found, "top", np.arange(400, 600), 0)
+    assert right(found, made, on) > 0.9
+    again = nearest_neighbour.answer(task, Lesson(np.arange(400)), on)
+    np.testing.assert_array_equal(made.probabilities, again.probabilities)
+
+
+def test_the_majority_has_the_shares_of_the_classes(found: Any) -> None:
+    made = majority.answer(asked_about(found), Lesson(np.array([0, 1, 3, 5])), np.arange(3))
+    np.testing.assert_allclose(made.probabilities, [[0.25, 0.75]] * 3)
+    assert made.note == "always 'b'"
 
 
 def test_a_head_answers_block_by_block(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:

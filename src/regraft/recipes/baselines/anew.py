@@ -1,0 +1,70 @@
+"""The reused part of the network with the weights that it would begin with."""
+
+import contextlib
+import random
+from collections.abc import Generator, Sequence
+
+import keras
+import numpy as np
+
+from regraft.graph import names
+from regraft.importers import Pretrained
+from regraft.surgery.copy import Copier
+from regraft.surgery.cut import trunk_of
+from regraft.surgery.graft import graft
+
+_KERNELS = ("kernel", "embeddings")
+
+
+def branch_anew(
+    pretrained: Pretrained, cut_point: str, classes: int, taps: Sequence[str], seed: int, hidden: Sequence[int] = ()
+) -> keras.Model:
+    """The network up to a cut point and a head on it, initialised anew, all of it trainable.
+
+    Layers begin as their configuration says. Where it says that a kernel is to be constant, because weights were always
+    to come from a file, nothing could be learnt from there: it is drawn as He et al. 2015 have it.
+
+    Args:
+        pretrained: the source; not changed.
+        cut_point: of the source.
+        classes: of the head.
+        taps: cut points below it that the head reads as well.
+        seed: of what is drawn.
+        hidden: widths of new layers below the head.
+    """
+    with _drawing(seed):
+        # Copied by configuration only: the weights of the copy are new. `graft` then copies these.
+        fresh = Copier()(trunk_of(pretrained.model, cut_point))
+        for _, layer in names.layers(fresh):
+            layer.trainable = True
+        _draw_constant_kernels(fresh, seed)
+        return graft(fresh, classes, taps=taps, hidden=hidden, seed=seed)
+
+
+@contextlib.contextmanager
+def _drawing(seed: int) -> Generator[None]:
+    """Initialisers without a seed draw theirs from Python's generator, which is the user's: it is put back."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def settle_sooner(model: keras.Model, momentum: float) -> None:
+    """Give the averages of all BatchNorm layers of a model, in place, this momentum."""
+    for _, layer in names.layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
+
+
+def _draw_constant_kernels(model: keras.Model, seed: int) -> None:
+    for number, (name, variable) in enumerate(names.variables(model).items()):
+        if not name.endswith(_KERNELS) or len(variable.shape) < 2:
+            continue
+        value = np.asarray(keras.ops.convert_to_numpy(variable))
+        if value.size > 1 and (value == value.flat[0]).all():
+            spread = (2.0 / np.prod(value.shape[:-1])) ** 0.5
+            drawn = np.random.default_rng([seed, number]).normal(0.0, spread, value.shape)
+            variable.assign(drawn.astype(value.dtype))

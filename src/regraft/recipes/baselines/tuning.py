@@ -1,0 +1,116 @@
+"""The learning rate and the epochs of a network from scratch, chosen by examples that it does not learn from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.core import memory
+from regraft.core.errors import WorkError
+from regraft.core.phase import Phase, Rate
+from regraft.training import loop
+from regraft.training.feeds import Feed
+
+Array = np.ndarray[Any, Any]
+
+# Adam's; the search begins at the third, and goes on in the direction in which things improve.
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+BEGIN = 2
+# How many are tried where the one that it begins with is the best.
+TRIED = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """What a rate led to on what was not learnt from, and at which epoch; the network where it is one."""
+
+    accuracy: float
+    loss: float
+    epoch: int
+    model: keras.Model | None = None
+    interrupted: bool = False
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The more, the better: right answers, then less log loss."""
+        return self.accuracy, -self.loss
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tuned:
+    """The best rate, what it led to, and how many were tried."""
+
+    rate: float
+    best: Tried
+    count: int
+
+
+def by_validation(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Tuned:
+    """Each rate is judged on the same examples; the best network is kept.
+
+    Args:
+        fresh: not changed.
+        phase: all but the rates.
+        learning: what is learnt from.
+        judging: what chooses.
+        seed: of the order of examples, and of dropout.
+    """
+    return climbed(lambda rate: _attempt(fresh, at(phase, rate), learning, judging, seed))
+
+
+def by_parts(
+    fresh: keras.Model, phase: Phase, feed: Callable[[Array], Feed], everyone: Array, parts: Sequence[Array], seed: int
+) -> Tuned:
+    """Each rate is judged on parts that are left out in turn; no network is kept.
+
+    Args:
+        fresh: not changed.
+        phase: all but the rates.
+        feed: from indices to examples.
+        everyone: indices of all that may be learnt from (n,).
+        parts: masks (n,).
+        seed: of the order of examples, and of dropout.
+    """
+    weights = [int(part.sum()) for part in parts]
+
+    def attempt(rate: float) -> Tried:
+        made = [_attempt(fresh, at(phase, rate), feed(everyone[~part]), feed(everyone[part]), seed) for part in parts]
+        return Tried(
+            float(np.average([each.accuracy for each in made], weights=weights)),
+            float(np.average([each.loss for each in made], weights=weights)),
+            max(1, round(float(np.mean([each.epoch for each in made])))),
+            interrupted=any(each.interrupted for each in made),
+        )
+
+    return climbed(attempt)
+
+
+def climbed(attempt: Callable[[float], Tried]) -> Tuned:
+    """Try rates from the first one on upwards as long as that is better; where it never was, downwards."""
+    made = {BEGIN: attempt(RATES[BEGIN])}
+    best = BEGIN
+    for step in (1, -1):
+        while 0 <= best + step < len(RATES) and best + step not in made and not made[best].interrupted:
+            made[best + step] = attempt(RATES[best + step])
+            if made[best + step].rank <= made[best].rank:
+                break
+            best += step
+    return Tuned(RATES[best], made[best], len(made))
+
+
+def at(phase: Phase, rate: float) -> Phase:
+    """The phase with this rate for all."""
+    return replace(phase, name=f"{phase.name}, rate {rate:g}", rates=(Rate(".*", rate),))
+
+
+def _attempt(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Tried:
+    try:
+        trained = loop.train(fresh, phase, learning, judging, seed=seed)
+    except WorkError:
+        # No number came of it even at a quarter of the rate.
+        return Tried(-1.0, np.inf, 1, fresh)
+    memory.release()
+    row = trained.history[trained.best]
+    return Tried(row.validation_accuracy, row.validation_loss, trained.best, trained.model, trained.interrupted)
