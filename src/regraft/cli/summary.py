@@ -12,6 +12,7 @@ _STAGES = {
     "head": "head",
     "fine_tune": "fine-tuning",
     "baselines": "baselines",
+    "doubts": "doubts",
     "join": "joining",
     "report": "report",
 }
@@ -38,6 +39,9 @@ def accuracies(record: RunRecord) -> str:
     """Accuracy of the run and of the baselines, on the same examples."""
     own = record.metrics[record.evaluated_on]
     rows = [_row("this model", own.accuracy)]
+    leaks = record.twins
+    if leaks is not None and leaks.with_twin and leaks.accuracy is not None:
+        rows.append(_row(f"this model, on {leaks.examples - leaks.with_twin:,} without a twin", leaks.accuracy))
     ordered = sorted(record.baselines.values(), key=lambda baseline: -baseline.accuracy.value)
     rows += [_row(baseline.name, baseline.accuracy) for baseline in ordered]
     heading = f"accuracy on {counted(own.examples, f'{record.evaluated_on} example')}, with its 95 % interval"

@@ -3,19 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regraft.core.doubt import Doubt, DoubtSearch, Twins
 from regraft.core.found_rate import FoundRate
+from regraft.core.metric import Metric
 from regraft.core.opened import LoadReport
 from regraft.core.optimizer_state import Carried
 from regraft.core.phase import Phase
 from regraft.core.plan import Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A figure with its 95 % interval."""
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +298,9 @@ class RunRecord:
         phases: what each phase of training did, those of the refit last.
         interrupted: whether the user ended training before its time.
         found_rates: learning-rate range tests, of the phases whose rate was to be found.
+        doubts: what a person should look at in the examples, the strongest of each kind first.
+        doubt_search: how these were looked for; None in records of before they were.
+        twins: what examples that are in several splits do to the accuracy on `evaluated_on`; None: not looked for.
     """
 
     run: str
@@ -338,3 +335,6 @@ class RunRecord:
     phases: tuple[PhaseRecord, ...] = ()
     interrupted: bool = False
     found_rates: tuple[FoundRate, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    doubt_search: DoubtSearch | None = None
+    twins: Twins | None = None

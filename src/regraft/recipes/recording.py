@@ -97,16 +97,16 @@ def finish(folder: Path, made: RunRecord, found: Survey, clock: Clock) -> RunRec
 
 
 def thumbnails(made: RunRecord, found: Survey) -> dict[str, bytes]:
-    """Small pictures of the mistakes; none where the examples are no pictures."""
+    """Small pictures of the mistakes and of doubtful examples; none where the examples are no pictures."""
     small: dict[str, bytes] = {}
-    for mistake in made.mistakes:
-        (raw,) = found.examples.load([found.examples.ids.index(mistake.id)], None)
+    for example in dict.fromkeys((*(mistake.id for mistake in made.mistakes), *report.doubtful_ids(made))):
+        (raw,) = found.examples.load([found.examples.ids.index(example)], None)
         if raw.ndim != 3 or raw.shape[-1] not in (1, 3, 4):
             return {}
         scale = 255.0 / found.examples.full_intensity
         raw = raw if raw.dtype == np.uint8 else np.clip(np.asarray(raw, np.float32) * scale, 0, 255).astype(np.uint8)
         try:
-            small[mistake.id] = report.thumbnail(raw)
+            small[example] = report.thumbnail(raw)
         except DataError:
             return {}
     return small

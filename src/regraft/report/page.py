@@ -10,7 +10,7 @@ import jinja2
 
 from regraft.core import plan
 from regraft.core.records import RunRecord
-from regraft.report import quantities, reading
+from regraft.report import doubtful, quantities, reading
 from regraft.report.plots import PLOTS
 from regraft.report.plots.confusion import MOST_CLASSES
 
@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, str] = {
     "learning": "How it learnt",
     "confusion": "What is taken for what",
     "mistakes": "The most confident mistakes",
+    "doubts": "Doubtful examples",
     "calibration": "How far its confidence can be trusted",
     "drift": "How far each layer moved",
     "metrics": "All measures",
@@ -48,7 +49,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
 
     Args:
         record: of the run.
-        thumbnails: JPEG or PNG bytes by example id; mistakes without one are shown without a picture.
+        thumbnails: JPEG or PNG bytes by example id; mistakes and doubtful examples without one are shown without a
+            picture.
 
     Returns:
         HTML. Every name in it is escaped, and what is not Unicode in a file name is replaced by a question mark.
@@ -69,6 +71,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
         class_rows=reading.class_rows(record),
         most_classes=MOST_CLASSES,
         mistakes=record.mistakes[:MOST_MISTAKES],
+        doubtful=doubtful.sections(record),
         pictures=_pictures(record, thumbnails),
         plan_toml=plan.to_toml(record.plan),
         picture_shape=_picture_shape(record),
@@ -108,11 +111,12 @@ def environment() -> jinja2.Environment:
 
 def _pictures(record: RunRecord, thumbnails: Mapping[str, bytes]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for mistake in record.mistakes[:MOST_MISTAKES]:
-        content = thumbnails.get(mistake.id, b"")
+    wanted = (*(mistake.id for mistake in record.mistakes[:MOST_MISTAKES]), *doubtful.pictured_ids(record))
+    for example in dict.fromkeys(wanted):
+        content = thumbnails.get(example, b"")
         kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
         if kind:
-            found[mistake.id] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+            found[example] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return found
 
 
