@@ -9,6 +9,7 @@ from types import ModuleType
 from benchmarks import (
     activations,
     codings,
+    doubts,
     drawing,
     examples,
     fit,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "kills": kills,
     "thaw": thaw,
     "steps": steps,
+    "doubts": doubts,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and

@@ -13,6 +13,7 @@ _STAGES = {
     "head": "head",
     "fine_tune": "fine-tuning",
     "baselines": "baselines",
+    "doubts": "doubts",
     "join": "joining",
     "report": "report",
 }
@@ -40,6 +41,9 @@ def accuracies(record: RunRecord) -> str:
     own = record.metrics[record.evaluated_on]
     gains = gains_of(record)
     rows = [_row("this model", own.accuracy)]
+    leaks = record.twins
+    if leaks is not None and leaks.with_twin and leaks.accuracy is not None:
+        rows.append(_row(f"this model, on {leaks.examples - leaks.with_twin:,} without a twin", leaks.accuracy))
     ordered = sorted(record.baselines.items(), key=lambda item: -item[1].accuracy.value)
     rows += [_row(baseline.name, baseline.accuracy, gains.get(name)) for name, baseline in ordered]
     heading = f"accuracy on {counted(own.examples, f'{record.evaluated_on} example')}, with its 95 % interval"

@@ -3,20 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regraft.core.doubt import Doubt, DoubtSearch, Twins
 from regraft.core.found_rate import FoundRate
+from regraft.core.metric import Metric
 from regraft.core.opened import LoadReport
 from regraft.core.optimizer_state import Carried
 from regraft.core.phase import Phase
 from regraft.core.plan import Plan
 from regraft.core.similarity import Similarity
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A figure with its 95 % interval."""
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +303,9 @@ class RunRecord:
             frozen trunk up to the head's; empty where nothing of the source learnt.
         gains: accuracy minus that of baselines that do without the source, by name, each paired on the same examples;
             none in records of before there was more than `transfer_gain`.
+        doubts: what a person should look at in the examples, the strongest of each kind first.
+        doubt_search: how these were looked for; None in records of before they were.
+        twins: what examples that are in several splits do to the accuracy on `evaluated_on`; None: not looked for.
     """
 
     run: str
@@ -345,6 +342,9 @@ class RunRecord:
     found_rates: tuple[FoundRate, ...] = ()
     gains: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
     similarity: tuple[Similarity, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    doubt_search: DoubtSearch | None = None
+    twins: Twins | None = None
 
     @property
     def new_variables(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ import numpy as np
 from regraft import report
 from regraft.core.errors import DataError
 from regraft.core.evidence import Answers, EmbeddingMap, Pictures
-from regraft.core.records import Mistake
 from regraft.data import Examples
 
 Array = np.ndarray[Any, Any]
@@ -22,13 +21,13 @@ _AT_ONCE = 16
 _CELLS = 24
 
 
-def thumbnails(examples: Examples, mistakes: Iterable[Mistake]) -> dict[str, bytes]:
-    """Pictures of the mistakes by id; none where the examples are no pictures."""
+def thumbnails(examples: Examples, ids: Iterable[str]) -> dict[str, bytes]:
+    """Pictures of examples by id; none where the examples are no pictures."""
     small: dict[str, bytes] = {}
-    for mistake in mistakes:
-        (raw,) = examples.load([examples.ids.index(mistake.id)], None)
+    for example in dict.fromkeys(ids):
+        (raw,) = examples.load([examples.ids.index(example)], None)
         try:
-            small[mistake.id] = report.thumbnail(as_bytes(raw, examples.full_intensity))
+            small[example] = report.thumbnail(as_bytes(raw, examples.full_intensity))
         except DataError:
             return {}
     return small

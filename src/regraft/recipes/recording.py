@@ -97,7 +97,12 @@ def finish(folder: Path, made: RunRecord, found: Survey, branch: Branch, judged:
     answers = picturing.answered(examples, judged.indices, judged.probabilities)
     drawn = mapping.mapped(found, made.plan, branch, judged.indices)
     shown = picturing.pictures(examples, judged.indices, answers, drawn)
-    evidence = Evidence(answers, drawn, shown, picturing.thumbnails(examples, made.mistakes))
+    evidence = Evidence(
+        answers,
+        drawn,
+        shown,
+        picturing.thumbnails(examples, [*(mistake.id for mistake in made.mistakes), *report.doubtful_ids(made)]),
+    )
     made = replace(made, seconds=clock.seconds())
     run_folder.finish(
         folder,

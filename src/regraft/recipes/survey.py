@@ -48,6 +48,7 @@ class Survey:
         points: cut points of the network, by name, from the input upwards, which is the first.
         candidates: names of those that a head may stand on.
         taps: names of those that a head may read besides the one that it stands on.
+        halfway: name of the one half-way up, where strange pictures are looked for.
         from_cut: where fine-tuning would start, unless the head stands lower; None where it will not be tried, or where
             that depends on where the head stands.
         activations: pooled at every candidate, and whole at `from_cut`.
@@ -61,6 +62,7 @@ class Survey:
     points: dict[str, CutPoint]
     candidates: tuple[str, ...]
     taps: tuple[str, ...]
+    halfway: str
     from_cut: str | None
     activations: Activations
     budget: Decision
@@ -89,7 +91,8 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     lowest = _from_cut(pretrained.model, plan, points, informative, candidates[-1], training)
     points = {INPUT: input_point(pretrained.model), **points}
     taps = _taps(pretrained.model, points, informative, lowest, plan)
-    averages = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps)]
+    halfway = _halfway(points, informative, candidates[-1])
+    averages = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps, halfway)]
     starts = [points[name] for name in _starts(plan, points, informative, candidates[-1], lowest)]
     space = budget.room(store.folder, plan.budget)
     need = wish(plan, [points[item.cut_point] for item in averages], starts, examples, space)
@@ -123,7 +126,7 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
         rounding(pretrained, readable, made, engine),
     )
     found = replace(found, rows=rows)
-    return Survey(readable, points, candidates, taps, made.from_cut, found, made, said, place, engine)
+    return Survey(readable, points, candidates, taps, halfway, made.from_cut, found, made, said, place, engine)
 
 
 def _starts(
@@ -192,6 +195,15 @@ def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) ->
     if not informative:
         raise SourceError(f"'{model.name}' has no tensor that a head could stand on; give a network with layers")
     return informative
+
+
+def _halfway(points: dict[str, CutPoint], informative: Sequence[str], upper: str) -> str:
+    """The cut point half-way up the network, or the highest that a head may stand on where that is lower.
+
+    Of the network, not of the candidates: a plan that names its cut point has one, and must find the same again.
+    """
+    middle = informative[len(informative) // 2] if informative else upper
+    return min(middle, upper, key=lambda name: points[name].depth)
 
 
 def _taps(

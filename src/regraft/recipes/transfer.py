@@ -24,6 +24,7 @@ from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, new_layers, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
+from regraft.recipes.doubting import doubt
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
 from regraft.recipes.half_trained import in_joined
 from regraft.recipes.reaching import reach
@@ -95,6 +96,9 @@ def transfer(
             compared = baselines.compare(pretrained, found, wanted, judged)
             compared = replace(compared, baselines=compared.baselines | new_layers.yardstick(found, chosen, judged))
             memory.release()
+        with clock.stage("doubts"):
+            learnt = learnt_from(found, chosen.plan, judged.split, branch)
+            doubtful = doubt(found, chosen.plan, judged, learnt)
         with clock.stage("join"):
             at_input = is_input(flow.read(pretrained.model), branch.from_cut)
             trunk = None if at_input else trunk_of(pretrained.model, branch.from_cut)
@@ -105,6 +109,7 @@ def transfer(
             record = recording.record(
                 pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, (*warned, *warnings)
             )
+            record = replace(record, doubts=doubtful.doubts, doubt_search=doubtful.search, twins=doubtful.twins)
             run_folder.save_model(folder, model, record)
             if branch.state is not None:
                 optimizer_states.write(folder / run_folder.OPTIMIZER, in_joined(branch.state, branch.learnt))
@@ -168,6 +173,13 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
         hits=tuned.hits,
         bytes=tuned.bytes,
     )
+
+
+def learnt_from(found: Survey, plan: Plan, judged: str, branch: Branch) -> Array:
+    """Indices of the examples that what is judged on a split has learnt from."""
+    training, validation = (found.examples.indices(split) for split in ("train", "validation"))
+    refitted = plan.refit != "no" and not branch.interrupted
+    return np.concatenate([training, validation]) if refitted and judged == "test" else training
 
 
 def finished(pretrained: Pretrained, found: Survey, chosen: Chosen, branch: Branch, folder: Path) -> Branch:

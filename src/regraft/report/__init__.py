@@ -2,6 +2,7 @@
 
 from regraft.report.card import card
 from regraft.report.comparison_page import comparison_page
+from regraft.report.doubtful import pictured_ids as doubtful_ids
 from regraft.report.history import history_csv
 from regraft.report.page import page
 from regraft.report.rate_page import rate_page
@@ -15,6 +16,7 @@ __all__ = [
     "SPRITE_SIDE",
     "card",
     "comparison_page",
+    "doubtful_ids",
     "history_csv",
     "page",
     "rate_page",

@@ -5,6 +5,7 @@ import re
 from pathlib import PurePath
 
 from regraft.core import plan
+from regraft.core.doubt import Twins
 from regraft.core.records import Baseline, Certificate, Metrics, RunRecord
 from regraft.core.verdict import WITHOUT, gains_of
 from regraft.report import reading
@@ -80,9 +81,18 @@ def _measures(record: RunRecord) -> str:
         "",
         "In brackets: 95 % intervals.",
     ]
+    if record.twins is not None and record.twins.with_twin:
+        rows += ["", _leaks(record.twins)]
     if record.plan.refit != "no" and "validation" in record.metrics:
         rows += ["", "The validation figures are from before the model learnt from these examples too, last of all."]
     return "\n".join(rows)
+
+
+def _leaks(twins: Twins) -> str:
+    line = f"{twins.with_twin} of {twins.examples} {_escaped(twins.split)} examples have a twin in what was learnt from"
+    if twins.accuracy is None:
+        return f"{line}: the accuracy says nothing about new examples."
+    return f"{line}: without them accuracy is {percent(twins.accuracy.value)} ({percent_interval(twins.accuracy)})."
 
 
 def _row(split: str, metrics: Metrics) -> str:

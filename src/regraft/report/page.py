@@ -12,7 +12,7 @@ from regraft.core import plan
 from regraft.core.evidence import Evidence
 from regraft.core.records import RunRecord
 from regraft.core.verdict import WITHOUT, gains_of
-from regraft.report import embedding_map, quantities, reading
+from regraft.report import doubtful, embedding_map, quantities, reading
 from regraft.report.plots import PLOTS
 from regraft.report.plots.confusion import MOST_CLASSES
 
@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, str] = {
     "learning": "How it learnt",
     "confusion": "What is taken for what",
     "mistakes": "The most confident mistakes",
+    "doubts": "Doubtful examples",
     "calibration": "How far its confidence can be trusted",
     "drift": "What thawing changed",
     "map": "The examples as the network sees them",
@@ -51,7 +52,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence 
 
     Args:
         record: of the run.
-        thumbnails: JPEG or PNG bytes by example id; mistakes without one are shown without a picture.
+        thumbnails: JPEG or PNG bytes by example id; mistakes and doubtful examples without one are shown without a
+            picture.
         evidence: what the run keeps beside its record, for the map; None: the page says that there is none.
 
     Returns:
@@ -76,6 +78,7 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence 
         class_rows=reading.class_rows(record),
         most_classes=MOST_CLASSES,
         mistakes=record.mistakes[:MOST_MISTAKES],
+        doubtful=doubtful.sections(record),
         pictures=_pictures(record, thumbnails),
         map=embedding_map.drawn(record, evidence),
         most_switches=embedding_map.MOST_SWITCHES,
@@ -117,11 +120,12 @@ def environment() -> jinja2.Environment:
 
 def _pictures(record: RunRecord, thumbnails: Mapping[str, bytes]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for mistake in record.mistakes[:MOST_MISTAKES]:
-        content = thumbnails.get(mistake.id, b"")
+    wanted = (*(mistake.id for mistake in record.mistakes[:MOST_MISTAKES]), *doubtful.pictured_ids(record))
+    for example in dict.fromkeys(wanted):
+        content = thumbnails.get(example, b"")
         kind = kind_of(content)
         if kind:
-            found[mistake.id] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+            found[example] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return found
 
 

@@ -21,6 +21,8 @@ PROBE_EXAMPLES = 4000
 _AT_ONCE = min(4, os.cpu_count() or 1)
 # Penalties, as parts of the mean variance of a principal component.
 PENALTIES = tuple(10.0 ** (half / 2) for half in range(-6, 7))
+# Left-out residuals of all penalties that are held at once: 64 MB.
+RESIDUALS = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,36 @@ def _probed(activations: Floats, labels: Integers, n_classes: int, kept: NDArray
     return ProbeResult(
         metrics.accuracy(correct), correct, kept, activations.shape[1], PENALTIES[best], float(errors[best])
     )
+
+
+def left_out_scores(activations: Floats, labels: Integers, n_classes: int) -> NDArray[np.float32]:
+    """What the others say of each example: the scores (n, classes) of the regression of `probe` that left it out.
+
+    Of all examples, under the penalty with the lowest left-out squared error; class by class where they are many.
+
+    Args:
+        activations: (n, d), pooled.
+        labels: (n,), class indices.
+        n_classes: how many classes there are.
+
+    Raises:
+        DataError: shapes do not fit, a label is no class, fewer than two examples, or a value is not finite.
+    """
+    _check(activations, labels, n_classes)
+    targets = (labels[:, None] == np.arange(n_classes)).astype(np.float32)
+    centred = targets - targets.mean(axis=0)
+    features = _features(activations)
+    size = max(1, RESIDUALS // (len(labels) * len(PENALTIES)))
+    parts = [slice(start, start + size) for start in range(0, n_classes, size)]
+    errors = np.zeros(len(PENALTIES))
+    with threads_for(features.size):
+        left, squares = _components(features)
+        for part in parts:
+            errors += np.square(_left_out(left, squares, centred[:, part])).sum(axis=(0, 2), dtype=np.float64)
+        best = PENALTIES[int(np.argmin(errors))]
+        for part in parts:
+            targets[:, part] -= _left_out(left, squares, centred[:, part], (best,))[:, 0]
+    return targets
 
 
 def probe_many(
@@ -174,11 +206,14 @@ def _components(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDA
 
 
 def _left_out(
-    left: NDArray[np.float32], squares: NDArray[np.float32], targets: NDArray[np.float32]
+    left: NDArray[np.float32],
+    squares: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    parts: tuple[float, ...] = PENALTIES,
 ) -> NDArray[np.float32]:
     """Residuals (n, penalties, k) of every example under regressions, intercept included, that left it out."""
     (rows, components), classes = left.shape, targets.shape[1]
-    penalties = np.maximum(np.array(PENALTIES) * squares.mean(), 1e-12)
+    penalties = np.maximum(np.array(parts) * squares.mean(), 1e-12)
     shrink = (squares[:, None] / (squares[:, None] + penalties)).astype(np.float32)
     weights = shrink[:, :, None] * (left.T @ targets)[:, None, :]
     residuals = targets[:, None, :] - (left @ weights.reshape(components, -1)).reshape(rows, -1, classes)
