@@ -9,7 +9,7 @@ from types import ModuleType
 from benchmarks import (
     activations,
     codings,
-    doubts,
+    coverage,
     drawing,
     examples,
     fit,
@@ -41,12 +41,12 @@ BENCHMARKS: dict[str, ModuleType] = {
     "kills": kills,
     "thaw": thaw,
     "steps": steps,
-    "doubts": doubts,
+    "coverage": coverage,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
 # `codings` have no bar, and take their time.
-_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "steps")
+_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "steps", "coverage")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

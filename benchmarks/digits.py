@@ -36,7 +36,8 @@ class Task:
 
 
 @functools.cache
-def _digits() -> tuple[Array, Array]:
+def pool() -> tuple[Array, Array]:
+    """All 10,000 pictures, float32 (n, 784) from 0 to 1, and their digits, int64 (n,)."""
     folder = pictures.shared() / _FOLDER
     try:
         raw = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())
@@ -49,7 +50,7 @@ def _digits() -> tuple[Array, Array]:
 
 def task(seed: int) -> Task:
     """The pictures that a seed draws of each digit from 5 on; what is left over is the test."""
-    x, y = _digits()
+    x, y = pool()
     random = np.random.default_rng(seed)
     rows: tuple[list[int], list[int], list[int]] = ([], [], [])
     for digit in range(5, 10):
@@ -79,7 +80,7 @@ def trained(seed: int, epochs: int = 20) -> Any:
     """The network, trained on digits 0 to 4 at a rate that falls."""
     import keras
 
-    x, y = _digits()
+    x, y = pool()
     chosen = y < 5
     model = network(seed)
     steps = epochs * -(-int(chosen.sum()) // 128)

@@ -17,6 +17,15 @@ from regraft.core.resampling import Answers
 
 Array = np.ndarray[Any, Any]
 
+# Cross-validation judges the models of its folds, and the finished model is another one; which examples are learnt from
+# moves all of them, so that the gap to the truth varies by more than the answers do (Bates, Hastie, Tibshirani 2021).
+# How much more was measured (docs/depth-statistics.md): twice the error as a part of the variance of a share, and as
+# much again as the variance of a mean log loss.
+_MORE_OF_WRONG, _MORE_OF_LOSS = 2.0, 1.0
+# The finished model learns from all examples: of the error so much is expected to stay whatever is learnt from, and the
+# rest falls by this power of their number, as `learning_curve` believes before anything is measured.
+_FLOOR, _EXPONENT = 0.6, 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -27,7 +36,7 @@ class Choice:
         best: the way with the lowest out-of-fold log loss.
         indistinguishable: the others whose log loss cannot be told from that of `name` at 95 %, all pairs of ways and
             their being chosen from among each other accounted for; the best first.
-        accuracy: of `name` on new examples, corrected for its having been chosen.
+        accuracy: of `name`, learnt from all examples, on new ones; corrected for its having been chosen.
         log_loss: likewise.
         gains: how much more accurate each other way is than `name` on the same examples, uncorrected, each with an
             interval of its own; negative where it is less so.
@@ -47,6 +56,7 @@ def chosen(
     costs: Mapping[str, float],
     *,
     groups: Array | None = None,
+    learnt: float = 0.8,
     seed: int = 0,
 ) -> Choice:
     """Choose among ways by their out-of-fold answers.
@@ -60,6 +70,7 @@ def chosen(
         labels: (n,), indices of the right classes.
         costs: by name, what to have less of where it costs no accuracy: how many layers learn.
         groups: (n,), examples with equal numbers hold the same and tell no more than one; None: all are different.
+        learnt: the part of the examples that each model had learnt from: 1 - 1 / k for k folds.
         seed: of the resampling.
 
     Returns:
@@ -67,8 +78,12 @@ def chosen(
 
     Raises:
         DataError: shapes do not fit, a label is no class, there is no example, or a probability is missing or none.
-        RequestError: there is no way, or one has no finite cost.
+        RequestError: there is no way, one has no finite cost, or `learnt` is no part.
     """
+    if not 0 < learnt <= 1:
+        raise RequestError(
+            f"expected the part of the examples that was learnt from, above 0 and up to 1, found {learnt}"
+        )
     order = _by_cost(answers, costs)
     losses, right = _judged(answers, labels, order, groups)
     levels = np.unique([costs[name] for name in order], return_inverse=True)[1]
@@ -81,8 +96,8 @@ def chosen(
         order[taken],
         order[best],
         tuple(order[column] for column in others if not apart[column]),
-        _accuracy(again.right, units),
-        _log_loss(again.loss, units, taken),
+        _accuracy(again.right, units, learnt),
+        _log_loss(again.loss, units, taken, learnt),
         {order[column]: _gain(right[:, column], right[:, taken], units) for column in others},
     )
 
@@ -145,19 +160,35 @@ def _again(units: Answers, taken: int, seed: int) -> _Again:
     return _Again(right, loss, np.concatenate(means))
 
 
-def _accuracy(share: float, units: Answers) -> Metric:
-    low, high = metrics.wilson(np.array([share * units.effective]), np.array([units.effective]))
-    return Metric(share, (float(low[0]), float(high[0])))
+def _fall(learnt: float) -> float:
+    """The part of an error that is left when all is learnt from instead of a part."""
+    return _FLOOR + (1 - _FLOOR) * learnt**_EXPONENT
 
 
-def _log_loss(mean: float, units: Answers, taken: int) -> Metric:
+def _accuracy(share: float, units: Answers, learnt: float) -> Metric:
+    """Wilson's interval, of as many answers as tell as little; and that the error falls at all, or twice as much."""
+    fall = _fall(learnt)
+    value = 1 - fall * (1 - share)
+    count = units.effective / (1 + _MORE_OF_WRONG * (1 - value))
+    low, high = (float(end[0]) for end in metrics.wilson(np.array([value * count]), np.array([count])))
+    doubt = (1 - fall) * (1 - share)
+    below, above = np.hypot(value - low, doubt), np.hypot(high - value, doubt)
+    return Metric(value, (max(0.0, value - float(below)), min(1.0, value + float(above))))
+
+
+def _log_loss(found: float, units: Answers, taken: int, learnt: float) -> Metric:
     """The interval is that of the logarithm: log losses are never negative, and a few of them are large."""
-    count, losses = len(units.sizes), units.losses[:, taken]
-    if count < 2 or not mean:
-        return Metric(mean, (0.0, np.inf) if count < 2 else (mean, mean))
+    fall = _fall(learnt)
+    mean, count, losses = fall * found, len(units.sizes), units.losses[:, taken]
+    if count < 2:
+        return Metric(mean, (0.0, np.inf))
+    if not mean:
+        return Metric(mean, (mean, mean))
     residual = losses - losses.sum() / units.examples * units.sizes
-    error = float(np.sqrt(np.square(residual).sum() * count / (count - 1))) / units.examples
-    factor = float(np.exp(resampling.students(metrics.Z, count - 1) * error / mean))
+    variance = float(np.square(residual).sum()) * count / (count - 1) / (units.examples * found) ** 2
+    doubt = (1 - fall) / metrics.Z
+    error = np.sqrt((1 + _MORE_OF_LOSS) * variance + doubt**2)
+    factor = float(np.exp(resampling.students(metrics.Z, count - 1) * error))
     return Metric(mean, (mean / factor, mean * factor))
 
 

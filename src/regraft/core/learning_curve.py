@@ -24,7 +24,7 @@ _EXPONENT, _SPREAD = 0.5, 0.6
 _EXPONENTS = np.exp(np.linspace(np.log(0.05), np.log(3.0), 31))
 _FLOORS = np.append((np.arange(24) + 0.5) / 24, 1.0)
 _AT_THE_FLOOR = 0.2
-_ERRORS = 101
+_ERRORS = 61
 # Which examples are learnt from moves the error too, by about this part of it, however many answers are judged.
 _LUCK = 0.05
 
@@ -114,7 +114,8 @@ def curve(sizes: Sequence[int], accuracies: Sequence[float], ns: Sequence[int]) 
     _check(sizes, accuracies, ns)
     order = sorted(range(len(sizes)), key=lambda place: (sizes[place], accuracies[place], ns[place]))
     n, right, judged = (np.array([given[place] for place in order], float) for given in (sizes, accuracies, ns))
-    curves = np.stack([axis.ravel() for axis in np.meshgrid(_likely(right[-1], judged[-1]), _FLOORS, _EXPONENTS)])
+    grid = np.meshgrid(_likely(right[-1], judged[-1]), _FLOORS, _EXPONENTS, indexing="ij")
+    curves = np.stack([axis.ravel() for axis in grid])
     agreement = np.zeros(curves.shape[1])
     for size, share, count in zip(n / n[-1], right, judged, strict=True):
         agreement += _agreement(_model(curves, size), 1 - share, count)
@@ -160,7 +161,8 @@ def _likely(share: float, count: float) -> Array:
     fewer = count * (metrics.Z / 5) ** 2 / (1 + _LUCK**2 * count)
     low, high = (float(end[0]) for end in metrics.wilson(np.array([(1 - share) * fewer]), np.array([fewer])))
     ends = np.clip([low, high], 1e-3 / count, 1 - 1e-3 / count)
-    return 1 / (1 + np.exp(-np.linspace(*np.log(ends / (1 - ends)), _ERRORS)))
+    first, last = np.log(ends / (1 - ends))
+    return 1 / (1 + np.exp(-np.linspace(first, last, _ERRORS)))
 
 
 def _before(curves: Array) -> Array:
@@ -177,8 +179,12 @@ def _agreement(error: Array, found: float, count: float) -> Array:
     """
     smooth = (found * count + 1) / (count + 2)
     effective = smooth * (1 - smooth) / _variance(smooth, count)
-    wrong = found * np.log(error / found) if found else 0.0
-    return effective * (wrong + ((1 - found) * np.log((1 - error) / (1 - found)) if found < 1 else 0.0))
+    agreement = np.zeros_like(error)
+    if found > 0:
+        agreement += found * np.log(error / found)
+    if found < 1:
+        agreement += (1 - found) * np.log((1 - error) / (1 - found))
+    return effective * agreement
 
 
 def _variance(error: float, count: float) -> float:
