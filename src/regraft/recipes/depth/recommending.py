@@ -106,7 +106,8 @@ def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[st
     rows = trier.lessons.judged
     answers = {name: item.answers[rows] for name, item in by_way.items()}
     costs = {name: float(item.trial.way.trained) for name, item in by_way.items()}
-    made = comparing.chosen(answers, trier.lessons.labels[rows], costs, seed=trier.plan.seed)
+    learnt = 1 - 1 / (int(trier.lessons.fold.max()) + 1)
+    made = comparing.chosen(answers, trier.lessons.labels[rows], costs, learnt=learnt, seed=trier.plan.seed)
     return by_way[made.name], made, by_way
 
 
