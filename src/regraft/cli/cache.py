@@ -31,6 +31,7 @@ class CacheInfo:
         served: examples whose activations were found here instead of being computed, of all entries; about right.
         saved_seconds: what computing these would have taken.
         entries: most recently used first.
+        searches: bytes of what depth searches know: a limit does not count them, `clear` removes them.
     """
 
     folder: str
@@ -39,6 +40,7 @@ class CacheInfo:
     served: int
     saved_seconds: float
     entries: "tuple[Entry, ...]"
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ def run(arguments: argparse.Namespace) -> CacheInfo | Cleared:
     """Do it."""
     # Here, because this needs more than the help does.
     from regraft.activations.store import Store, default_limit
+    from regraft.recipes.depth import answers
 
     store = Store(Path(arguments.cache) if arguments.cache else None)
     if arguments.action == "clear":
-        return Cleared(str(store.folder), store.clear())
+        return Cleared(str(store.folder), store.clear() + answers.clear(store.folder.parent))
     entries = tuple(store.entries())
     return CacheInfo(
         str(store.folder),
@@ -71,6 +74,7 @@ def run(arguments: argparse.Namespace) -> CacheInfo | Cleared:
         sum(entry.served for entry in entries),
         sum(entry.saved_seconds for entry in entries),
         entries,
+        answers.size(store.folder.parent),
     )
 
 
@@ -85,6 +89,8 @@ def show(result: CacheInfo | Cleared) -> str:
         lines.append(
             f"{counted(result.served, 'row')} served instead of computed: about {seconds(result.saved_seconds)} saved"
         )
+    if result.searches:
+        lines.append(f"{size(result.searches)} of what depth searches know")
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """What ways of reusing a source have answered, kept on disk so that nothing is ever tried twice."""
 
 import contextlib
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,23 @@ class Answers:
     averages: tuple[float, ...]
     probabilities: Array
     seconds: float
+
+
+def folder(cache: Path) -> Path:
+    """Where a cache keeps what searches know: answers, and the state of studies."""
+    return cache / "depth"
+
+
+def size(cache: Path) -> int:
+    """Bytes of all that."""
+    return sum(path.stat().st_size for path in folder(cache).rglob("*") if path.is_file())
+
+
+def clear(cache: Path) -> int:
+    """Forget all that; returns the bytes that were freed."""
+    freed = size(cache)
+    shutil.rmtree(folder(cache), ignore_errors=True)
+    return freed
 
 
 class Kept:

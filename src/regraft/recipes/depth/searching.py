@@ -13,7 +13,7 @@ from regraft.core.progress import warn
 from regraft.core.records import Probe
 from regraft.data import Examples
 from regraft.importers import Pretrained
-from regraft.recipes.depth import forecasting, halving, recommending, space
+from regraft.recipes.depth import answers, forecasting, halving, recommending, space
 from regraft.recipes.depth.answers import Kept
 from regraft.recipes.depth.lessons import lessons
 from regraft.recipes.depth.recommending import Tried
@@ -93,7 +93,7 @@ def prepare(
     stretches = space.stretches(pretrained.model, found.points, found.candidates)
     below = space.layers_below(pretrained.model, found.points, found.candidates)
     ways = space.ways(stretches, below, liked, hidden)
-    folder = store.folder.parent / "depth"
+    folder = answers.folder(store.folder.parent)
     trier = Trier(pretrained, found, plan, lessons(found.examples, plan.seed), Kept(folder / "answers"), Pace())
     about = [_FORMAT, trier.key_of_all(), [way.name for way in ways], plain.to_plain(halving.LADDER)]
     return Prepared(trier, ways, probes, stretches, folder / "studies" / digest.of_json(about))
