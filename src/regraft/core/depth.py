@@ -59,7 +59,8 @@ class Trial:
         folds: on how many of the folds it was judged.
         examples: how many answers that are.
         accuracy: of these answers, uncorrected for any choice.
-        log_loss: likewise.
+        log_loss: likewise; of probabilities that one exponent has made as sure as they should be, see
+            `recipes/depth/tempering.py`.
         seconds: that it took, all folds and rates.
         finished: whether it was given all the steps there were to give; False: left because others did better, or
             because time was up.

@@ -20,8 +20,8 @@ from optuna.trial import TrialState
 
 from regraft.core import interruption, progress
 from regraft.core.depth import Way
-from regraft.core.metrics import SMALLEST_PROBABILITY
 from regraft.recipes.depth.answers import Answers
+from regraft.recipes.depth.tempering import tempered
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.depth.trying import Interrupted, Trier
 
@@ -239,13 +239,11 @@ def rungs(made: Study) -> dict[str, tuple[Rung, ...]]:
 
 
 def loss_of(trier: Trier, parts: Sequence[Answers], folds: Sequence[int]) -> float:
-    """Mean log loss of the best average over the examples that some folds left out."""
+    """Mean log loss of the best average, once it is as sure as it should be, over what some folds left out."""
     lessons = trier.lessons
     labels = np.concatenate([lessons.labels[lessons.left_out(fold)] for fold in folds])
     made = np.concatenate([part.probabilities for part in parts], axis=1)
-    right = made[:, np.arange(len(labels)), labels]
-    losses = -np.log(np.maximum(right, SMALLEST_PROBABILITY)).mean(axis=1)
-    return float(losses.min())
+    return float(tempered(made, labels).losses.mean())
 
 
 @contextlib.contextmanager

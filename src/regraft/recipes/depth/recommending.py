@@ -12,6 +12,7 @@ from regraft.core.comparing import Choice
 from regraft.core.depth import Recommended, Trial, Way
 from regraft.core.plan import Plan
 from regraft.recipes.depth.halving import Rung, Study, rungs
+from regraft.recipes.depth.tempering import tempered
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.depth.trying import Trier, head_spec, joined
 
@@ -28,7 +29,7 @@ class Tried:
     Attributes:
         trial: for the record.
         rung: what it was given.
-        answers: (n, classes) of the best average; NaN for examples that it was not judged on.
+        answers: (n, classes) of the best average, as sure as they should be; NaN where it was not judged.
         complete: whether it was judged on all folds.
         known: whether all of that was known from before.
     """
@@ -74,15 +75,16 @@ def _tried(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]
     parts = [trier.answers(way, fold, steps=rung.steps, rate=rung.rate) for fold in folds]
     together, labels = joined(parts, trier.lessons, folds), trier.lessons.labels
     rows = ~np.isnan(together[0, :, 0])
-    right = together[:, rows][:, np.arange(rows.sum()), labels[rows]]
-    best = int(np.argmin(-np.log(np.maximum(right, metrics.SMALLEST_PROBABILITY)).mean(axis=1)))
-    measured = metrics.measure(together[best][rows], labels[rows], trier.plan.seed)
+    found = tempered(together[:, rows], labels[rows])
+    measured = metrics.measure(found.answers, labels[rows], trier.plan.seed)
+    answers = np.full(together.shape[1:], np.nan, np.float32)
+    answers[rows] = found.answers
     complete = len(folds) == len(trier.lessons.judged_by)
     trial = Trial(
         way,
         rung.steps,
         rung.rate,
-        parts[0].averages[best] if rung.steps else None,
+        parts[0].averages[found.place] if rung.steps else None,
         len(folds),
         int(rows.sum()),
         measured.accuracy,
@@ -91,7 +93,7 @@ def _tried(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]
         rung.steps in (0, made.steps[-1]),
     )
     known = trier.knew(way, folds, steps=rung.steps, rate=rung.rate)
-    return Tried(trial, rung, together[best], complete, known)
+    return Tried(trial, rung, answers, complete, known)
 
 
 def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[str, Tried]]:
