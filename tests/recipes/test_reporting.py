@@ -63,7 +63,8 @@ def test_gains_are_those_of_the_answers_that_were_kept(runs: list[Path], tmp_pat
     assert sure == sorted(sure, reverse=True)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert f"<h1>{headline(made)}</h1>" in page
-    assert page.count("<li>\n") == sum(min(24, len(gain.disagreements)) for gain in made.gains)
+    counts = [count for gain in made.gains for count in (gain.only_run, gain.only_against)]
+    assert page.count("<li>\n") == sum(min(12, count) for count in counts)
 
 
 def test_of_several_runs_those_that_are_better_are_named(runs: list[Path], tmp_path: Path) -> None:
@@ -76,7 +77,8 @@ def test_of_several_runs_those_that_are_better_are_named(runs: list[Path], tmp_p
         )
         return headline(dataclasses.replace(made, gains=gains)).replace("\N{NO-BREAK SPACE}", " ")
 
-    assert said((0.01, 0.04), (-0.01, 0.02)) == "second is better than first"
+    one = said((0.01, 0.04), (-0.01, 0.02))
+    assert one == "second is better than first: +2.5 points (+1.0 to +4.0) on the same 112 examples"
     assert said((0.01, 0.04), (0.02, 0.05)) == "second and third are better than first"
     assert said((-0.05, -0.01), (-0.01, 0.02)) == "None of 2 other runs is measurably better than first"
 

@@ -3,18 +3,19 @@
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from regraft.core.evidence import Evidence
 from regraft.core.records import RunRecord
-from regraft.core.side_by_side import PairedGain, SideBySide
+from regraft.core.side_by_side import Disagreement, PairedGain, SideBySide
 from regraft.report.page import environment, kind_of
 from regraft.report.plots import side_by_side
 from regraft.report.quantities import counted, points, points_interval
 
-MOST_SHOWN = 24
-"""Disagreements that are shown for each pair of runs."""
+MOST_SHOWN = 12
+"""Examples that only one of two runs got right are shown up to so many, for each of the two."""
 MOST_DIFFERENCES = 80
 
 
@@ -29,7 +30,8 @@ def comparison_page(found: SideBySide, records: Sequence[RunRecord], kept: Seque
     Returns:
         HTML. Every name in it is escaped.
     """
-    shown = {item.id for gain in found.gains for item in gain.disagreements[:MOST_SHOWN]}
+    groups = [(gain, [_only(gain, gain.run), _only(gain, gain.against)]) for gain in found.gains if gain.gain]
+    shown = {item.id for _, pair in groups for group in pair for item in group.found[:MOST_SHOWN]}
     html = (
         environment()
         .get_template("comparison.html")
@@ -39,12 +41,27 @@ def comparison_page(found: SideBySide, records: Sequence[RunRecord], kept: Seque
             accuracies=side_by_side.accuracies(found),
             gains=side_by_side.gains(found),
             curves=side_by_side.curves(found, records),
+            groups=groups,
             pictures={id_: address for id_, address in _pictures(kept).items() if id_ in shown},
             most_shown=MOST_SHOWN,
             most_differences=MOST_DIFFERENCES,
         )
     )
     return html.encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What only one of two runs got right, and how many examples that are."""
+
+    right: str
+    wrong: str
+    found: tuple[Disagreement, ...]
+
+
+def _only(gain: PairedGain, name: str) -> Group:
+    other = gain.against if name == gain.run else gain.run
+    return Group(name, other, tuple(item for item in gain.disagreements if item.right == name))
 
 
 def headline(found: SideBySide) -> str:
@@ -56,8 +73,11 @@ def headline(found: SideBySide) -> str:
         return _of_two(compared[0])
     better = [gain.run for gain in compared if gain.gain is not None and gain.gain.interval[0] > 0]
     first = found.runs[0].name
+    if len(better) == 1:
+        (gain,) = (each for each in compared if each.run == better[0])
+        return _of_two(gain)
     if better:
-        return f"{' and '.join(better)} {'is' if len(better) == 1 else 'are'} better than {first}"
+        return f"{' and '.join(better)} are better than {first}"
     return f"None of {counted(len(compared), 'other run')} is measurably better than {first}"
 
 

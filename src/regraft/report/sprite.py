@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from regraft.report.thumbnail import picture_of
 
@@ -20,7 +20,7 @@ _GREY = (127, 127, 127)
 def sprite(arrays: Sequence[Array]) -> bytes:
     """One JPEG with each picture in a square of 64 pixels, 16 in a row, from left to right and downwards.
 
-    A picture that is not square has grey beside it; a very small one is enlarged by a whole factor without smoothing.
+    A picture that is not square has grey beside it; a very small one is enlarged without smoothing, by a whole factor.
 
     Args:
         arrays: one or more, each as `thumbnail` takes it.
@@ -43,7 +43,6 @@ def _fitted(picture: Image.Image) -> Image.Image:
     factor = SIDE // max(picture.size)
     if factor > 1:
         return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    # Powers of two first, by averages: a photograph of twelve megapixels takes as long as a small one.
+    # By averages first: a photograph of twelve megapixels takes hardly longer than a small one.
     picture = picture.reduce(max(1, min(picture.size) // (4 * SIDE)))
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return picture
+    return ImageOps.contain(picture, (SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -16,7 +16,7 @@ _HEIGHT, _GAP, _TOP = 170.0, 58.0, 56.0
 
 def draw(record: RunRecord) -> Figure | None:
     """Two panels over the same epochs: validation accuracy above, training and validation loss below."""
-    history = _shown(record.history)
+    history = shown(record.history)
     accuracies = [epoch.validation_accuracy for epoch in history if finite(epoch.validation_accuracy)]
     losses = [
         value
@@ -46,7 +46,8 @@ def draw(record: RunRecord) -> Figure | None:
     return Figure(plot(bottom + 26, "Learning curves", *pieces), _caption(history))
 
 
-def _shown(history: Sequence[Epoch]) -> Sequence[Epoch]:
+def shown(history: Sequence[Epoch]) -> Sequence[Epoch]:
+    """The history without the state that the head began in."""
     # An untrained head answers by chance; drawn, it would press all that was learnt into the upper edge.
     return history[1:] if len(history) > 1 and history[0].epoch == 0 else history
 

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from regraft.core.records import Epoch, Metric, RunRecord
 from regraft.core.side_by_side import SideBySide
 from regraft.report.plots.axes import LEFT, RIGHT, along, rising, share_domain
+from regraft.report.plots.curves import shown
 from regraft.report.plots.svg import Figure, Scale, bar, clipped, dot, line, path, plot, text, ticks
 from regraft.report.quantities import duration, percent, percent_interval, points, points_interval
 from regraft.report.reading import finite
@@ -34,10 +35,10 @@ def accuracies(found: SideBySide) -> Figure | None:
     for place, (name, metric) in enumerate(rows):
         said = f"{percent(metric.value)}  ({percent_interval(metric)})"
         pieces.append(_row(place, name, metric, said, scale))
-    best = max(found.runs, key=lambda run: run.accuracy.value if finite(run.accuracy.value) else -1.0)
-    caption = (
-        f"Accuracy of each run with its 95 % interval; {best.name} has the highest, {percent(best.accuracy.value)}."
-    )
+    values = [run.accuracy.value for run in found.runs if finite(run.accuracy.value)]
+    best = [run.name for run in found.runs if run.accuracy.value == max(values)]
+    most = f"; {best[0]} has the highest, {percent(max(values))}" if len(best) == 1 else ""
+    caption = f"Accuracy of each run with its 95 % interval{most}."
     return Figure(plot(bottom + 22, "Accuracy of each run", *pieces), caption)
 
 
@@ -102,7 +103,7 @@ def curves(found: SideBySide, records: Sequence[RunRecord]) -> Figure | None:
 
 def _course(history: Sequence[Epoch]) -> list[tuple[float, float]]:
     seconds, found = 0.0, list[tuple[float, float]]()
-    for epoch in history:
+    for epoch in shown(history):
         seconds += epoch.seconds if finite(epoch.seconds) else 0.0
         if finite(epoch.validation_accuracy):
             found.append((seconds, epoch.validation_accuracy))

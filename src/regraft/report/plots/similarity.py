@@ -47,6 +47,8 @@ def _caption(known: list[Similarity]) -> str:
     least = min(known, key=lambda place: place.value)
     said = f"Similarity of source and result on {known[0].examples} examples that nothing learnt from"
     if least.value > 0.995:
-        return f"{said}: it is {number(least.value, 3)} or more everywhere, so that nothing new is represented."
+        return (
+            f"{said}: it is {number(least.value, 3)} or more everywhere, next to nothing is represented in another way."
+        )
     low, last = number(least.value, 3), number(known[-1].value, 3)
     return f"{said}: it is least, {low}, at {least.cut_point}; at the head {last}."
