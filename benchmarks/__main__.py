@@ -14,12 +14,14 @@ from benchmarks import (
     fit,
     frame,
     guide,
+    hard_pairs,
     kills,
     pictures,
     reading,
     start,
     steps,
     switches,
+    textbook,
     thaw,
     transfer,
     views,
@@ -39,12 +41,14 @@ BENCHMARKS: dict[str, ModuleType] = {
     "switches": switches,
     "kills": kills,
     "thaw": thaw,
+    "textbook": textbook,
+    "hard_pairs": hard_pairs,
     "steps": steps,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
 # `codings` have no bar, and take their time.
-_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "steps")
+_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "textbook", "hard_pairs", "steps")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
