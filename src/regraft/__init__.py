@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regraft.importers import Pretrained, open  # noqa: A004 - the verb, used as `regraft.open`
     from regraft.importers.optimizer_state.reading import optimizer_state
     from regraft.recipes.converting import convert
+    from regraft.recipes.depth.asking import depth
     from regraft.recipes.estimator import TransferClassifier
     from regraft.recipes.exporting import export
     from regraft.recipes.finding import find_rate
@@ -47,6 +48,7 @@ __all__ = [
     "convert",
     "cut",
     "cut_points",
+    "depth",
     "evaluate",
     "export",
     "find_rate",
@@ -79,6 +81,7 @@ _WHERE = {
     "convert": "regraft.recipes.converting:convert",
     "cut": "regraft.surgery.cut:cut",
     "cut_points": "regraft.graph.cut_points:cut_points",
+    "depth": "regraft.recipes.depth.asking:depth",
     "evaluate": "regraft.recipes.using:evaluate",
     "export": "regraft.recipes.exporting:export",
     "find_rate": "regraft.recipes.finding:find_rate",

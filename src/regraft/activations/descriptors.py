@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from regraft.core.errors import StorageError
@@ -31,11 +32,11 @@ class Descriptor:
     def __init__(self, path: Path) -> None:
         self.number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
-    def __del__(self) -> None:
-        """Close it."""
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        """Close it: also when Python ends, and has emptied this module already."""
         number = getattr(self, "number", None)
         if number is not None:
-            os.close(number)
+            close(number)
 
     def size(self) -> int:
         """Of the file, in bytes."""

@@ -4,7 +4,7 @@ import argparse
 import re
 from typing import NoReturn
 
-from regraft.core import sizes
+from regraft.core import durations, sizes
 from regraft.core.errors import RequestError, nearest
 
 
@@ -115,3 +115,11 @@ def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:
 def strict_argument(parser: argparse.ArgumentParser) -> None:
     """--strict, for those who want no example left out."""
     parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error")
+
+
+def duration(text: str) -> float:
+    """Seconds, of a time such as 90s, 10m or 1h."""
+    try:
+        return durations.parse(text, "a time")
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

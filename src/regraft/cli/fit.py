@@ -107,6 +107,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--baselines", choices=_CHOICES, help="compare with simpler ways; auto: where that is cheap")
     parser.add_argument("--no-baselines", dest="baselines", action="store_const", const="no", help="do not compare")
+    parser.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        type=words.duration,
+        help="find by trying, in a time such as 90s, 10m or 1h, how many layers to reuse, to freeze and to train; else "
+        "that is told by quick probes and by what training costs",
+    )
     words.strict_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
@@ -136,7 +143,12 @@ def run(arguments: argparse.Namespace) -> RunRecord:
     framework.load()
     with interruption.resumable(out):
         return regraft.fit(
-            plan.data, plan=plan, out=out, cache=arguments.cache, cache_limit=arguments.cache_limit
+            plan.data,
+            plan=plan,
+            out=out,
+            cache=arguments.cache,
+            cache_limit=arguments.cache_limit,
+            time_budget=arguments.time_budget,
         ).record
 
 

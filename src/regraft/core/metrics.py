@@ -33,14 +33,28 @@ def measure(probabilities: NDArray[np.floating], labels: NDArray[np.integer], se
     """
     _check(probabilities, labels)
     confidence, correct = probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
-    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return Metrics(
         examples=len(labels),
         accuracy=accuracy(correct),
         balanced_accuracy=balanced_accuracy(correct, labels),
-        log_loss=_log_loss(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0)), seed),
+        log_loss=_log_loss(losses(probabilities, labels), seed),
         calibration_error=_calibration_error(confidence, correct, seed),
     )
+
+
+def losses(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Log loss of every answer, in nats: (n,).
+
+    Args:
+        probabilities: (n, k).
+        labels: (n,).
+
+    Raises:
+        DataError: as of `measure`.
+    """
+    _check(probabilities, labels)
+    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return -np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0))
 
 
 def accuracy(correct: NDArray[np.bool_]) -> Metric:
@@ -55,7 +69,7 @@ def accuracy(correct: NDArray[np.bool_]) -> Metric:
     if not len(correct):
         raise DataError("expected at least one example to measure on, found none")
     value = float(np.mean(correct))
-    low, high = _wilson(np.array([np.count_nonzero(correct)]), np.array([len(correct)]))
+    low, high = wilson(np.array([np.count_nonzero(correct)]), np.array([len(correct)]))
     return Metric(value, (float(low[0]), float(high[0])))
 
 
@@ -73,7 +87,7 @@ def balanced_accuracy(correct: NDArray[np.bool_], labels: NDArray[np.integer]) -
     hits = np.bincount(labels, weights=correct)[counts > 0]
     counts = counts[counts > 0]
     recalls = hits / counts
-    low, high = _wilson(hits, counts)
+    low, high = wilson(hits, counts)
     value = float(recalls.mean())
     below, above = (float(np.sqrt(np.square(gap).sum())) / len(counts) for gap in (recalls - low, high - recalls))
     return Metric(value, (max(0.0, value - below), min(1.0, value + above)))
@@ -96,8 +110,14 @@ def paired_gain(correct: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> Metr
         raise DataError(
             f"expected two equally long, non-empty lists of answers, found {len(correct)} and {len(baseline)}"
         )
-    n = len(correct)
-    better, worse = int(np.sum(correct & ~baseline)), int(np.sum(baseline & ~correct))
+    return gain_of(int(np.sum(correct & ~baseline)), int(np.sum(baseline & ~correct)), len(correct))
+
+
+def gain_of(better: float, worse: float, n: float) -> Metric:
+    """A paired gain from how many examples only the first way has right, how many only the second, and of how many.
+
+    The numbers need not be whole: examples that come in groups count for less than they are.
+    """
     up, down = (better + 1) / (n + 2), (worse + 1) / (n + 2)
     spread = Z * float(np.sqrt((up + down - (up - down) ** 2) / (n + 2)))
     return Metric((better - worse) / n, (max(-1.0, up - down - spread), min(1.0, up - down + spread)))
@@ -152,7 +172,15 @@ def _check(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> 
         )
 
 
-def _wilson(hits: NDArray[np.floating | np.integer], counts: NDArray[np.integer]) -> tuple[NDArray[np.float64], ...]:
+def wilson(
+    hits: NDArray[np.floating | np.integer], counts: NDArray[np.floating | np.integer]
+) -> tuple[NDArray[np.float64], ...]:
+    """Low and high ends of Wilson's score intervals of shares; neither number need be whole.
+
+    Args:
+        hits: how many are right.
+        counts: of how many.
+    """
     share, extra = hits / counts, Z * Z / counts
     centre = (share + extra / 2) / (1 + extra)
     spread = np.sqrt(share * (1 - share) * extra + np.square(extra) / 4) / (1 + extra)

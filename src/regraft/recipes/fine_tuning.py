@@ -235,10 +235,19 @@ def average(model: keras.Model, line: Line, point: float) -> None:
         line: between the two.
         point: 0 to 1.
     """
+    values = at(line, point)
     for name, variable in names.variables(model).items():
-        start, end = line.start[name], line.end[name]
+        variable.assign(values[name])
+
+
+def at(line: Line, point: float) -> dict[str, Array]:
+    """The weights at a point of a line, by canonical name."""
+    found: dict[str, Array] = {}
+    for name, end in line.end.items():
+        start = line.start[name]
         moved = name in line.learnt and not np.array_equal(start, end)
-        variable.assign((1 - point) * start + point * end if moved else end)
+        found[name] = (1 - point) * start + point * end if moved else end
+    return found
 
 
 def refit(

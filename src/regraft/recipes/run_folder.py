@@ -30,7 +30,7 @@ CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz
 _CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"
-_LOCK = ".lock"
+LOCK = ".lock"
 _INSIDE = "regraft.json"
 _OTHERS = (errno.EACCES, errno.EAGAIN)
 
@@ -52,7 +52,7 @@ def require_free(folder: Path) -> None:
     if (folder / RECORD).exists():
         raise RequestError(f"'{folder}' holds a finished run; name another folder with --out")
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if any(entry.name != _LOCK for entry in folder.iterdir()) and not is_begun(folder):
+        if any(entry.name != LOCK for entry in folder.iterdir()) and not is_begun(folder):
             raise RequestError(f"'{folder}' is not empty and holds no run; name a new folder with --out")
 
 
@@ -104,7 +104,7 @@ def held(folder: Path) -> Generator[None]:
             yield
         finally:
             # While it is still held: whoever waits for the old file looks again, see `_locked`.
-            (folder / _LOCK).unlink(missing_ok=True)
+            (folder / LOCK).unlink(missing_ok=True)
 
 
 def save_model(folder: Path, model: "keras.Model", record: RunRecord) -> None:
@@ -199,7 +199,7 @@ def require_model(folder: Path) -> Path:
 def _locked(folder: Path) -> IO[str]:
     """The lock file, open and locked."""
     while True:
-        file = (folder / _LOCK).open("a+", encoding="utf-8")
+        file = (folder / LOCK).open("a+", encoding="utf-8")
         try:
             _lock(file.fileno())
         except OSError as error:
@@ -207,7 +207,7 @@ def _locked(folder: Path) -> IO[str]:
                 raise StorageError(_occupied(folder, file)) from None
         with contextlib.suppress(FileNotFoundError):
             # Its last holder may have removed it between our opening and locking it; then it locks nothing.
-            if os.path.samestat(os.fstat(file.fileno()), (folder / _LOCK).stat()):
+            if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
                 return file
         file.close()
 

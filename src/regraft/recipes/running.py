@@ -10,17 +10,20 @@ import keras
 
 from regraft import data as data_room
 from regraft.activations.store import Store
+from regraft.core import durations, storage
 from regraft.core import plan as plans
-from regraft.core import storage
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.plan import FineTuneSpec, Plan
-from regraft.core.progress import collecting_warnings, warn
+from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
 from regraft.importers import Pretrained
 from regraft.importers import open as open_source
 from regraft.recipes import ready_made, run_folder
 from regraft.recipes.clock import Clock
+from regraft.recipes.depth import halving
+from regraft.recipes.depth.searching import prepare, search
+from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.transfer import transfer
 from regraft.surgery.resize import with_input_size
 from regraft.training import kinds
@@ -72,6 +75,7 @@ def fit(
     cache_budget: str | int | None = None,
     dtype: Dtype = "auto",
     engine: Engine = "auto",
+    time_budget: str | float | None = None,
 ) -> Run:
     """Get the best model for your examples out of a pretrained network.
 
@@ -107,6 +111,8 @@ def fit(
             runs.
         dtype: how whole activations are kept; `auto`: in float32 unless the budget or the disk asks for less.
         engine: what runs the frozen layers.
+        time_budget: seconds, or a text such as `10m`, for all of it: how many layers to reuse, to freeze and to train
+            is then found by trying, as `regraft.depth` does it; by default by quick probes and by what training costs.
 
     Returns:
         The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
@@ -146,6 +152,7 @@ def fit(
         )
     )
     require_phases(asked)
+    deadline = None if time_budget is None else _deadline(asked, time_budget)
     with collecting_warnings() as warned:
         with clock.stage("open"):
             examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
@@ -158,8 +165,39 @@ def fit(
     asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None, cache_limit)
+    if deadline is not None:
+        with clock.stage("search"):
+            asked = _searched(pretrained, examples, asked, store, deadline)
     model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
     return Run(folder, record, model)
+
+
+def _deadline(plan: Plan, budget: str | float) -> Deadline:
+    """When to be done.
+
+    Raises:
+        RequestError: it is no duration, or the plan leaves nothing to search for.
+    """
+    spec = plan.fine_tune
+    if plan.cut_point != plans.AUTO or spec.from_cut != plans.AUTO or spec.strategy != plans.AUTO or spec.phases:
+        raise RequestError(
+            "a time budget is for finding what to reuse and what to train, and the plan says that already; leave out "
+            "the one or the other"
+        )
+    made = Deadline(durations.parse(budget, "a time budget"))
+    # Opening, joining, proofs and the report.
+    made.reserved = 10.0
+    return made
+
+
+def _searched(
+    pretrained: Pretrained, examples: data_room.Examples, plan: Plan, store: Store, deadline: Deadline
+) -> Plan:
+    """The plan with what a search found in it."""
+    prepared = prepare(pretrained, examples, plan, store)
+    found = search(prepared, deadline, lambda study: halving.work(study, prepared.trier, deadline), forecasts=False)
+    say(found.recommended.sentence)
+    return found.plan
 
 
 def require_phases(plan: Plan) -> None:

@@ -83,7 +83,7 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
         DataError: too few examples are left that can be read.
     """
     points = {point.name: point for point in cut_points(pretrained.model)}
-    informative = _informative(pretrained.model, points)
+    informative = informative_points(pretrained.model, points)
     candidates = _candidates(pretrained.model, informative, plan)
     training = int((examples.split == "train").sum())
     lowest = _from_cut(pretrained.model, plan, points, informative, candidates[-1], training)
@@ -147,7 +147,7 @@ def epochs_for(plan: Plan, training: int) -> int:
     return plan.fine_tune.epochs or int(np.clip(round(2000 / max(training, 1)), 3, 100))
 
 
-def _informative(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:
+def informative_points(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:
     """The cut points worth probing, and the last one that can be pooled whatever it is.
 
     Averaged over positions, what a linear layer makes is a linear function of what it is given, up to borders: a linear

@@ -103,6 +103,27 @@ class Course:
             record.save(self._values())
         self._put(record.best_values)
 
+    def anew(self, given: Given, values: Values) -> None:
+        """Begin again with other examples and from other values, for as many steps; nothing is compiled again.
+
+        Args:
+            given: of the same phase, with as many steps to take.
+            values: of the model's variables and the optimizers', as `values` gives them.
+        """
+        self._given = given
+        self._per_epoch = -(-len(given.training) // self._per_step)
+        self._disturbing = disturbance(given.phase, lambda: originals(given.training))
+        self._put(values)
+
+    def values(self) -> Values:
+        """Of the variables of the model, `model/NAME`, and of the optimizers, `optimizer/NAME`."""
+        return self._values()
+
+    def logits(self, x: Array) -> Array:
+        """The model's outputs (n, classes) in inference mode, as its variables are now."""
+        self._machine.reload()
+        return self._machine.logits(x)
+
     def _begin(self, record: Checkpoint) -> None:
         now = record.restore()
         if now is None:

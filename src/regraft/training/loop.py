@@ -101,7 +101,7 @@ def train(
         before = copy_model(model)
     rates = set_trainable(model, phase)
     record = Checkpoint(phase, len(validation), checkpoint, _settings(branch, phase, seed, kept), save_every)
-    with computing_in(model, phase.precision), _dropping(model, phase.dropout):
+    with computing_in(model, phase.precision), dropping(model, phase.dropout):
         course = Course(model, rates, Given(phase, training, validation, seed, kept, anchors or {}))
         course.run(record, stop_after)
     moving = {*rates, *following(model, rates)}
@@ -139,7 +139,7 @@ def _digest_of(state: OptimizerState | None) -> str:
 
 
 @contextlib.contextmanager
-def _dropping(model: keras.Model, part: float) -> Generator[None]:
+def dropping(model: keras.Model, part: float) -> Generator[None]:
     """Let the head's dropout, where the branch has any, drop this part of its input while the block runs.
 
     The layer is left as it was: made with a rate of 0, Keras' would have no seed for a phase that drops.

@@ -1,6 +1,8 @@
 """Quick linear probes: how much a linear classifier gets out of the pooled activations of each of many cut points."""
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +13,12 @@ from regraft.core import metrics
 from regraft.core.errors import DataError
 from regraft.core.records import Metric
 from regraft.training.heads.basis import refuse_non_finite, scale_of
-from regraft.training.heads.softmax import Floats, Integers, threads_for
+from regraft.training.heads.softmax import Floats, Integers, single_threaded, threads_for
 
 # Examples that a probe looks at: at 90 % accuracy this is +-1 point, enough to rank cut points, and bounds the time.
 PROBE_EXAMPLES = 4000
+# Each holds a copy of its features.
+_AT_ONCE = min(4, os.cpu_count() or 1)
 # Penalties, as parts of the mean variance of a principal component.
 PENALTIES = tuple(10.0 ** (half / 2) for half in range(-6, 7))
 
@@ -59,10 +63,13 @@ def probe(activations: Floats, labels: Integers, n_classes: int, seed: int = 0) 
     """
     _check(activations, labels, n_classes)
     kept = stratified(labels, PROBE_EXAMPLES, seed)
+    with threads_for(len(kept) * activations.shape[1]):
+        return _probed(activations, labels, n_classes, kept)
+
+
+def _probed(activations: Floats, labels: Integers, n_classes: int, kept: NDArray[np.int64]) -> ProbeResult:
     targets = (labels[kept][:, None] == np.arange(n_classes)).astype(np.float32)
-    features = _features(activations[kept])
-    with threads_for(features.size):
-        residuals = _left_out(*_components(features), targets - targets.mean(axis=0))
+    residuals = _left_out(*_components(_features(activations[kept])), targets - targets.mean(axis=0))
     errors = np.square(residuals).mean(axis=(0, 2))
     best = int(np.argmin(errors))
     correct = (targets - residuals[:, best]).argmax(axis=1) == labels[kept]
@@ -74,7 +81,7 @@ def probe(activations: Floats, labels: Integers, n_classes: int, seed: int = 0) 
 def probe_many(
     activations: Mapping[str, Floats], labels: Integers, n_classes: int, seed: int = 0
 ) -> dict[str, ProbeResult]:
-    """A probe per cut point, all on the same examples.
+    """A probe per cut point, all on the same examples, some at a time: most of a probe is work of one processor.
 
     Args:
         activations: by cut point, (n, d) each, in order of depth.
@@ -82,7 +89,18 @@ def probe_many(
         n_classes: how many classes there are.
         seed: see `probe`.
     """
-    return {name: probe(array, labels, n_classes, seed) for name, array in activations.items()}
+    for array in activations.values():
+        _check(array, labels, n_classes)
+    kept = stratified(labels, PROBE_EXAMPLES, seed)
+
+    def probed(array: Floats) -> ProbeResult:
+        return _probed(array, labels, n_classes, kept)
+
+    # The largest first, so that none of them is waited for alone.
+    order = sorted(activations, key=lambda name: -activations[name].shape[1])
+    with single_threaded(), ThreadPoolExecutor(_AT_ONCE) as pool:
+        made = dict(zip(order, pool.map(probed, (activations[name] for name in order)), strict=True))
+    return {name: made[name] for name in activations}
 
 
 def best_cut(probes: Mapping[str, ProbeResult]) -> str:

@@ -117,5 +117,12 @@ def threads_for(multiplications: int) -> Generator[None]:
     if multiplications >= THREADED_FROM:
         yield
         return
+    with single_threaded():
+        yield
+
+
+@contextlib.contextmanager
+def single_threaded() -> Generator[None]:
+    """Let linear algebra inside the block, on all threads of the process, use one thread for each call."""
     with _thread_pools().limit(limits=1, user_api="blas"):
         yield

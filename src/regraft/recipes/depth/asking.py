@@ -1,0 +1,187 @@
+"""`regraft.depth`: how many layers to reuse, how many of them to freeze, and the fit of what was found."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from regraft import data as data_room
+from regraft.activations.store import Store
+from regraft.core import durations, plain, storage
+from regraft.core import plan as plans
+from regraft.core.depth import DepthRecord
+from regraft.core.errors import RequestError
+from regraft.core.plan import Plan
+from regraft.core.progress import collecting_warnings, say
+from regraft.core.records import Baseline, RunRecord
+from regraft.data import Examples
+from regraft.importers import Pretrained
+from regraft.recipes import run_folder
+from regraft.recipes.clock import Clock
+from regraft.recipes.depth import halving, sharing_out
+from regraft.recipes.depth.halving import Study
+from regraft.recipes.depth.searching import Found, prepare, search
+from regraft.recipes.depth.sharing_out import Task
+from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.running import describe, open_for, require_phases
+from regraft.recipes.transfer import check_inputs, transfer
+
+RECORD, PLAN = "depth.json", "plan.toml"
+RUN = "run"
+# Opening the parts, joining them, proofs and the report.
+_AROUND = 10.0
+
+
+def depth(
+    data: Any,
+    source: str | os.PathLike[str] | keras.Model | Pretrained | None = None,
+    *,
+    plan: Plan | None = None,
+    out: str | os.PathLike[str] | None = None,
+    labels: Any = None,
+    time_budget: str | float | None = None,
+    hidden: Sequence[Sequence[int]] = (),
+    jobs: int = 1,
+    fit: bool = True,
+    forecast: bool = True,
+    cache: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
+) -> DepthRecord:
+    """Find how many layers of a pretrained network to reuse, and how many of them to freeze, and fit what was found.
+
+    Args:
+        data: see `regraft.fit`.
+        source: likewise.
+        plan: what all ways have in common, and the source where that is not given.
+        out: a new folder for all of it; by default one below `regraft-runs`.
+        labels: for data that does not hold them.
+        time_budget: seconds, or a text such as `10m`; None: no bound.
+        hidden: widths of new layers on top of the reused ones that are to be tried, such as `[(128,)]`.
+        jobs: how many processes search; more than one needs data and source that are files.
+        fit: whether to fit what is recommended, on all labelled examples.
+        forecast: whether to say what more labels would bring.
+        cache: folder of the activations and of what ways answered.
+        cache_limit: see `regraft.fit`.
+
+    Returns:
+        The record; `plan.toml` in its folder is the recommended plan.
+
+    Raises:
+        RequestError: the request was wrong.
+        WorkError: the work failed.
+    """
+    widths = sharing_out.widths(hidden)
+    if jobs < 1 or (jobs > 1 and not _in_files(data, source, labels)):
+        raise RequestError(
+            f"expected one job or more, and for more than one examples and a source that are files, found {jobs}"
+        )
+    seconds = None if time_budget is None else durations.parse(time_budget, "a time budget")
+    clock, deadline = Clock(), Deadline(seconds)
+    asked = plan if plan is not None else Plan(source=describe(source))
+    if plan is not None and source is not None:
+        asked = plans.with_source(plan, describe(source))
+    require_phases(asked)
+    if out is not None:
+        require_free(Path(out))
+    with collecting_warnings() as warned:
+        with clock.stage("open"):
+            examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
+            pretrained = open_for(asked, source)
+        named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
+        asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
+        folder = Path(out) if out is not None else default_folder(named, asked.source)
+        store = Store(Path(cache) if cache else None, cache_limit)
+        with run_folder.held(folder):
+            with clock.stage("activations"):
+                check_inputs(pretrained, examples)
+                prepared = prepare(pretrained, examples, asked, store, widths)
+            deadline.reserved = _AROUND if fit else 0.0
+
+            def work(study: Study) -> None:
+                if jobs == 1:
+                    halving.work(study, prepared.trier, deadline)
+                else:
+                    until = None if seconds is None else time.time() + deadline.left
+                    sharing_out.work(
+                        Task(plans.to_toml(asked), store.folder.parent, prepared.study, widths, until), jobs
+                    )
+
+            with clock.stage("search"):
+                found = search(prepared, deadline, work, forecasts=forecast)
+            say(found.recommended.sentence)
+            plans.write(folder / PLAN, found.plan)
+            run = _fitted(pretrained, examples, found, folder, store, clock) if fit else None
+            record = _record(folder, asked, examples, found, run, seconds, clock, warned)
+            storage.write_text(folder / RECORD, plain.to_json(record))
+    return record
+
+
+def _in_files(data: Any, source: Any, labels: Any) -> bool:
+    return (
+        labels is None and isinstance(data, (str, os.PathLike)) and isinstance(source, (str, os.PathLike, type(None)))
+    )
+
+
+def default_folder(data: str, source: str) -> Path:
+    """A new folder below `regraft-runs` for a search."""
+    made = run_folder.default_folder(data, source)
+    return made.with_name(f"depth-{made.name}")
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that holds something already.
+
+    Raises:
+        RequestError: it does.
+    """
+    if (folder / RECORD).exists():
+        raise RequestError(f"'{folder}' holds a finished search; name another folder with --out")
+    known = {run_folder.LOCK, PLAN, RUN}
+    if folder.is_dir() and any(entry.name not in known for entry in folder.iterdir()):
+        raise RequestError(f"'{folder}' is not empty and holds no search; name a new folder with --out")
+
+
+def _fitted(
+    pretrained: Pretrained, examples: Examples, found: Found, folder: Path, store: Store, clock: Clock
+) -> RunRecord:
+    with clock.stage("fit"):
+        _, record = transfer(pretrained, examples, found.plan, folder / RUN, store)
+    return record
+
+
+def _record(
+    folder: Path,
+    plan: Plan,
+    examples: Examples,
+    found: Found,
+    run: RunRecord | None,
+    budget: float | None,
+    clock: Clock,
+    warned: Sequence[str],
+) -> DepthRecord:
+    baselines: dict[str, Baseline] = dict(run.baselines) if run else {}
+    verdict = run.verdict if run else "Whether reuse helps was not measured: nothing was fitted."
+    return DepthRecord(
+        str(folder),
+        plan.source,
+        found.stretches,
+        found.table,
+        found.trials,
+        found.probes,
+        found.recommended,
+        baselines,
+        verdict,
+        found.forecast,
+        found.reused_trials,
+        clock.seconds(),
+        budget,
+        examples.summary(),
+        found.plan,
+        run.run if run else "",
+        tuple(warned),
+        dict(run.environment) if run else {},
+    )

@@ -1,0 +1,262 @@
+"""Successive halving over steps: every way is given few, the better ones more; nothing is tried twice.
+
+The bookkeeping is Optuna's: a study in a journal file says which way is waiting, under way, left or done, to any number
+of processes; its pruner says who goes on (Li et al. 2020, asynchronous successive halving).
+"""
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from regraft.core import interruption, progress
+from regraft.core.depth import Way
+from regraft.core.metrics import SMALLEST_PROBABILITY
+from regraft.recipes.depth.answers import Answers
+from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.depth.trying import Interrupted, Trier
+
+# Of all that came so far, one in so many is given so many times the steps.
+FACTOR = 4
+# On how many folds a way is judged with so many steps; then on all.
+_FOLDS = (2, 3)
+# The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
+LESSONS_OF_A_FIT = 2.0
+_JOURNAL = "journal.log"
+_STOPPING = "ending the search with what is known; Ctrl-C again stops everything at once, and the same command goes on"
+_WAY, _RATE, _OWNER = "way", "rate", "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What there is to give.
+
+    Attributes:
+        steps: of training, rising by `FACTOR`.
+        rates: that every way is tried at with the fewest steps.
+    """
+
+    steps: tuple[int, ...]
+    rates: tuple[float, ...]
+
+
+LADDER = Ladder((64, 256, 1024), (1e-4, 4e-4, 1.6e-3))
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What a way was given: so many steps at a rate."""
+
+    steps: int
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The state of a search.
+
+    Attributes:
+        study: Optuna's.
+        ways: that are tried, by name.
+        ladder: what there is to give.
+    """
+
+    study: optuna.Study
+    ways: dict[str, Way]
+    ladder: Ladder
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """What there is to give."""
+        return self.ladder.steps
+
+    def folds(self, steps: int, everyone: Sequence[int]) -> Sequence[int]:
+        """The folds that a way with so many steps is judged on."""
+        place = self.steps.index(steps) if steps else len(_FOLDS)
+        return everyone if steps == self.steps[-1] or place >= len(_FOLDS) else everyone[: _FOLDS[place]]
+
+
+def begin(folder: Path, ways: Iterable[Way]) -> Study:
+    """Open the study of a search, and let every way wait that is not done; what a process left behind waits again.
+
+    Args:
+        folder: of the study; another search has another one.
+        ways: those that are expected to do best first.
+    """
+    made = attach(folder, ways)
+    for trial in made.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not _lives(trial.user_attrs.get(_OWNER)):
+            made.study.tell(trial.number, state=TrialState.FAIL)
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.WAITING)
+    taken = {_way_of(trial) for trial in made.study.get_trials(deepcopy=False, states=states)}
+    for name in made.ways:
+        if name not in taken:
+            made.study.enqueue_trial({_WAY: name})
+    return made
+
+
+def attach(folder: Path, ways: Iterable[Way]) -> Study:
+    """Open the study of a search as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with quiet():
+        study = optuna.create_study(
+            study_name="depth",
+            storage=JournalStorage(JournalFileBackend(str(folder / _JOURNAL))),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=LADDER.steps[0], reduction_factor=FACTOR),
+            sampler=optuna.samplers.RandomSampler(seed=0),
+            load_if_exists=True,
+        )
+    return Study(study, {way.name: way for way in ways}, LADDER)
+
+
+def work(made: Study, trier: Trier, deadline: Deadline) -> None:
+    """Try ways until none is waiting or time is up.
+
+    Raises:
+        Interrupted: the user wants an answer now.
+    """
+    with interruption.noted(_STOPPING) as stopping:
+        _work(made, trier, deadline, stopping)
+
+
+def is_done(made: Study) -> bool:
+    """Whether every way was given all that it was to be given."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    return set(made.ways) <= {_way_of(trial) for trial in made.study.get_trials(deepcopy=False, states=states)}
+
+
+def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], bool]) -> None:
+    count = len(made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    for _ in progress.track(_until_done(made, deadline), "ways of reusing", total=count):
+        if stopping():
+            raise Interrupted
+        with quiet():
+            trial = made.study.ask()
+            name = trial.suggest_categorical(_WAY, sorted(made.ways))
+        trial.set_user_attr(_OWNER, os.getpid())
+        if _is_taken(made, trial.number, str(name)):
+            made.study.tell(trial, state=TrialState.FAIL)
+            return
+        try:
+            _attempt(made, trial, trier, made.ways[str(name)], deadline)
+        except Interrupted:
+            made.study.tell(trial, state=TrialState.FAIL)
+            raise
+
+
+def _until_done(made: Study, deadline: Deadline) -> Generator[None]:
+    while deadline.left > 0 and made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        yield
+
+
+def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline: Deadline) -> None:
+    """Give a way more steps as long as it is among the best."""
+    everyone = trier.lessons.judged_by
+    if not way.trained:
+        loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
+        made.study.tell(trial, loss)
+        return
+    rates, loss = made.ladder.rates, math.nan
+    try:
+        for steps in made.steps:
+            folds = made.folds(steps, everyone)
+            rate = _best_rate(trier, way, steps, rates, folds[0], deadline)
+            loss = loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline) for fold in folds], folds)
+            trial.set_user_attr(f"{_RATE} {steps}", rate)
+            trial.report(loss, steps)
+            if steps != made.steps[-1] and trial.should_prune():
+                made.study.tell(trial, state=TrialState.PRUNED)
+                return
+            # What few steps must hurry to, more of them reach at a lower rate as well.
+            rates = (rate, rate / FACTOR)
+    except _TimeIsUp:
+        made.study.tell(trial, state=TrialState.FAIL)
+        return
+    made.study.tell(trial, loss)
+
+
+class _TimeIsUp(Exception):  # noqa: N818 - no error
+    """What was to be learnt next would not be done in time."""
+
+
+def _best_rate(trier: Trier, way: Way, steps: int, rates: Sequence[float], fold: int, deadline: Deadline) -> float:
+    """The rate that does best on one fold."""
+    losses = {rate: loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline)], [fold]) for rate in rates}
+    return min(losses, key=lambda rate: losses[rate])
+
+
+def _answers(trier: Trier, way: Way, fold: int, steps: int, rate: float, deadline: Deadline) -> Answers:
+    # It may become what is recommended, and then be fitted.
+    if not deadline.allows((1 + LESSONS_OF_A_FIT) * trier.expected(way, steps)):
+        raise _TimeIsUp
+    return trier.answers(way, fold, steps=steps, rate=rate)
+
+
+def rungs(made: Study) -> dict[str, tuple[Rung, ...]]:
+    """What every way was given so far, by name; ways that only have a head were given no steps."""
+    found: dict[str, tuple[Rung, ...]] = {}
+    for trial in made.study.get_trials(deepcopy=False):
+        name = _way_of(trial)
+        if name not in made.ways:
+            continue
+        given = [Rung(steps, trial.user_attrs.get(f"{_RATE} {steps}")) for steps in made.steps]
+        given = [rung for rung in given if rung.rate is not None]
+        if not made.ways[name].trained and trial.state == TrialState.COMPLETE:
+            given = [Rung(0, None)]
+        if len(given) > len(found.get(name, ())):
+            found[name] = tuple(given)
+    return found
+
+
+def loss_of(trier: Trier, parts: Sequence[Answers], folds: Sequence[int]) -> float:
+    """Mean log loss of the best average over the examples that some folds left out."""
+    lessons = trier.lessons
+    labels = np.concatenate([lessons.labels[lessons.left_out(fold)] for fold in folds])
+    made = np.concatenate([part.probabilities for part in parts], axis=1)
+    right = made[:, np.arange(len(labels)), labels]
+    losses = -np.log(np.maximum(right, SMALLEST_PROBABILITY)).mean(axis=1)
+    return float(losses.min())
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """Keep Optuna from telling of every trial, and leave its settings as they were."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _way_of(trial: optuna.trial.FrozenTrial) -> str | None:
+    fixed = trial.system_attrs.get("fixed_params") or {}
+    return trial.params.get(_WAY) or fixed.get(_WAY)
+
+
+def _is_taken(made: Study, number: int, name: str) -> bool:
+    """Whether another trial is of the same way: Optuna draws one by itself where another process took the last."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    trials = made.study.get_trials(deepcopy=False, states=states)
+    return any(trial.number != number and _way_of(trial) == name for trial in trials)
+
+
+def _lives(process: object) -> bool:
+    """Whether a process of this machine is at work."""
+    if not isinstance(process, int) or process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

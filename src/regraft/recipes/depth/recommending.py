@@ -1,0 +1,169 @@
+"""From the answers of all ways to the one to take, and to the plan that says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from regraft.core import comparing, metrics
+from regraft.core.comparing import Choice
+from regraft.core.depth import Recommended, Trial, Way
+from regraft.core.plan import Plan
+from regraft.recipes.depth.halving import Rung, Study, rungs
+from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.depth.trying import Trier, joined
+
+Array = np.ndarray[Any, Any]
+
+# Ways that are judged on all folds in the end, if they were not before.
+_FINALISTS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A way with so many steps: what came of it, and its answers.
+
+    Attributes:
+        trial: for the record.
+        rung: what it was given.
+        answers: (n, classes) of the best average; NaN for examples that it was not judged on.
+        complete: whether it was judged on all folds.
+    """
+
+    trial: Trial
+    rung: Rung
+    answers: Array
+    complete: bool
+
+
+def tried(made: Study, trier: Trier) -> list[Tried]:
+    """Everything that was tried, way by way in the order of trying; its answers are known, nothing is learnt."""
+    return [
+        _tried(made, trier, made.ways[name], rung, made.folds(rung.steps, trier.lessons.judged_by))
+        for name, given in rungs(made).items()
+        for rung in given
+    ]
+
+
+def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]:
+    """The same with every way that only has a head, which takes next to no time: there is always an answer."""
+    known = {item.trial.way.name for item in found}
+    heads = [way for name, way in made.ways.items() if not way.trained and name not in known]
+    return [*found, *(_tried(made, trier, way, Rung(0, None), trier.lessons.judged_by) for way in heads)]
+
+
+def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
+    """The same, those that did best judged on all folds as far as there is time."""
+    everyone = trier.lessons.judged_by
+    order = sorted(range(len(found)), key=lambda place: found[place].trial.log_loss.value)
+    results = list(found)
+    for place in order[:_FINALISTS]:
+        item = found[place]
+        lacking = len(everyone) - item.trial.folds
+        if item.complete or not deadline.allows(lacking * trier.expected(item.trial.way, item.rung.steps)):
+            continue
+        results[place] = _tried(made, trier, item.trial.way, item.rung, everyone)
+    return results
+
+
+def _tried(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]) -> Tried:
+    parts = [trier.answers(way, fold, steps=rung.steps, rate=rung.rate) for fold in folds]
+    together, labels = joined(parts, trier.lessons, folds), trier.lessons.labels
+    rows = ~np.isnan(together[0, :, 0])
+    right = together[:, rows][:, np.arange(rows.sum()), labels[rows]]
+    best = int(np.argmin(-np.log(np.maximum(right, metrics.SMALLEST_PROBABILITY)).mean(axis=1)))
+    measured = metrics.measure(together[best][rows], labels[rows], trier.plan.seed)
+    complete = len(folds) == len(trier.lessons.judged_by)
+    trial = Trial(
+        way,
+        rung.steps,
+        rung.rate,
+        parts[0].averages[best] if rung.steps else None,
+        len(folds),
+        int(rows.sum()),
+        measured.accuracy,
+        measured.log_loss,
+        sum(part.seconds for part in parts),
+        rung.steps in (0, made.steps[-1]),
+    )
+    return Tried(trial, rung, together[best], complete)
+
+
+def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[str, Tried]]:
+    """The one to take of those that were judged on all folds: the cheapest that cannot be told from the best.
+
+    Of one way with different numbers of steps, the better one is compared with the others.
+    """
+    ready = [item for item in found if item.complete]
+    by_way: dict[str, Tried] = {}
+    for item in sorted(ready, key=lambda item: item.trial.log_loss.value, reverse=True):
+        by_way[item.trial.way.name] = item
+    rows = trier.lessons.judged
+    answers = {name: item.answers[rows] for name, item in by_way.items()}
+    costs = {name: float(item.trial.way.trained) for name, item in by_way.items()}
+    made = comparing.chosen(answers, trier.lessons.labels[rows], costs, seed=trier.plan.seed)
+    return by_way[made.name], made, by_way
+
+
+def recommended(item: Tried, choice: Choice, many: int) -> Recommended:
+    """The answer, in numbers and in words."""
+    way, trial = item.trial.way, item.trial
+    return Recommended(
+        way,
+        way.cut_point,
+        way.frozen,
+        way.tuned,
+        choice.accuracy.value,
+        choice.accuracy.interval,
+        trial.rate,
+        trial.steps,
+        trial.average,
+        choice.indistinguishable,
+        _sentence(way, choice, many),
+    )
+
+
+def plan_of(item: Tried, plan: Plan) -> Plan:
+    """The plan that does what was tried, with all labelled examples."""
+    way, trial = item.trial.way, item.trial
+    head = replace(plan.head, taps=())
+    spec = replace(plan.fine_tune, strategy="auto", phases=(), rates=(), from_cut=way.trained_from)
+    if not way.trained or trial.rate is None:
+        spec = replace(spec, enabled="no", from_cut=way.cut_point)
+    else:
+        spec = replace(
+            spec, enabled="yes", rate=trial.rate, steps=trial.steps, keep="last", average=trial.average or 1.0
+        )
+    return replace(plan, cut_point=way.cut_point, head=head, fine_tune=spec, views=1 if not way.trained else plan.views)
+
+
+def _sentence(way: Way, choice: Choice, many: int) -> str:
+    low, high = choice.accuracy.interval
+    learning = (
+        f"let the {_counted(way.tuned)} above '{way.trained_from}' learn and freeze the {way.frozen} below"
+        if way.tuned
+        else "freeze all of them"
+    )
+    new = f", put new layers of {', '.join(map(str, way.hidden))} units on top" if way.hidden else ""
+    others = len(choice.indistinguishable)
+    same = f"; {others} of the {many - 1} other ways cannot be told from it on these examples" if others else ""
+    return (
+        f"Reuse {_counted(way.reused)} up to '{way.cut_point}', {learning}{new}: {choice.accuracy.value:.1%} of new "
+        f"examples right (95 % interval {low:.1%} to {high:.1%}){same}."
+    )
+
+
+def _counted(layers: int) -> str:
+    return f"{layers} layer{'' if layers == 1 else 's'}"
+
+
+def table(chosen: Tried, by_way: Mapping[str, Tried], found: Sequence[Tried]) -> tuple[Trial, ...]:
+    """One trial of every way, the chosen one first, those that were judged on all folds next, by how good they were."""
+    last: dict[str, Tried] = {}
+    for item in found:
+        last[item.trial.way.name] = item
+    last |= by_way
+    others = [item for name, item in last.items() if name != chosen.trial.way.name]
+    others.sort(key=lambda item: (not item.complete, item.trial.log_loss.value))
+    return (chosen.trial, *(item.trial for item in others))

@@ -1,0 +1,159 @@
+"""The search for how many layers to reuse, and how many of them to freeze."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from regraft.activations.store import Store
+from regraft.core import digest, memory, plain
+from regraft.core import plan as plans
+from regraft.core.depth import Forecast, Recommended, Stretch, Trial, Way
+from regraft.core.plan import FineTuneSpec, Plan
+from regraft.core.progress import warn
+from regraft.core.records import Probe
+from regraft.data import Examples
+from regraft.importers import Pretrained
+from regraft.recipes.depth import forecasting, halving, recommending, space
+from regraft.recipes.depth.answers import Kept
+from regraft.recipes.depth.lessons import lessons
+from regraft.recipes.depth.recommending import Tried
+from regraft.recipes.depth.timing import Deadline, Pace
+from regraft.recipes.depth.trying import Interrupted, Trier
+from regraft.recipes.survey import Survey, survey
+from regraft.training.probes import PROBE_EXAMPLES, probe_many, stratified
+
+# Whoever changes what is tried raises it, so that a search of before is not taken for one of now.
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        recommended: the answer.
+        plan: that does it.
+        table: see `DepthRecord`.
+        trials: likewise.
+        probes: likewise.
+        stretches: likewise.
+        forecast: likewise.
+        reused_trials: likewise.
+        interrupted: whether the user ended it before its time.
+    """
+
+    recommended: Recommended
+    plan: Plan
+    table: tuple[Trial, ...]
+    trials: tuple[Trial, ...]
+    probes: tuple[Probe, ...]
+    stretches: tuple[Stretch, ...]
+    forecast: Forecast | None
+    reused_trials: int
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What every process of a search begins with.
+
+    Attributes:
+        trier: lets ways learn and answer.
+        ways: that are to be tried, those that are expected to do best first.
+        probes: quick linear classifiers at every cut point.
+        stretches: the source's blocks.
+        study: the folder of the search's state.
+    """
+
+    trier: Trier
+    ways: tuple[Way, ...]
+    probes: tuple[Probe, ...]
+    stretches: tuple[Stretch, ...]
+    study: Path
+
+
+def prepare(
+    pretrained: Pretrained, examples: Examples, plan: Plan, store: Store, hidden: Sequence[tuple[int, ...]] = ()
+) -> Prepared:
+    """One pass of the trunk over all examples, and what is to be tried.
+
+    Args:
+        pretrained: the source.
+        examples: their test split is not looked at.
+        plan: what is the same for all ways.
+        store: of activations; what ways answered is kept beside it.
+        hidden: widths of new upper layers to try.
+    """
+    frozen = replace(plan, cut_point=plans.AUTO, fine_tune=FineTuneSpec(enabled="no"))
+    found = survey(pretrained, examples, frozen, store)
+    memory.release()
+    probes, liked = _probed(found, plan)
+    stretches = space.stretches(pretrained.model, found.points, found.candidates)
+    below = space.layers_below(pretrained.model, found.points, found.candidates)
+    ways = space.ways(stretches, below, liked, hidden)
+    folder = store.folder.parent / "depth"
+    trier = Trier(pretrained, found, plan, lessons(found.examples, plan.seed), Kept(folder / "answers"), Pace())
+    about = [_FORMAT, trier.key_of_all(), [way.name for way in ways], plain.to_plain(halving.LADDER)]
+    return Prepared(trier, ways, probes, stretches, folder / "studies" / digest.of_json(about))
+
+
+def search(
+    prepared: Prepared, deadline: Deadline, work: Callable[[halving.Study], None], *, forecasts: bool = True
+) -> Found:
+    """Find how many layers of a source to reuse, and how many of those to freeze.
+
+    Args:
+        prepared: what is to be tried.
+        deadline: when to be done.
+        work: tries what is waiting, here or in other processes.
+        forecasts: whether to say what more labels would bring.
+    """
+    trier = prepared.trier
+    made = halving.begin(prepared.study, prepared.ways)
+    interrupted = False
+    try:
+        work(made)
+    except Interrupted:
+        warn("the search was ended by hand; what is recommended is the best of what was tried")
+        interrupted = True
+    known = trier.kept.found
+    tried = recommending.with_heads(made, trier, recommending.tried(made, trier))
+    tried = recommending.completed(made, trier, tried, deadline)
+    item, choice, by_way = recommending.choose(tried, trier)
+    forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None
+    if not interrupted and not halving.is_done(made):
+        warn("time was up before all ways were tried; the same command with more time goes on from here")
+    return Found(
+        recommending.recommended(item, choice, len(prepared.ways)),
+        recommending.plan_of(item, trier.plan),
+        recommending.table(item, by_way, tried),
+        tuple(each.trial for each in tried),
+        prepared.probes,
+        prepared.stretches,
+        forecast,
+        known,
+        interrupted,
+    )
+
+
+def _probed(found: Survey, plan: Plan) -> tuple[tuple[Probe, ...], dict[str, float]]:
+    """Quick linear classifiers at every cut point, and how much each is liked."""
+    training = found.examples.indices("train")
+    labels = found.examples.labels[training]
+    some = stratified(labels, PROBE_EXAMPLES, plan.seed)
+    results = probe_many(
+        {name: found.pooled([name], training[some]) for name in found.candidates},
+        labels[some],
+        len(found.examples.classes),
+        seed=plan.seed,
+    )
+    probes = tuple(
+        Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
+    )
+    return probes, {name: -result.error for name, result in results.items()}
+
+
+def _forecast(item: Tried, by_way: dict[str, Tried], trier: Trier, deadline: Deadline) -> Forecast | None:
+    deeper = [each for each in by_way.values() if each.trial.way.trained > item.trial.way.trained]
+    best = min(deeper, key=lambda each: each.trial.log_loss.value, default=None)
+    return forecasting.forecast(item, best, trier, deadline)

@@ -1,0 +1,67 @@
+"""How long a search may take, and what the next piece of it would."""
+
+import statistics
+import time
+from collections import defaultdict
+
+# What a lesson takes besides its steps, before any was measured: compiling, reading, answering.
+_AROUND = 1.0
+# Operations a second that are taken for granted before anything was measured.
+_SPEED = 5e10
+
+
+class Deadline:
+    """A moment that work is to be done by, and the part of the time that is kept for what comes after the search."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._started = time.perf_counter()
+        self.reserved = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._started
+
+    @property
+    def left(self) -> float:
+        """Seconds that the search still has."""
+        return float("inf") if self.seconds is None else self.seconds - self.reserved - self.spent
+
+    def allows(self, seconds: float) -> bool:
+        """Whether something that takes so long would be done in time."""
+        return seconds <= self.left
+
+
+class Pace:
+    """What steps have taken, by what learns, to foretell what others will."""
+
+    def __init__(self) -> None:
+        self._lessons: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._speeds: list[float] = []
+
+    def note(self, what: str, operations: float, steps: int, seconds: float) -> None:
+        """A lesson was learnt.
+
+        Args:
+            what: learns.
+            operations: of one step; 0 where that is not known.
+            steps: that it took.
+            seconds: likewise.
+        """
+        self._lessons[what].append((steps, seconds))
+        if steps and operations and seconds > 2 * _AROUND:
+            self._speeds.append(operations * steps / (seconds - _AROUND))
+
+    def expected(self, what: str, operations: float, steps: int) -> float:
+        """Seconds that a lesson of so many steps will take."""
+        known = self._lessons.get(what)
+        if not known:
+            speed = statistics.median(self._speeds) if self._speeds else _SPEED
+            return _AROUND + operations * steps / speed
+        longest, seconds = max(known)
+        same = [each for count, each in known if count == steps]
+        if same:
+            return statistics.median(same)
+        around = min(_AROUND, seconds)
+        return around + (seconds - around) * steps / max(longest, 1)

@@ -1,0 +1,128 @@
+"""A whole search: what comes of it, that nothing is tried twice, that time is kept, and what is refused."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+import regraft
+from regraft.core import plan as plans
+from regraft.core.errors import RequestError
+from regraft.core.plan import Plan
+from regraft.recipes.depth import halving
+from regraft.recipes.depth.asking import PLAN, RECORD
+from regraft.recipes.depth.halving import Ladder
+
+FEW = Ladder((8, 32), (1e-3,))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def searched(digits, cache, tmp_path_factory):
+    """A search with few steps, all of it."""
+    source, data = digits
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(halving, "LADDER", FEW)
+        yield regraft.depth(data, source, out=tmp_path_factory.mktemp("out") / "search", cache=cache)
+
+
+def test_it_recommends_a_way_of_the_source_with_its_interval(searched):
+    answer = searched.recommended
+    assert answer.frozen + answer.tuned == answer.way.reused
+    low, high = answer.interval
+    assert 0 <= low < answer.accuracy < high <= 1
+    assert searched.table[0].way == answer.way
+    assert len({trial.way.name for trial in searched.table}) == len(searched.table)
+    # Two hidden layers and the old top: heads on each, with nothing learning, are judged on all folds.
+    assert {trial.way.cut_point for trial in searched.table if not trial.steps} == {"low", "high", "top"}
+    assert all(trial.folds == 5 for trial in searched.table if not trial.steps)
+
+
+def test_lower_layers_of_an_unlike_task_are_worth_more(searched):
+    heads = {trial.way.cut_point: trial.accuracy.value for trial in searched.table if not trial.steps}
+    assert heads["low"] > heads["top"] + 0.05
+
+
+def test_the_plan_that_it_leaves_is_obeyed_by_fit(searched, digits, cache, tmp_path):
+    plan = plans.read(Path(searched.folder) / PLAN)
+    assert plan == searched.plan
+    assert plan.cut_point == searched.recommended.cut_point
+    again = regraft.fit(digits[1], plan=plan, out=tmp_path / "run", cache=cache).record
+    first = json.loads((Path(searched.run) / "run.json").read_text())
+    assert again.metrics["test"].accuracy.value == first["metrics"]["test"]["accuracy"]["value"]
+    assert again.cut_point == searched.recommended.cut_point
+
+
+def test_the_record_is_what_the_folder_holds(searched):
+    kept = json.loads((Path(searched.folder) / RECORD).read_text())
+    assert kept["recommended"]["cut_point"] == searched.recommended.cut_point
+    assert set(kept["recommended"]) >= {"cut_point", "frozen", "tuned", "accuracy", "interval"}
+    assert kept["seconds"]["total"] > kept["seconds"]["search"] > 0
+
+
+def test_the_forecast_begins_with_what_there_is(searched):
+    assert searched.forecast is not None
+    today = searched.forecast.sizes[-1]
+    assert set(searched.forecast.at) == {today, 2 * today, 4 * today}
+    assert len(searched.forecast.accuracies) == len(searched.forecast.sizes) == 3
+
+
+def test_another_search_of_the_same_tries_nothing_again(searched, digits, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    source, data = digits
+
+    def refused(*_, **__):
+        raise AssertionError("was learnt again")
+
+    monkeypatch.setattr("regraft.recipes.depth.trying.train", refused)
+    monkeypatch.setattr("regraft.recipes.depth.trying.fit_head", refused)
+    again = regraft.depth(data, source, out=tmp_path / "again", cache=cache, fit=False)
+    assert again.recommended == searched.recommended
+    assert again.table == searched.table
+
+
+def test_a_time_budget_is_kept(digits, tmp_path):
+    source, data = digits
+    started = time.perf_counter()
+    found = regraft.depth(data, source, out=tmp_path / "out", cache=tmp_path / "cache", time_budget="14s", fit=False)
+    # Nothing is begun that would not be done; what comes after is short.
+    assert time.perf_counter() - started < 14 + 8
+    assert any("time was up" in warning for warning in found.warnings) or found.seconds["total"] < 14
+    assert found.recommended.cut_point
+
+
+def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):
+    source, data = digits
+    made = regraft.fit(data, source, out=tmp_path / "run", cache=cache, time_budget=12).record
+    assert made.plan.cut_point in {"low", "high", "top"}
+    assert made.seconds["search"] > 0
+
+
+def test_two_processes_find_what_one_does(searched, digits, cache, tmp_path):
+    source, data = digits
+    # Their steps are the real ones; a budget keeps it short.
+    found = regraft.depth(
+        data, source, out=tmp_path / "two", cache=tmp_path / "cache", time_budget=45, jobs=2, fit=False
+    )
+    heads = {trial.way.name: trial.log_loss for trial in searched.table if not trial.steps}
+    assert {trial.way.name: trial.log_loss for trial in found.table if not trial.steps} == heads
+
+
+def test_what_cannot_be_is_refused_in_one_line(digits, searched, tmp_path):
+    source, data = digits
+    with pytest.raises(RequestError, match="holds a finished search"):
+        regraft.depth(data, source, out=searched.folder)
+    (tmp_path / "something").write_text("")
+    with pytest.raises(RequestError, match="is not empty and holds no search"):
+        regraft.depth(data, source, out=tmp_path)
+    with pytest.raises(RequestError, match="expected a time budget such as 90s, 10m or 1h, found 'soon'"):
+        regraft.depth(data, source, time_budget="soon")
+    with pytest.raises(RequestError, match="examples and a source that are files"):
+        regraft.depth(([[0.0]], [0]), source, jobs=2)
+    with pytest.raises(RequestError, match="the plan says that already"):
+        regraft.fit(data, source, plan=Plan(str(source), cut_point="low"), time_budget=5)

@@ -1,0 +1,131 @@
+"""Halving: who goes on, what is known is not done again, what a killed process left is taken up."""
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from regraft.core.depth import Way
+from regraft.recipes.depth import halving
+from regraft.recipes.depth.answers import Answers
+from regraft.recipes.depth.lessons import Lessons
+from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.depth.trying import Interrupted
+
+WAYS = [Way("top", "top", (), 4, 0), *(Way("top", f"cut{n}", (), 4, n) for n in range(1, 9))]
+
+
+class Pretended:
+    """A trier whose ways are as good as a table says; it notes what was asked for."""
+
+    def __init__(self, losses, *, seconds=1.0):
+        labels = np.zeros(50, np.int64)
+        self.lessons = Lessons(np.arange(50), labels, 2, np.arange(50) % 5, (0, 1, 2, 3, 4), 0)
+        self.losses, self.asked, self.seconds = losses, [], seconds
+
+    def answers(self, way, fold, *, steps=0, rate=None, part=1.0):
+        self.asked.append((way.name, fold, steps, rate))
+        right = np.exp(-self.losses(way, steps, rate))
+        made = np.full((1, 10, 2), [right, 1 - right], np.float32)
+        return Answers((0.5,), made, self.seconds)
+
+    def expected(self, way, steps):
+        return self.seconds
+
+
+def _losses(way, steps, rate):
+    """The more layers learn, the worse; more steps and the middle rate do better."""
+    if not steps:
+        return 0.5
+    return 0.1 + 0.05 * way.tuned + 10.0 / steps + (0.0 if rate == 4e-4 else 0.2)
+
+
+def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
+    trier = Pretended(_losses)
+    made = halving.begin(tmp_path, WAYS)
+    halving.work(made, trier, Deadline(None))
+    assert halving.is_done(made)
+    given = {name: [rung.steps for rung in rungs] for name, rungs in halving.rungs(made).items()}
+    assert given["top"] == [0]
+    assert given["top < cut1"] == [64, 256, 1024]
+    # The first that came was the best: nobody after it was better than the best so far, but of eight two go on.
+    assert sum(len(steps) > 1 for steps in given.values()) == 1
+    assert all(rung.rate == 4e-4 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps)
+
+
+def test_a_study_that_is_done_asks_for_nothing(tmp_path):
+    halving.work(halving.begin(tmp_path, WAYS), Pretended(_losses), Deadline(None))
+    again = Pretended(_losses)
+    halving.work(halving.begin(tmp_path, WAYS), again, Deadline(None))
+    assert not again.asked
+
+
+def test_what_a_killed_process_left_is_tried_again(tmp_path):
+    made = halving.begin(tmp_path, WAYS)
+    trial = made.study.ask()
+    name = trial.suggest_categorical("way", sorted(made.ways))
+    # No process has this number: Linux gives none above four million.
+    trial.set_user_attr("process", 2**22 + 1)
+    again = halving.begin(tmp_path, WAYS)
+    trier = Pretended(_losses)
+    halving.work(again, trier, Deadline(None))
+    assert name in {asked[0] for asked in trier.asked}
+    assert halving.is_done(again)
+
+
+def test_what_another_living_process_does_is_left_to_it(tmp_path):
+    made = halving.begin(tmp_path, WAYS)
+    trial = made.study.ask()
+    name = trial.suggest_categorical("way", sorted(made.ways))
+    # The first process of the system lives.
+    trial.set_user_attr("process", 1)
+    trier = Pretended(_losses)
+    again = halving.begin(tmp_path, WAYS)
+    halving.work(again, trier, Deadline(None))
+    assert name not in {asked[0] for asked in trier.asked}
+    assert not halving.is_done(again)
+
+
+def test_nothing_is_begun_that_would_not_be_done_in_time(tmp_path):
+    trier = Pretended(_losses, seconds=100.0)
+    made = halving.begin(tmp_path, WAYS)
+    halving.work(made, trier, Deadline(250.0))
+    # A lesson and a fit of two lessons are 300 seconds; heads are not asked about.
+    assert {asked[0] for asked in trier.asked} == {"top"}
+    assert not halving.is_done(made)
+    later = Pretended(_losses)
+    again = halving.begin(tmp_path, WAYS)
+    halving.work(again, later, Deadline(None))
+    assert halving.is_done(again)
+    assert "top" not in {asked[0] for asked in later.asked}
+
+
+def test_the_user_ends_it_and_the_way_is_tried_another_time(tmp_path):
+    class Ending(Pretended):
+        def answers(self, way, fold, **options):
+            if way.name == "top < cut3":
+                raise Interrupted
+            return super().answers(way, fold, **options)
+
+    made = halving.begin(tmp_path, WAYS)
+    with pytest.raises(Interrupted):
+        halving.work(made, Ending(_losses), Deadline(None))
+    states = {trial.state for trial in made.study.get_trials(deepcopy=False)}
+    assert TrialState.RUNNING not in states
+    again = halving.begin(tmp_path, WAYS)
+    halving.work(again, Pretended(_losses), Deadline(None))
+    assert halving.is_done(again)
+
+
+def test_the_loss_is_that_of_the_best_average_over_all_examples_left_out():
+    trier = Pretended(_losses)
+    good, bad = np.full((10, 2), [0.8, 0.2]), np.full((10, 2), [0.4, 0.6])
+    parts = [Answers((0.5, 1.0), np.stack([bad, good]).astype(np.float32), 0.0) for _ in range(2)]
+    assert halving.loss_of(trier, parts, (0, 1)) == pytest.approx(-np.log(0.8), rel=1e-6)
+
+
+def test_optuna_is_as_talkative_as_before():
+    before = optuna.logging.get_verbosity()
+    with halving.quiet():
+        assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+    assert optuna.logging.get_verbosity() == before

@@ -1,0 +1,73 @@
+"""Lessons that are compiled once are those of `loop.train`, bit for bit, in any order."""
+
+import keras
+import numpy as np
+import pytest
+
+from regraft.core.phase import Phase
+from regraft.graph import names
+from regraft.training import predicting
+from regraft.training.again import Again
+from regraft.training.feeds import Feed
+from regraft.training.loop import train
+from regraft.training.rates import with_rates
+from regraft.training.seeding import is_seed
+
+
+def _branch():
+    inputs = x = keras.Input((6,))
+    x = keras.layers.Dense(8, activation="relu", name="low")(x)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Dropout(0.3, name="drop")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, name="head")(x))
+
+
+def _feed(count, seed):
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((count, 6)).astype(np.float32)
+    return Feed(lambda rows, _: x[rows], np.arange(count) % 3)
+
+
+@pytest.mark.parametrize("options", [{"moving_average": 0.9}, {"optimizer": "sgd"}, {"batch_norm": "adapt"}])
+def test_every_lesson_is_that_of_train(options):
+    branch = _branch()
+    phase = with_rates(Phase(rate=0.01, steps=14, epochs=7, batch_size=16, keep="last", **options), branch)
+    lessons = Again(branch, phase)
+    starts = [names.values(branch), {name: 0.5 * value for name, value in names.values(branch).items()}]
+    for start, examples, seed in ((0, 40, 3), (1, 33, 4), (0, 40, 3)):
+        other = _branch()
+        for name, variable in names.variables(other).items():
+            if not is_seed(name):
+                variable.assign(starts[start][name])
+        feed = _feed(examples, seed)
+        nothing = Feed(feed.fetch, feed.labels[:0])
+        expected = train(other, phase, feed, nothing, seed=seed)
+        ended = lessons.train(starts[start], feed, seed)
+        values = names.values(expected.model)
+        assert all(np.array_equal(ended.values[name], value) for name, value in values.items())
+        answers = lessons.probabilities(ended.values, _feed(20, 9))
+        assert np.array_equal(answers, predicting.predict(expected.model, _feed(20, 9)))
+
+
+def test_the_branch_is_left_alone():
+    branch = _branch()
+    before = names.values(branch)
+    phase = with_rates(Phase(rate=0.01, steps=4, epochs=2, keep="last"), branch)
+    Again(branch, phase).train(before, _feed(40, 0), 0)
+    assert all(np.array_equal(before[name], value) for name, value in names.values(branch).items())
+
+
+def test_a_lesson_that_diverged_leaves_nothing_to_the_next():
+    branch = _branch()
+    phase = with_rates(Phase(rate=0.01, steps=6, epochs=3, batch_size=20, keep="last"), branch)
+    lessons, good = Again(branch, phase), _feed(40, 0)
+    first = lessons.train(names.values(branch), good, 0)
+    broken = iter([True])
+
+    def fetch(rows, view):
+        # Such large activations, once, that the loss is no number.
+        return good.fetch(rows, view) * np.float32(1e38 if next(broken, False) else 1)
+
+    lessons.train(names.values(branch), Feed(fetch, good.labels), 0)
+    again = lessons.train(names.values(branch), good, 0)
+    assert all(np.array_equal(first.values[name], value) for name, value in again.values.items())
