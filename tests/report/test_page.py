@@ -14,7 +14,7 @@ from regraft.core.found_rate import FoundRate
 from regraft.core.records import Baseline, Metric, RunRecord
 from regraft.report.page import MOST_MISTAKES, SECTIONS
 
-VOID = {"meta", "img", "br", "hr", "input", "link"}
+VOID = {"meta", "img", "br", "wbr", "hr", "input", "link"}
 
 
 class Structure(HTMLParser):

@@ -1,4 +1,4 @@
-"""`regraft export`: a run's model for other programs."""
+"""`regraft export`: a run's model, or its numbers, for other programs."""
 
 import argparse
 from dataclasses import dataclass
@@ -9,10 +9,13 @@ from regraft.cli import arguments as words
 from regraft.cli import framework
 from regraft.cli.text import size
 
-SUMMARY = "write the model of a finished run for other programs: keras, savedmodel or onnx"
+SUMMARY = (
+    "write a finished run for other programs: its model (keras, savedmodel, onnx) or its numbers (tensorboard, mlflow)"
+)
 EXAMPLE = """
 regraft export flowers-run onnx
 regraft export flowers-run savedmodel --out serving/flowers/1
+regraft export flowers-run tensorboard --out logs/flowers
 """
 
 
@@ -30,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The words that `export` understands."""
     words.run_argument(parser)
     words.trust_argument(parser, "RUN")
-    parser.add_argument("format", metavar="FORMAT", help="keras, savedmodel or onnx")
+    parser.add_argument("format", metavar="FORMAT", help="keras, savedmodel, onnx, tensorboard or mlflow")
     parser.add_argument("--out", metavar="PATH", help="where to write it; else in the run folder")
 
 
@@ -38,12 +41,16 @@ def run(arguments: argparse.Namespace) -> Exported:
     """Do it."""
     # Here, because this needs more than the help does.
     from regraft.recipes import run_folder
+    from regraft.recipes.tracking import TRACKERS
 
-    run_folder.read(Path(arguments.folder))
-    framework.load()
-    finished = regraft.load(arguments.folder, trust=arguments.trust)
-    path = regraft.export(finished, arguments.format, Path(arguments.out) if arguments.out else None)
-    return Exported(arguments.folder, arguments.format.lower(), str(path), _bytes(path))
+    folder, kind = Path(arguments.folder), arguments.format.lower()
+    record, out = run_folder.read(folder), Path(arguments.out) if arguments.out else None
+    if kind in TRACKERS:
+        path = TRACKERS[kind](folder, record, out)
+    else:
+        framework.load()
+        path = regraft.export(regraft.load(arguments.folder, trust=arguments.trust), kind, out)
+    return Exported(arguments.folder, kind, str(path), _bytes(path))
 
 
 def show(result: Exported) -> str:

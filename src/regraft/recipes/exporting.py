@@ -1,4 +1,4 @@
-"""A finished run's model in the form that others take: a Keras file, a SavedModel, an ONNX file."""
+"""A finished run in the form that others take: its model as a Keras file, a SavedModel, an ONNX file; its numbers."""
 
 import contextlib
 import importlib
@@ -20,6 +20,7 @@ from regraft.core.input_spec import InputSpec
 from regraft.core.progress import say
 from regraft.recipes import run_folder
 from regraft.recipes.running import Run
+from regraft.recipes.tracking import TRACKERS
 from regraft.recipes.using import input_spec
 from regraft.surgery.cut import cut
 
@@ -27,24 +28,26 @@ LABELS = "labels.txt"
 INPUT, OUTPUT, LABEL = "examples", "probabilities", "label"
 # Opset 18 is what ONNX Runtime 1.14 (2023) and later read.
 _OPSET = 18
-_FOLDER = "exported"
 # How `surgery.graft` calls the layer that brings pictures to the network's size.
 _RESIZING = "resizing"
 
 
 def export(run: Run, kind: str, out: Path | None = None) -> Path:
-    """Write the deployable model of a run for other programs. What it takes and answers stays the same everywhere.
+    """Write the deployable model of a run for other programs, or its numbers for those that keep many runs.
 
-    It takes raw examples as float32, pictures with values from 0 to 255 of any size (batch, height, width, channels),
-    and answers probabilities (batch, classes); resizing and scaling are inside.
+    What the model takes and answers stays the same everywhere. It takes raw examples as float32, pictures with values
+    from 0 to 255 of any size (batch, height, width, channels), and answers probabilities (batch, classes); resizing and
+    scaling are inside.
 
     Args:
         run: a finished run.
         kind: `keras`: one file that Keras 3 loads without Regraft, on any backend. `savedmodel`: a folder for
             TensorFlow and TensorFlow Serving, which also answers the name of the likeliest class; the names are in
             `assets/labels.txt`. `onnx`: one file with the names and the input convention in its metadata.
+            `tensorboard`, `mlflow`: curves, figures with their intervals, plan and report instead of the model.
         out: the file or folder to write; an existing file is replaced. None: the run's own `model.keras`, or a new
-            place below `exported` in the run folder, for a SavedModel in the layout that TensorFlow Serving wants.
+            place below `exported` in the run folder, for a SavedModel in the layout that TensorFlow Serving wants;
+            for `mlflow` the server that `MLFLOW_TRACKING_URI` names, if it names one.
 
     Returns:
         Where it is.
@@ -75,7 +78,7 @@ def _keras(run: Run, out: Path | None) -> Path:
 
 def _savedmodel(run: Run, out: Path | None) -> Path:
     tf = _tensorflow("savedmodel")
-    out = out or _next_version(run.folder / _FOLDER / "savedmodel")
+    out = out or _next_version(run.folder / run_folder.EXPORTED / "savedmodel")
     if out.exists():
         raise RequestError(
             f"expected a new folder for the SavedModel, found something at '{out}'; name another with --out"
@@ -119,7 +122,7 @@ def _onnx(run: Run, out: Path | None) -> Path:
     made = _converted(converter, onnx, function, signature, run)
     made.doc_string = f"{', '.join(run.record.classes)}; made by Regraft from {run.record.plan.source}"
     onnx.helper.set_model_props(made, _metadata(run, inputs))
-    path = _file(out or run.folder / _FOLDER / "model.onnx", ".onnx")
+    path = _file(out or run.folder / run_folder.EXPORTED / "model.onnx", ".onnx")
     storage.write_with(path, lambda partial: onnx.save_model(made, str(partial)))
     return path
 
@@ -137,7 +140,16 @@ def _converted(converter: Any, onnx: Any, function: Any, signature: list[Any], r
     return made
 
 
-KINDS: dict[str, Callable[[Run, Path | None], Path]] = {"keras": _keras, "savedmodel": _savedmodel, "onnx": _onnx}
+def _tracked(kind: str) -> Callable[[Run, Path | None], Path]:
+    return lambda run, out: TRACKERS[kind](run.folder, run.record, out)
+
+
+KINDS: dict[str, Callable[[Run, Path | None], Path]] = {
+    "keras": _keras,
+    "savedmodel": _savedmodel,
+    "onnx": _onnx,
+    **{kind: _tracked(kind) for kind in TRACKERS},
+}
 
 
 def resized(pictures: Any, inputs: InputSpec) -> Any:

@@ -27,6 +27,8 @@ PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
 # What the optimizers had learnt at the end, by the names of the variables in the model beside it.
 OPTIMIZER = "optimizer.npz"
 CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
+# Below it goes what is exported to no place of its own.
+EXPORTED = "exported"
 _CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"

@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from regraft.activations.views import in_words
 from regraft.core.optimizer_state import Carried
@@ -73,6 +73,15 @@ class ClassRow:
     name: str
     examples: tuple[int | None, ...]
     recall: float | None
+
+
+class Timed(Protocol):
+    """What has wall time by stage, and the whole of it under `total`."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """In seconds."""
+        ...
 
 
 def finite(*values: float | None) -> bool:
@@ -244,7 +253,7 @@ def filled_bins(record: RunRecord) -> tuple[CalibrationBin, ...]:
     return tuple(each for each in record.calibration if each.examples and finite(each.confidence, each.accuracy))
 
 
-def stages(record: RunRecord) -> tuple[tuple[str, float], ...]:
+def stages(record: Timed) -> tuple[tuple[str, float], ...]:
     """Wall time by stage, and under `other` what the total has more than their sum."""
     named = [(name, value) for name, value in record.seconds.items() if name != "total" and finite(value) and value > 0]
     rest = record.seconds.get("total", 0.0) - sum(value for _, value in named)

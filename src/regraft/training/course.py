@@ -112,6 +112,7 @@ class Course:
         """
         self._given = given
         self._per_epoch = -(-len(given.training) // self._per_step)
+        self._epochs = -(-self._steps // self._per_epoch)
         self._disturbing = disturbance(given.phase, lambda: originals(given.training))
         self._put(values)
 

@@ -37,7 +37,7 @@ def _losses(way, steps, rate):
     """The more layers learn, the worse; more steps and the middle rate do better."""
     if not steps:
         return 0.5
-    return 0.1 + 0.05 * way.tuned + 10.0 / steps + (0.0 if rate == 4e-4 else 0.2)
+    return 0.1 + 0.05 * way.tuned + 10.0 / steps + (0.0 if rate in (2e-3, 5e-4, 1.25e-4) else 0.2)
 
 
 def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
@@ -48,9 +48,9 @@ def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
     given = {name: [rung.steps for rung in rungs] for name, rungs in halving.rungs(made).items()}
     assert given["top"] == [0]
     assert given["top < cut1"] == [64, 256, 1024]
-    # The first that came was the best: nobody after it was better than the best so far, but of eight two go on.
-    assert sum(len(steps) > 1 for steps in given.values()) == 1
-    assert all(rung.rate == 4e-4 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps)
+    # A quarter of the eight that learn goes on, also where the first that came was the best of all.
+    assert {name for name, steps in given.items() if len(steps) > 1} == {"top < cut1", "top < cut2"}
+    assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 64)
 
 
 def test_a_study_that_is_done_asks_for_nothing(tmp_path):

@@ -29,7 +29,7 @@ def forecast(item: Tried, deeper: Tried | None, trier: Trier, deadline: Deadline
     if curve is None:
         return None
     now = curve.sizes[-1]
-    text = curve.text
+    text = f"{curve.text[0].upper()}{curve.text[1:]}."
     if deeper is not None and (other := _curve(deeper, trier, deadline)) is not None:
         text = f"{text} {_overtaking(item.trial.way, deeper.trial.way, curve, other)}"
     measured = tuple(

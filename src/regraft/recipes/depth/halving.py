@@ -5,6 +5,7 @@ of processes; its pruner says who goes on (Li et al. 2020, asynchronous successi
 """
 
 import contextlib
+import itertools
 import math
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -48,7 +49,7 @@ class Ladder:
     rates: tuple[float, ...]
 
 
-LADDER = Ladder((64, 256, 1024), (1e-4, 4e-4, 1.6e-3))
+LADDER = Ladder((64, 256, 1024), (4e-4, 2e-3, 1e-2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,33 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
     """
     with interruption.noted(_STOPPING) as stopping:
         _work(made, trier, deadline, stopping)
+        # Who came early was compared with few: those that are among the best of all after all go on.
+        while deadline.left > 0 and (names := _overlooked(made)):
+            for name in names:
+                made.study.enqueue_trial({_WAY: name})
+            _work(made, trier, deadline, stopping)
 
 
 def is_done(made: Study) -> bool:
     """Whether every way was given all that it was to be given."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
-    return set(made.ways) <= {_way_of(trial) for trial in made.study.get_trials(deepcopy=False, states=states)}
+    trials = made.study.get_trials(deepcopy=False, states=states)
+    return set(made.ways) <= {_way_of(trial) for trial in trials} and not _overlooked(made)
+
+
+def _overlooked(made: Study) -> list[str]:
+    """Ways that were left with some steps, and are among the best of all with these."""
+    trials = made.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
+    reached: dict[str, dict[int, float]] = {}
+    for trial in trials:
+        reached.setdefault(str(_way_of(trial)), {}).update(trial.intermediate_values)
+    under_way = {_way_of(trial) for trial in trials if trial.state == TrialState.RUNNING}
+    for steps, more in itertools.pairwise(made.steps):
+        order = sorted((values[steps], name) for name, values in reached.items() if steps in values)
+        best = [name for _, name in order[: max(1, len(order) // FACTOR)]]
+        if left := [name for name in best if more not in reached[name] and name not in under_way]:
+            return left
+    return []
 
 
 def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], bool]) -> None:
@@ -142,7 +164,7 @@ def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], 
             trial = made.study.ask()
             name = trial.suggest_categorical(_WAY, sorted(made.ways))
         trial.set_user_attr(_OWNER, os.getpid())
-        if _is_taken(made, trial.number, str(name)):
+        if not _was_asked_for(made, trial.number):
             made.study.tell(trial, state=TrialState.FAIL)
             return
         try:
@@ -242,11 +264,10 @@ def _way_of(trial: optuna.trial.FrozenTrial) -> str | None:
     return trial.params.get(_WAY) or fixed.get(_WAY)
 
 
-def _is_taken(made: Study, number: int, name: str) -> bool:
-    """Whether another trial is of the same way: Optuna draws one by itself where another process took the last."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    trials = made.study.get_trials(deepcopy=False, states=states)
-    return any(trial.number != number and _way_of(trial) == name for trial in trials)
+def _was_asked_for(made: Study, number: int) -> bool:
+    """Whether a trial was waiting: Optuna draws one by itself where another process took the last."""
+    trial = next(trial for trial in made.study.get_trials(deepcopy=False) if trial.number == number)
+    return bool(trial.system_attrs.get("fixed_params"))
 
 
 def _lives(process: object) -> bool:

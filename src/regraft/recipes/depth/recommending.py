@@ -140,18 +140,21 @@ def plan_of(item: Tried, plan: Plan) -> Plan:
 
 def _sentence(way: Way, choice: Choice, many: int) -> str:
     low, high = choice.accuracy.interval
-    learning = (
-        f"let the {_counted(way.tuned)} above '{way.trained_from}' learn and freeze the {way.frozen} below"
-        if way.tuned
-        else "freeze all of them"
-    )
-    new = f", put new layers of {', '.join(map(str, way.hidden))} units on top" if way.hidden else ""
     others = len(choice.indistinguishable)
     same = f"; {others} of the {many - 1} other ways cannot be told from it on these examples" if others else ""
+    new = f", with new layers of {', '.join(map(str, way.hidden))} units on top" if way.hidden else ""
     return (
-        f"Reuse {_counted(way.reused)} up to '{way.cut_point}', {learning}{new}: {choice.accuracy.value:.1%} of new "
-        f"examples right (95 % interval {low:.1%} to {high:.1%}){same}."
+        f"Reuse {_counted(way.reused)} up to '{way.cut_point}', {_learning(way)}{new}: {choice.accuracy.value:.1%} of "
+        f"new examples right (95 % interval {low:.1%} to {high:.1%}){same}."
     )
+
+
+def _learning(way: Way) -> str:
+    if not way.tuned:
+        return "frozen"
+    if not way.frozen:
+        return "and let all of them learn"
+    return f"let the upper {way.tuned} learn and freeze the {way.frozen} up to '{way.trained_from}'"
 
 
 def _counted(layers: int) -> str:

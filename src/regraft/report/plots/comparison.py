@@ -1,8 +1,10 @@
 """The run beside its baselines: a dot and an interval each, all on the whole range from 0 to 100 %."""
 
+from collections.abc import Mapping, Sequence
+
 from markupsafe import Markup
 
-from regraft.core.records import Metric, RunRecord
+from regraft.core.records import Baseline, Metric, RunRecord
 from regraft.report.plots.axes import along
 from regraft.report.plots.svg import Figure, Scale, bar, clipped, dot, plot, text
 from regraft.report.quantities import number, percent, percent_interval, spoken
@@ -16,15 +18,22 @@ def draw(record: RunRecord) -> Figure | None:
     own = accuracy(record)
     if own is None:
         return None
-    baselines = sorted(
-        record.baselines.values(), key=lambda each: -each.accuracy.value if finite(each.accuracy.value) else 1
-    )
-    rows = [("This run", own), *((spoken(each.name), each.accuracy) for each in baselines)]
+    rows = [("This run", own), *((spoken(each.name), each.accuracy) for each in by_accuracy(record.baselines))]
+    return Figure(beside(rows, "Accuracy of this run and its baselines"), _caption(record, rows))
+
+
+def by_accuracy(baselines: Mapping[str, Baseline]) -> list[Baseline]:
+    """From the best to the worst; those that are no number last."""
+    return sorted(baselines.values(), key=lambda each: -each.accuracy.value if finite(each.accuracy.value) else 1)
+
+
+def beside(rows: Sequence[tuple[str, Metric]], title: str) -> Markup:
+    """Accuracies under each other, the first as one's own; the title is what a screen reader says."""
     scale = Scale(0, 1, 0.5, 99.5)
     bottom = _ROW * len(rows)
     grid = along(scale, (0, 0.25, 0.5, 0.75, 1), lambda value: percent(value, 0), 0, bottom)
     drawn = [_row(index, name, metric, scale) for index, (name, metric) in enumerate(rows)]
-    return Figure(plot(bottom + 22, "Accuracy of this run and its baselines", grid, *drawn), _caption(record, rows))
+    return plot(bottom + 22, title, grid, *drawn)
 
 
 def _row(index: int, name: str, metric: Metric, scale: Scale) -> Markup:

@@ -121,19 +121,29 @@ def flag(x: float, y: float, name: str, class_: str = "label", before: str = "")
 def path(points: Sequence[Point], height: float, class_: str) -> Markup:
     """A line through points (x in per cent, y in pixels), broken where a point is not finite."""
     strokes = [
-        element(
-            "polyline",
-            points=" ".join(f"{compact(x)},{compact(y)}" for x, y in run),
-            class_=class_,
-            vector_effect="non-scaling-stroke",
-        )
+        element("polyline", points=_listed(run), class_=class_, vector_effect="non-scaling-stroke")
         for run in _runs(points)
         if len(run) > 1
     ]
+    return _stretched(height, *strokes)
+
+
+def area(lower: Sequence[Point], upper: Sequence[Point], height: float, class_: str) -> Markup:
+    """What lies between two lines through points that are finite (x in per cent, y in pixels)."""
+    if len(lower) < 2:
+        return Markup("")
+    return _stretched(height, element("polygon", points=_listed([*lower, *reversed(upper)]), class_=class_))
+
+
+def _listed(points: Iterable[Point]) -> str:
+    return " ".join(f"{compact(x)},{compact(y)}" for x, y in points)
+
+
+def _stretched(height: float, *content: str) -> Markup:
     # A stretched inner drawing is the one way to have percentages inside a list of points.
     return element(
         "svg",
-        *strokes,
+        *content,
         width="100%",
         height=float(height),
         viewBox=f"0 0 100 {compact(height)}",

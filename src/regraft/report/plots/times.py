@@ -2,15 +2,14 @@
 
 from markupsafe import Markup
 
-from regraft.core.records import RunRecord
 from regraft.report.plots.svg import Figure, bar, plot
 from regraft.report.quantities import duration, percent, spoken
-from regraft.report.reading import stages
+from regraft.report.reading import Timed, stages
 
 _COLOURS = 7
 
 
-def draw(record: RunRecord) -> Figure | None:
+def draw(record: Timed) -> Figure | None:
     """One bar whose pieces are the stages, in the order in which they ran."""
     found = stages(record)
     total = sum(seconds for _, seconds in found)

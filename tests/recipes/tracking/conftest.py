@@ -1,0 +1,33 @@
+"""A finished run's folder, as far as it is told to others: its documents, and no model."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from regraft import report
+from regraft.core.records import RunRecord
+from regraft.recipes import run_folder
+from tests.report.conftest import RECORDS
+
+# When the run ended.
+ENDED = 1_750_000_000
+
+
+@pytest.fixture(scope="session")
+def record() -> RunRecord:
+    """A run on five kinds of flowers."""
+    return RECORDS["good"]()
+
+
+@pytest.fixture
+def folder(record: RunRecord, tmp_path: Path) -> Path:
+    """Where it is."""
+    return written(tmp_path / "flowers", record)
+
+
+def written(folder: Path, record: RunRecord) -> Path:
+    """The documents of a run in a folder."""
+    run_folder.finish(folder, record, report.page(record, {}), report.card(record), report.history_csv(record))
+    os.utime(folder / run_folder.RECORD, (ENDED, ENDED))
+    return folder
