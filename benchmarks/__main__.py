@@ -9,6 +9,7 @@ from types import ModuleType
 from benchmarks import (
     activations,
     codings,
+    depth,
     drawing,
     examples,
     fit,
@@ -43,11 +44,12 @@ BENCHMARKS: dict[str, ModuleType] = {
     "thaw": thaw,
     "textbook": textbook,
     "hard_pairs": hard_pairs,
+    "depth": depth,
     "steps": steps,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
-# `codings` have no bar, and take their time.
+# `codings` have no bar, and take their time. `depth` has bars, and tries everything.
 _BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "textbook", "hard_pairs", "steps")
 
 

@@ -62,6 +62,12 @@ def task(seed: int) -> Task:
     return Task(x[learn], y[learn] - 5, x[validate], y[validate] - 5, x[test], y[test] - 5)
 
 
+def data(given: Task) -> dict[str, Array]:
+    """A task as `regraft.fit` and `regraft.depth` take it."""
+    labelled = {"x_train": given.x, "y_train": given.y, "x_val": given.validation_x, "y_val": given.validation_y}
+    return labelled | {"x_test": given.test_x, "y_test": given.test_y}
+
+
 def network(seed: int) -> Any:
     """Five layers and a head, untrained."""
     import keras

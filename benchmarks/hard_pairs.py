@@ -27,7 +27,9 @@ PAIRS = ((4, 9), (3, 5))
 EACH, UNITS, DEPTH = 100, 100, 3
 RATE, BATCH, FROZEN, THAWED = 1e-3, 32, 4, 16
 SCRATCH, HEAD, REUSED = "recipe: from scratch", "recipe: frozen, the head alone", "recipe: B on A"
-OUR_HEAD, OUR_FIT = "regraft.fit, head alone", "regraft.fit"
+# The book's network from scratch has hardly learnt after 140 steps at 0.001: a harder thing to beat.
+BETTER_SCRATCH, BETTER_EPOCHS = "from scratch, Adam at a rate that falls", 60
+OUR_HEAD, OUR_FIT, OUR_DEPTH = "regraft.fit, head alone", "regraft.fit", "regraft.depth"
 # What the errors fell by in the book, in the harder pair of fashions and in the easier one.
 PRINTED = (0.25, 0.80)
 # Of two classes half is chance; a head that is solved is not there.
@@ -68,7 +70,7 @@ def of_seed(pair: tuple[int, int], seed: int, epochs: int = 20) -> list[Outcome]
     """Every way on a pair with a seed; the network on A learns for so many epochs."""
     given, model = task(pair, seed), source(pair, seed, epochs)
     found: list[Outcome] = []
-    for way, accuracy in (*recipe(model, given, seed), *ours(model, given, seed)):
+    for way, accuracy in (*recipe(model, given, seed), better_scratch(given, seed), *ours(model, given, seed)):
         found.append(Outcome(pair, way, seed, accuracy))
         print(f"{_named(pair)} seed {seed} {way}: {frame.percent(accuracy)} %", file=sys.stderr, flush=True)
     return found
@@ -127,16 +129,30 @@ def recipe(model: Any, given: Pair, seed: int) -> Iterator[tuple[str, float]]:
         yield way, _learnt(branch, given, epochs)
 
 
+def better_scratch(given: Pair, seed: int, epochs: int = BETTER_EPOCHS) -> tuple[str, float]:
+    """The same network from scratch as one would train it today, with its accuracy."""
+    import keras
+
+    falling: Any = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(given.x) // BATCH))
+    return BETTER_SCRATCH, _learnt(network(1, seed), given, epochs, keras.optimizers.Adam(falling))
+
+
 def ours(model: Any, given: Pair, seed: int) -> Iterator[tuple[str, float]]:
-    """The head alone and the whole fit, on the same 200 pictures."""
+    """The head alone, the whole fit, and the depth search, on the same 200 pictures."""
     import regraft
 
     data = {"x": given.x, "y": given.y, "x_test": given.test_x, "y_test": given.test_y}
-    for way, tuned in ((OUR_HEAD, "no"), (OUR_FIT, "auto")):
+    for way, tuned in ((OUR_HEAD, "no"), (OUR_FIT, "auto"), (OUR_DEPTH, "auto")):
         with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
             out, cache = Path(name) / "run", Path(name) / "cache"
-            done = regraft.fit(data, model, fine_tune=tuned, baselines="no", seed=seed, out=out, cache=cache)
-            yield way, done.record.metrics["test"].accuracy.value
+            if way == OUR_DEPTH:
+                plan = regraft.Plan(source="", baselines="no", seed=seed)
+                found = regraft.depth(data, model, plan=plan, out=out, cache=cache, forecast=False)
+                record = regraft.load(found.run).record
+            else:
+                done = regraft.fit(data, model, fine_tune=tuned, baselines="no", seed=seed, out=out, cache=cache)
+                record = done.record
+            yield way, record.metrics["test"].accuracy.value
 
 
 def hardest(seed: int = 0) -> list[tuple[float, tuple[int, int]]]:
@@ -145,11 +161,11 @@ def hardest(seed: int = 0) -> list[tuple[float, tuple[int, int]]]:
     return sorted((_learnt(network(1, seed), task(pair, seed), FROZEN + THAWED), pair) for pair in pairs)
 
 
-def _learnt(model: Any, given: Pair, epochs: int) -> float:
-    """The accuracy after so many epochs with a new SGD."""
+def _learnt(model: Any, given: Pair, epochs: int, optimizer: Any = None) -> float:
+    """The accuracy after so many epochs with an optimizer, or a new SGD."""
     import keras
 
-    model.compile(keras.optimizers.SGD(RATE), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile(optimizer or keras.optimizers.SGD(RATE), keras.losses.BinaryCrossentropy(from_logits=True))
     model.fit(given.x, given.y, batch_size=BATCH, epochs=epochs, verbose=0)
     return float(np.mean((np.asarray(model(given.test_x))[:, 0] > 0) == given.test_y))
 
@@ -163,33 +179,41 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
         ("way", *map(_named, pairs)),
         tuple((way, *(_spread(_of(measured, pair, way)) for pair in pairs)) for way in ways),
     )
-    falls = Table(
-        "Part of the error from scratch that is gone, %: median (smallest to largest)",
-        ("way", *map(_named, pairs)),
-        tuple((way, *(_spread(fallen(measured, pair, way)) for pair in pairs)) for way in ways if way != SCRATCH),
-    )
+    falls = [
+        Table(
+            f"Part of the error of '{scratch}' that is gone, %: median (smallest to largest)",
+            ("way", *map(_named, pairs)),
+            tuple(
+                (way, *(_spread(fallen(measured, pair, way, scratch)) for pair in pairs))
+                for way in ways
+                if way not in (SCRATCH, BETTER_SCRATCH)
+            ),
+        )
+        for scratch in (SCRATCH, BETTER_SCRATCH)
+    ]
     bars = [bar for pair in pairs for bar in _bars(measured, pair)]
     rows = tuple(dataclasses.asdict(item) for item in measured)
-    return Result("hard_pairs", str(__doc__), (table, falls), rows, tuple(bars), settings=settings)
+    return Result("hard_pairs", str(__doc__), (table, *falls), rows, tuple(bars), settings=settings)
 
 
-def fallen(measured: Sequence[Outcome], pair: tuple[int, int], way: str) -> list[float]:
+def fallen(measured: Sequence[Outcome], pair: tuple[int, int], way: str, scratch: str = SCRATCH) -> list[float]:
     """The part of the error from scratch that is gone, seed by seed."""
     return [
-        1 - (1 - found) / (1 - scratch)
-        for found, scratch in zip(_of(measured, pair, way), _of(measured, pair, SCRATCH), strict=True)
+        1 - (1 - found) / (1 - before)
+        for found, before in zip(_of(measured, pair, way), _of(measured, pair, scratch), strict=True)
     ]
 
 
 def _bars(measured: Sequence[Outcome], pair: tuple[int, int]) -> Iterator[Bar]:
-    book, found = (statistics.median(fallen(measured, pair, way)) for way in (REUSED, OUR_FIT))
-    least = max(book, PRINTED[0])
-    yield Bar(
-        f"{_named(pair)}: the error falls by as much as by the recipe, and by {100 * PRINTED[0]:.0f} % at least",
-        f"{100 * found:.0f} %, the recipe {100 * book:.0f} %",
-        found >= least,
-        f"{100 * PRINTED[1]:.0f} %" + ("" if found >= PRINTED[1] else ", not reached"),
-    )
+    book = statistics.median(fallen(measured, pair, REUSED))
+    for way in (OUR_FIT, OUR_DEPTH):
+        found, least = statistics.median(fallen(measured, pair, way)), max(book, PRINTED[0])
+        yield Bar(
+            f"{_named(pair)}, {way}: the error falls as much as by the recipe, by {100 * PRINTED[0]:.0f} % at least",
+            f"{100 * found:.0f} %, the recipe {100 * book:.0f} %",
+            found >= least,
+            f"{100 * PRINTED[1]:.0f} %" + ("" if found >= PRINTED[1] else ", not reached"),
+        )
     head = statistics.median(_of(measured, pair, OUR_HEAD))
     yield Bar(f"{_named(pair)}: the frozen head alone is above chance", f"{frame.percent(head)} %", head >= CHANCE)
 

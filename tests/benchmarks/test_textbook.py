@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import digits, textbook
 from benchmarks.frame import Settings
-from benchmarks.textbook import FIT, GOOD, HEAD, OURS, PRINTED, Outcome
+from benchmarks.textbook import DEPTH, FIT, GOOD, HEAD, OURS, PRINTED, Outcome
 from regraft.graph import names
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
@@ -22,6 +22,7 @@ def _all(source: str, seed: int, best: float, fit: float) -> Iterator[Outcome]:
         yield Outcome(source, line, seed, best if line == "all thawed" else 0.5, 10, 2.0)
     yield Outcome(source, HEAD, seed, 0.7, 0, 1.0)
     yield Outcome(source, FIT, seed, fit, 0, 3.0)
+    yield Outcome(source, DEPTH, seed, 0.941, 0, 30.0)
 
 
 def test_lines_stand_beside_what_was_printed_and_fit_is_judged_by_the_best_of_them() -> None:
@@ -36,10 +37,13 @@ def test_lines_stand_beside_what_was_printed_and_fit_is_judged_by_the_best_of_th
     assert rows["five frozen"] == ("64.0", "50.0 (50.0 to 50.0)", "50.0 (50.0 to 50.0)")
     assert rows[FIT][0] == ""
     assert result.tables[1].rows[0] == ("five frozen", "10", "200", "2.00")
-    assert result.tables[1].rows[-1] == (FIT, "", "", "3.00")
+    assert result.tables[1].rows[-2] == (FIT, "", "", "3.00")
     assert [(bar.found, bar.holds) for bar in result.bars] == [
         ("92.0 %, the recipe 90.0 %", True),
+        ("94.1 %, the recipe 90.0 %", True),
         ("90.0 %, the recipe 92.0 %", False),
+        ("94.1 %, the recipe 92.0 %", True),
+        ("94.1 %", True),
     ]
 
 
@@ -77,21 +81,25 @@ def test_a_small_version_of_the_recipe_has_every_line(shared_folder: Path) -> No
     assert found[1].seconds < found[0].seconds
 
 
-def test_our_lines_are_fits_of_the_same_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_our_lines_are_of_the_same_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[dict[str, Any]] = []
     test = SimpleNamespace(accuracy=SimpleNamespace(value=0.75))
-    done = SimpleNamespace(record=SimpleNamespace(metrics={"test": test}))
+    done = SimpleNamespace(record=SimpleNamespace(metrics={"test": test}), run="the run")
 
     def stand_in(data: dict[str, Any], source: Any, **arguments: Any) -> Any:
         asked.append({"data": data, "source": source} | arguments)
         return done
 
     monkeypatch.setattr("regraft.fit", stand_in, raising=False)
+    monkeypatch.setattr("regraft.depth", stand_in, raising=False)
+    monkeypatch.setattr("regraft.load", lambda run: done, raising=False)
     x, y = np.zeros((2, 784), np.float32), np.array([0, 1])
     given = digits.Task(x, y, x + 1, y, x + 2, y)
     found = list(textbook.ours("source", given, 7, tmp_path))
-    assert [(outcome.line, outcome.accuracy) for outcome in found] == [(HEAD, 0.75), (FIT, 0.75)]
-    assert [item["fine_tune"] for item in asked] == ["no", "auto"]
-    assert all(item["seed"] == 7 and item["baselines"] == "no" and item["source"] == "source" for item in asked)
+    assert [(outcome.line, outcome.accuracy) for outcome in found] == [(HEAD, 0.75), (FIT, 0.75), (DEPTH, 0.75)]
+    assert [item.get("fine_tune") for item in asked] == ["no", "auto", None]
+    assert (asked[2]["plan"].seed, asked[2]["plan"].baselines) == (7, "no")
+    assert all(item["seed"] == 7 and item["baselines"] == "no" for item in asked[:2])
+    assert all(item["source"] == "source" for item in asked)
     assert [asked[0]["data"][name][0, 0] for name in ("x_train", "x_val", "x_test")] == [0, 1, 2]
-    assert len({item["cache"] for item in asked} | {item["out"] for item in asked}) == 4
+    assert len({item["cache"] for item in asked} | {item["out"] for item in asked}) == 6
