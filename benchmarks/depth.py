@@ -109,10 +109,10 @@ def everything(
     tried = [
         recommending.weighed(made, prepared.trier, way, rung, folds)
         for way in prepared.ways
-        for rung in _rungs(made.ladder, bool(way.trained))
+        for rung in _rungs(made.ladder, bool(way.tuned))
     ]
     best = min(tried, key=lambda item: item.trial.log_loss.value)
-    _, record = transfer(pretrained, examples, recommending.plan_of(best, plan), out, store)
+    _, record = transfer(pretrained, examples, recommending.plan_of(best, prepared.trier), out, store)
     return best.trial, _accuracy(record)
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -142,7 +142,8 @@ def ours(model: Any, given: Pair, seed: int) -> Iterator[tuple[str, float]]:
     import regraft
 
     data = {"x": given.x, "y": given.y, "x_test": given.test_x, "y_test": given.test_y}
-    for way, tuned in ((OUR_HEAD, "no"), (OUR_FIT, "auto"), (OUR_DEPTH, "auto")):
+    tunings: tuple[tuple[str, Literal["auto", "no"]], ...] = ((OUR_HEAD, "no"), (OUR_FIT, "auto"), (OUR_DEPTH, "auto"))
+    for way, tuned in tunings:
         with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
             out, cache = Path(name) / "run", Path(name) / "cache"
             if way == OUR_DEPTH:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -117,7 +117,8 @@ def ours(model: Any, given: Task, seed: int, folder: Path) -> Iterator[Outcome]:
     import regraft
 
     data = digits.data(given)
-    for number, (line, tuned) in enumerate(((HEAD, "no"), (FIT, "auto"), (DEPTH, "auto"))):
+    tunings: tuple[tuple[str, Literal["auto", "no"]], ...] = ((HEAD, "no"), (FIT, "auto"), (DEPTH, "auto"))
+    for number, (line, tuned) in enumerate(tunings):
         out, cache = folder / str(number) / "run", folder / str(number) / "cache"
         started = time.perf_counter()
         if line == DEPTH:

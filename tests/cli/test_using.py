@@ -55,6 +55,17 @@ def test_export(place, say, tmp_path):
     assert "onnx" in wrong.refusal
 
 
+def test_export_of_numbers_needs_no_model(place, say, tmp_path):
+    shutil.copytree(place / "run", tmp_path / "run", ignore=shutil.ignore_patterns("model.keras"))
+    said = say("export", tmp_path / "run", "TensorBoard", "--out", tmp_path / "logs", "--json")
+    assert said.status == 0
+    assert said.document["format"] == "tensorboard"
+    assert said.document["path"] == str(tmp_path / "logs")
+    assert said.document["bytes"] == sum(file.stat().st_size for file in (tmp_path / "logs").iterdir()) > 10_000
+    assert f"tensorboard --logdir {tmp_path / 'logs'}" in said.err
+    assert say("export", tmp_path / "run", "tensorbord").refusal.endswith("nearest known names: tensorboard")
+
+
 def test_resume_of_a_finished_run_shows_it(place, say):
     said = say("resume", place / "run", "--json")
     assert said.status == 0

@@ -17,7 +17,7 @@ import pytest
 from tests.docs.reading import PAGES, ROOT, Block, blocks
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-_TRAIN = ("regraft.fit(", ".fit(")
+_TRAIN = ("regraft.fit(", "regraft.depth(", ".fit(")
 _MOST_THAT_DO_NOT_RUN = 4
 
 

@@ -7,7 +7,7 @@ import regraft
 from regraft import data
 from regraft.core.input_spec import CONVENTIONS
 from regraft.formats import FORMATS
-from regraft.recipes import demo, estimator, exporting, run_folder
+from regraft.recipes import demo, estimator, export_kinds, exporting, run_folder
 from regraft.training.strategies import STRATEGIES
 from tests.docs.reading import DOCS, ROOT
 
@@ -54,12 +54,14 @@ def test_every_file_of_a_run_is_on_the_page_of_fit() -> None:
         run_folder.REPORT,
         run_folder.CARD,
         run_folder.HISTORY,
+        run_folder.EVIDENCE,
     )
     assert not [name for name in files if f"`{name}`" not in _page("fit")]
 
 
 def test_every_kind_of_export_is_on_the_page_of_export() -> None:
     assert not [kind for kind in exporting.KINDS if f"| `{kind}` |" not in _page("export")]
+    assert tuple(exporting.KINDS) == export_kinds.KINDS
 
 
 def test_everything_that_the_demo_leaves_is_on_its_page() -> None:

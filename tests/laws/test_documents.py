@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regraft.core import plain, plan, records
+from regraft.core.head_spec import HeadSpec
 from regraft.core.input_spec import InputSpec
 from regraft.core.phase import Phase
 from regraft.core.plan import FineTuneSpec, Plan, SplitSpec
@@ -65,6 +66,10 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
         if kind is FineTuneSpec:
             drawn["average"] = st.floats(0, 1, exclude_min=True) | st.just("auto")
             drawn["phases"] = st.lists(of(Phase), max_size=2, unique_by=lambda phase: phase.name).map(tuple)
+        if kind is HeadSpec:
+            linear = {**drawn, "hidden": st.just(()), "learning": st.none()}
+            drawn["hidden"] = st.lists(st.integers(1, 16_384), min_size=1, max_size=3).map(tuple)
+            return st.builds(kind, **linear) | st.builds(kind, **drawn)
         if kind is InputSpec:
             drawn["shape"] = st.lists(st.integers(1, 512), max_size=4).map(tuple)
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)

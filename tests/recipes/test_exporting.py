@@ -168,7 +168,7 @@ def test_what_cannot_be_done_is_said(run: Run, tmp_path: Path, monkeypatch: pyte
     for kind in ("savedmodel", "onnx"):
         with pytest.raises(RequestError, match=f"to export to {kind}, found Keras on jax.*KERAS_BACKEND=tensorflow"):
             export(run, kind)
-    assert list(KINDS) == ["keras", "savedmodel", "onnx"]
+    assert list(KINDS) == ["keras", "savedmodel", "onnx", "tensorboard", "mlflow"]
     assert not list(tmp_path.iterdir())
 
 

@@ -117,7 +117,16 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_was_not(plan: Plan, 
     whole = running.fit(pictures, plan=plan, out=tmp_path / "whole", cache=tmp_path / "other")
     same(resumed, whole)
     assert plans.read(folder / "plan.toml") == plans.read(tmp_path / "whole" / "plan.toml")
-    finished = {"README.md", "history.csv", "model.keras", "optimizer.npz", "plan.toml", "report.html", "run.json"}
+    finished = {
+        "README.md",
+        "history.csv",
+        "model.keras",
+        "optimizer.npz",
+        "plan.toml",
+        "report.html",
+        "report.npz",
+        "run.json",
+    }
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".partial-")} == finished
     same(running.resume(folder), whole)
 

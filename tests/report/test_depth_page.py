@@ -104,7 +104,7 @@ def test_the_answer_stands_at_the_top_with_its_interval_and_what_cannot_be_told_
     for trial in depth_reading.alike(record):
         assert trial.way.name in top
     only = dataclasses.replace(record.recommended, indistinguishable=())
-    assert "On your data it can be told apart from each of the other 21 ways that got all steps." in words_of(
+    assert "On your data it can be told apart from each of the other 21 ways that were judged to the end." in words_of(
         depth_page.depth_page(dataclasses.replace(record, recommended=only))
     )
 

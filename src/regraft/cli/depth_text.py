@@ -6,10 +6,17 @@ from regraft.cli.text import counted, facts, paragraph, seconds, share, share_in
 from regraft.core.depth import DepthRecord, Trial
 from regraft.core.errors import legible
 from regraft.core.records import Metric
+from regraft.report.depth_reading import Standing, sentence, standing
 from regraft.report.naming import shortened
 
 WIDTH = 100
 MOST_ROWS = 20
+_STANDINGS: dict[Standing, str] = {
+    "recommended": "recommended",
+    "alike": "as good",
+    "worse": "",
+    "unfinished": "left early",
+}
 _HEADS = ("way", "accuracy", "95 % interval", "frozen", "learn", "time", "")
 
 
@@ -52,16 +59,8 @@ def _row(record: DepthRecord, trial: Trial) -> tuple[str, ...]:
         str(trial.way.frozen),
         str(trial.way.tuned),
         seconds(trial.seconds) if math.isfinite(trial.seconds) else "-",
-        _standing(record, trial),
+        _STANDINGS[standing(record, trial)],
     )
-
-
-def _standing(record: DepthRecord, trial: Trial) -> str:
-    if trial.way.name == record.recommended.way.name:
-        return "recommended"
-    if trial.way.name in record.recommended.indistinguishable:
-        return "as good"
-    return "" if trial.finished else "left early"
 
 
 def _simpler(record: DepthRecord) -> str:
@@ -71,7 +70,7 @@ def _simpler(record: DepthRecord) -> str:
     rows = [
         [each.name.replace("_", " "), share(each.accuracy.value), share_interval(each.accuracy)] for each in ordered
     ]
-    return f"simpler ways, on the same examples\n{table(rows, right=[1, 2])}"
+    return f"simpler ways\n{table(rows, right=[1, 2])}"
 
 
 def _facts(record: DepthRecord) -> list[tuple[str, str]]:
@@ -83,7 +82,7 @@ def _facts(record: DepthRecord) -> list[tuple[str, str]]:
         )
     ]
     if record.forecast is not None:
-        found.append(("labels", record.forecast.text))
+        found.append(("labels", sentence(record.forecast.text)))
     found.append(("search", _search(record)))
     if record.warnings:
         found.append(("warnings", f"{len(record.warnings)}, all of them on the page"))

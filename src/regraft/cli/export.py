@@ -41,9 +41,10 @@ def run(arguments: argparse.Namespace) -> Exported:
     """Do it."""
     # Here, because this needs more than the help does.
     from regraft.recipes import run_folder
+    from regraft.recipes.export_kinds import known
     from regraft.recipes.tracking import TRACKERS
 
-    folder, kind = Path(arguments.folder), arguments.format.lower()
+    folder, kind = Path(arguments.folder), known(arguments.format)
     record, out = run_folder.read(folder), Path(arguments.out) if arguments.out else None
     if kind in TRACKERS:
         path = TRACKERS[kind](folder, record, out)

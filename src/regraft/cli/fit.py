@@ -12,6 +12,7 @@ from regraft.cli import framework, interruption
 from regraft.cli.summary import summary
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
+from regraft.core.head_spec import widths
 from regraft.core.phase import SCHEDULES
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.records import RunRecord
@@ -22,6 +23,7 @@ EXAMPLE = """
 regraft fit flowers --source keras:MobileNetV2 --input-size 128 --out flowers-run
 regraft fit labels.csv --source mine.keras --preprocessing tf --fine-tune no
 regraft fit flowers --source keras:MobileNetV2 --plan gradual-unfreezing --optimizer adamw
+regraft fit flowers --source keras:MobileNetV2 --hidden 128,64
 regraft fit --plan flowers-run/plan.toml --out again
 """
 
@@ -86,6 +88,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "twice the network's; full, the default: every pixel",
     )
     parser.add_argument("--cut-point", metavar="NAME", help="put the head here; else where it does best")
+    parser.add_argument(
+        "--hidden",
+        metavar="WIDTHS",
+        type=_widths,
+        help="new layers between the reused ones and the head, such as 128 or 128,64, from the lowest upwards; they "
+        "learn first, all reused layers frozen; none, the default: a linear head",
+    )
     parser.add_argument("--fine-tune", choices=_CHOICES, help="let upper reused layers learn; auto: if that is better")
     parser.add_argument("--optimizer", metavar="NAME", help="of every phase: adam, or any other of Keras, or nesterov")
     parser.add_argument("--rate", metavar="R", type=_rate, help="highest learning rate of every phase, or find")
@@ -102,8 +111,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--refit",
-        choices=_CHOICES,
-        help="learn from the validation pictures too, last of all; auto: where they are few",
+        choices=("auto", "yes", "anew", "no"),
+        help="learn from the validation pictures too, last of all, in a shorter lesson or all of it anew; auto: where "
+        "they are few",
     )
     parser.add_argument("--baselines", choices=_CHOICES, help="compare with simpler ways; auto: where that is cheap")
     parser.add_argument("--no-baselines", dest="baselines", action="store_const", const="no", help="do not compare")
@@ -182,6 +192,11 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         plan = plans.with_source(plan, arguments.source)
     if arguments.data:
         changed["data"] = arguments.data
+    if arguments.hidden is not None:
+        # How others learnt is not how these are to: it is open again.
+        same = arguments.hidden == plan.head.hidden
+        learning = plan.head.learning if same else None
+        changed["head"] = replace(plan.head, hidden=arguments.hidden, learning=learning)
     if arguments.fine_tune:
         changed["fine_tune"] = replace(plan.fine_tune, enabled=arguments.fine_tune)
     if plan.trust and not arguments.trust:
@@ -198,6 +213,13 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 def _changes(text: str) -> tuple[plans.Change, ...]:
     try:
         return plans.changes(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return widths(text)
     except RequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -15,12 +15,14 @@ from regraft.cli import (
     cache,
     convert,
     demo,
+    depth,
     evaluate,
     export,
     fit,
     inspect,
     interruption,
     predict,
+    report,
     restore,
     resume,
 )
@@ -32,9 +34,11 @@ from regraft.core.plain import to_json
 # Each has SUMMARY, EXAMPLE, `add(parser)`, `run(arguments) -> result` and `show(result) -> text`.
 COMMANDS: dict[str, ModuleType] = {
     "fit": fit,
+    "depth": depth,
     "inspect": inspect,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "export": export,
     "convert": convert,
     "restore": restore,
@@ -45,7 +49,6 @@ COMMANDS: dict[str, ModuleType] = {
 
 # What the design has and this version does not.
 LATER = {
-    "depth": "how many layers to reuse",
     "rank": "which source to reuse",
     "pretrain": "make a source when there is none",
     "zoo": "the catalogue of models",

@@ -49,9 +49,13 @@ def _row(name: str, metric: Metric) -> list[str]:
 
 
 def _done(record: RunRecord) -> list[tuple[str, str]]:
-    heads = sum(name.startswith("head/") for name in record.trainable_variables)
-    others = len(record.trainable_variables) - heads
-    learnt = f"a new head of {counted(heads, 'variable')} for {counted(len(record.classes), 'class', 'classes')}"
+    new, hidden = len(record.new_variables), record.plan.head.hidden
+    others = len(record.trainable_variables) - new
+    classes = counted(len(record.classes), "class", "classes")
+    learnt = f"a new head of {counted(new, 'variable')} for {classes}"
+    if hidden:
+        widths = " and ".join(map(str, hidden))
+        learnt = f"{counted(len(hidden), 'new layer')} of {widths} units and a head for {classes}, {new} variables"
     for name in record.plan.head.taps or ():
         learnt += f", which reads '{name}' as well"
     if others:

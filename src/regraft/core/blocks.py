@@ -6,6 +6,18 @@ from dataclasses import dataclass
 HEAD = "head"
 
 
+def new_layers(hidden: int) -> tuple[str, ...]:
+    """The names of the new layers that stand on the reused ones, from the lowest upwards; the last is the head.
+
+    >>> new_layers(2)
+    ('head_hidden_1', 'head_hidden_2', 'head')
+
+    Args:
+        hidden: how many there are below the head.
+    """
+    return (*(f"{HEAD}_hidden_{number}" for number in range(1, hidden + 1)), HEAD)
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer of a network, models inside it opened up.
@@ -45,9 +57,11 @@ class Reused:
         blocks: from the input upwards; each has a layer with a kernel.
         below: the name of the cut point that the head stands on.
         network: how many layers the whole network has, counted alike.
+        new: names of the new layers above them, the head last.
     """
 
     layers: tuple[Layer, ...]
     blocks: tuple[Block, ...]
     below: str
     network: int
+    new: tuple[str, ...] = (HEAD,)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from regraft.core.errors import RequestError
 
@@ -94,6 +94,9 @@ class Phase:
         calibration: batches that `calibrate` and `auto` look at.
     """
 
+    # Where a plan has it, for messages.
+    WHERE: ClassVar[str] = "fine_tune"
+
     name: str = "fine-tune"
     rate: float | Literal["find"] = 3e-4
     layer_decay: float = 0.85
@@ -136,10 +139,10 @@ class Phase:
         for name, allowed, holds in _BOUNDS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str) and not holds(value):
-                raise RequestError(f"expected the plan's fine_tune.{name} {allowed}, found {value}")
+                raise RequestError(f"expected the plan's {self.WHERE}.{name} {allowed}, found {value}")
         if list(self.drops) != sorted(set(self.drops)) or not all(0 < part < 1 for part in self.drops):
             raise RequestError(
-                f"expected the plan's fine_tune.drops rising from above 0 to below 1, found {self.drops}"
+                f"expected the plan's {self.WHERE}.drops rising from above 0 to below 1, found {self.drops}"
             )
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast, get_args
 
 from regraft.core import plain, sharing, sizes, storage
 from regraft.core.errors import RequestError
+from regraft.core.head_spec import NEW_LAYERS, NEW_LAYERS_REFIT, HeadSpec
 from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.phase import AVERAGED, Phase
 
@@ -23,27 +24,7 @@ MOST_VIEWS = 1000
 
 
 # What a run calls what it does before and after the phases.
-_TAKEN = ("head", "average", "refit")
-
-
-@dataclass(frozen=True, slots=True)
-class HeadSpec:
-    """The new top of the network: a linear classifier on pooled activations.
-
-    Attributes:
-        pooling: how a map becomes a vector.
-        taps: cut points below the plan's that the head reads as well, from the lowest upwards, each pooled; None: one
-            or none, chosen by cross-validation.
-        inverse_penalty: scikit-learn's `C` of the multinomial logistic regression; None: chosen by cross-validation.
-        folds: how many folds that cross-validation has.
-        solver: `lbfgs` holds all activations in memory; `minibatch` streams them and minimises the same objective.
-    """
-
-    pooling: Literal["average"] = "average"
-    taps: tuple[str, ...] | None = None
-    inverse_penalty: float | None = None
-    folds: int = 5
-    solver: Literal["auto", "lbfgs", "minibatch"] = "auto"
+_TAKEN = ("head", "average", "refit", NEW_LAYERS, NEW_LAYERS_REFIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +66,7 @@ class FineTuneSpec(Phase):
         for name in names:
             if name in _TAKEN:
                 raise RequestError(
-                    f"expected another name of a phase than {', '.join(_TAKEN)}, which every run has, found '{name}'"
+                    f"expected another name of a phase than {', '.join(_TAKEN)}, which runs have, found '{name}'"
                 )
 
     @property
@@ -161,7 +142,7 @@ class Plan:
     cut_point: str = AUTO
     views: int | None = None
     augment: tuple[Change, ...] = CHANGES
-    refit: Literal["auto", "yes", "no"] = AUTO
+    refit: Literal["auto", "yes", "anew", "no"] = AUTO
     baselines: Literal["auto", "yes", "no"] = AUTO
     cache_budget: str | int | None = None
     dtype: Literal["auto", "float32", "float16", "int8"] = AUTO

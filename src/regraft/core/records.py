@@ -8,6 +8,7 @@ from regraft.core.opened import LoadReport
 from regraft.core.optimizer_state import Carried
 from regraft.core.phase import Phase
 from regraft.core.plan import Plan
+from regraft.core.similarity import Similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +305,8 @@ class RunRecord:
         phases: what each phase of training did, those of the refit last.
         interrupted: whether the user ended training before its time.
         found_rates: learning-rate range tests, of the phases whose rate was to be found.
+        similarity: how alike source and result represent what the run is judged by, from the lowest cut point above the
+            frozen trunk up to the head's; empty where nothing of the source learnt.
     """
 
     run: str
@@ -338,3 +341,10 @@ class RunRecord:
     phases: tuple[PhaseRecord, ...] = ()
     interrupted: bool = False
     found_rates: tuple[FoundRate, ...] = ()
+    similarity: tuple[Similarity, ...] = ()
+
+    @property
+    def new_variables(self) -> tuple[str, ...]:
+        """Those of the trainable variables that are of new layers: the head's, and those between it and the source."""
+        new = tuple(f"{layer}/" for layer in self.plan.head.layers)
+        return tuple(name for name in self.trainable_variables if name.startswith(new))

@@ -165,7 +165,7 @@ def _initialised_anew(pretrained: Pretrained, plan: Plan, classes: int) -> Any:
             if isinstance(layer, keras.layers.BatchNormalization):
                 # Its averages are to settle within the few steps that the baseline has.
                 layer.momentum = _MOMENTUM
-        return graft(fresh, classes, taps=plan.head.taps or ())
+        return graft(fresh, classes, taps=plan.head.taps or (), hidden=plan.head.hidden, seed=plan.seed)
     finally:
         random.setstate(state)
 

@@ -35,15 +35,23 @@ _GIVES_UP = 0.9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """The resolved plan, the probes that led to it, and the head alone."""
+    """The resolved plan, the probes that led to it, and the head alone.
+
+    Attributes:
+        plan: resolved.
+        probes: by cut point.
+        branch: what stands on frozen layers alone: the linear head, or new layers that have learnt.
+        linear: the linear head, where `branch` has new layers.
+    """
 
     plan: Plan
     probes: tuple[Probe, ...]
     branch: Branch
+    linear: Branch | None = None
 
 
 def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
-    """The cut point by the probes, what the head reads besides, and the head."""
+    """The cut point by the probes, what the head reads besides, and the linear head."""
     training = found.examples.indices("train")
     labels, classes = found.examples.labels[training], len(found.examples.classes)
     some = stratified(labels, PROBE_EXAMPLES, plan.seed)
@@ -63,7 +71,8 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
     also = "".join(f"; the head reads '{name}' as well" for name in plan.head.taps or ())
     say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of training examples right when left out{also}")
     row = judging.epoch_of_head(found, plan, head)
-    return Chosen(plan, probes, head_branch(pretrained, found, plan, head, row))
+    linear = replace(plan, head=replace(plan.head, hidden=(), learning=None))
+    return Chosen(plan, probes, head_branch(pretrained, found, linear, head, row))
 
 
 def with_taps(found: Survey, plan: Plan, training: Array, error: float) -> tuple[Plan, LinearHead]:

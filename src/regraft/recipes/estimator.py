@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regraft import data as data_room
+from regraft.core.head_spec import HeadSpec, widths
 from regraft.core.input_spec import Decoding
 from regraft.core.plan import AUTO, CHANGES, FineTuneSpec, Plan, SplitSpec, changes
 from regraft.data import Examples, Read, read_picture
@@ -47,6 +48,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         preprocessing: overrides the source's own input convention.
         decoding: `draft` lets large JPEG files be decoded small, as in `regraft.fit`.
         cut_point: the head stands here; by default the best by probing all.
+        hidden: widths of new layers between the reused ones and the head, such as `(128, 64)`, from the lowest upwards.
         fine_tune: whether the upper reused layers learn: `auto`, `yes`, `no`.
         plan: a ready-made plan for that, such as `gradual-unfreezing` or `last-20`.
         views: true views per training example while fine-tuning.
@@ -86,6 +88,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         preprocessing: str | None = None,
         decoding: Decoding | None = None,
         cut_point: str = AUTO,
+        hidden: str | Sequence[int] = (),
         fine_tune: Choice = AUTO,
         plan: str = AUTO,
         views: int | None = None,
@@ -106,6 +109,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         self.preprocessing = preprocessing
         self.decoding: Decoding | None = decoding
         self.cut_point = cut_point
+        self.hidden: str | Sequence[int] = hidden
         self.fine_tune: Choice = fine_tune
         self.plan = plan
         self.views = views
@@ -207,6 +211,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
             input_size=self.input_size,
             decoding=self.decoding,
             cut_point=self.cut_point,
+            head=HeadSpec(hidden=widths(self.hidden)),
             views=self.views,
             augment=changes(self.augment),
             baselines=self.baselines,

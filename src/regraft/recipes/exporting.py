@@ -15,10 +15,11 @@ from typing import Any
 import keras
 
 from regraft.core import plain, storage
-from regraft.core.errors import RequestError, WorkError, nearest
+from regraft.core.errors import RequestError, WorkError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import say
 from regraft.recipes import run_folder
+from regraft.recipes.export_kinds import known
 from regraft.recipes.running import Run
 from regraft.recipes.tracking import TRACKERS
 from regraft.recipes.using import input_spec
@@ -58,10 +59,7 @@ def export(run: Run, kind: str, out: Path | None = None) -> Path:
         WorkError: an operation of the network has no counterpart in the format.
         StorageError: the disk refused.
     """
-    known = kind.lower()
-    if known not in KINDS:
-        raise RequestError(f"expected one of {', '.join(KINDS)} to export to, found '{kind}'{nearest(known, KINDS)}")
-    return KINDS[known](run, None if out is None else Path(out))
+    return KINDS[known(kind)](run, None if out is None else Path(out))
 
 
 def _keras(run: Run, out: Path | None) -> Path:

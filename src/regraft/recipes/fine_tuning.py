@@ -18,6 +18,7 @@ from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import say
 from regraft.core.records import Epoch, PhaseRecord
 from regraft.graph import flow, names
+from regraft.graph.cut_points import find as find_cut
 from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained
 from regraft.recipes.half_trained import learnt_before
@@ -25,10 +26,10 @@ from regraft.recipes.keeping import on_the_fly, spreads
 from regraft.recipes.phasing import narrowed
 from regraft.recipes.survey import Survey
 from regraft.surgery.cut import between
-from regraft.surgery.graft import HEAD, graft, of_source, set_head
+from regraft.surgery.graft import HEAD, graft, of_source, set_values
 from regraft.training import predicting
 from regraft.training.feeds import Feed
-from regraft.training.heads import LinearHead
+from regraft.training.heads import LayeredHead, LinearHead
 from regraft.training.phases import drawn_in, train_phases
 from regraft.training.rate_finder import find, with_found
 from regraft.training.rates import with_rates
@@ -54,7 +55,7 @@ class Branch:
         from_cut: the cut point that it starts at.
         history: learning curves of the phases that led to it.
         chosen: the row of the history that it is from; before any refit.
-        head: where the branch is nothing but a head.
+        head: where no reused layer learnt: what stands on the frozen ones.
         frozen: canonical names of its variables that did not learn.
         learnt: of those that did.
         phases: what each phase of its training did.
@@ -74,7 +75,7 @@ class Branch:
     from_cut: str
     history: tuple[Epoch, ...]
     chosen: Epoch
-    head: LinearHead | None = None
+    head: LinearHead | LayeredHead | None = None
     frozen: tuple[str, ...] = ()
     learnt: tuple[str, ...] = (f"{HEAD}/kernel", f"{HEAD}/bias")
     phases: tuple[PhaseRecord, ...] = ()
@@ -90,24 +91,28 @@ class Branch:
     from_lower: int = 0
 
 
-def head_branch(pretrained: Pretrained, found: Survey, plan: Plan, head: LinearHead, row: Epoch) -> Branch:
+def head_branch(
+    pretrained: Pretrained, found: Survey, plan: Plan, head: LinearHead | LayeredHead, row: Epoch
+) -> Branch:
     """The head alone, standing on the cut point; it takes whole activations and pools them itself.
 
     Where it reads lower cut points too, the reused layers from the lowest of them on are below it, and frozen.
     """
-    classes = len(found.examples.classes)
+    classes, new = len(found.examples.classes), plan.head.layers
     model = reused(pretrained, plan.reads[0], plan, classes)
     if model is None:
         model = graft(None, classes, shape=found.points[plan.cut_point].shape)
     for layer in model.layers:
-        layer.trainable = layer.name == HEAD
-    set_head(model, head.kernel, head.bias)
-    frozen = tuple(of_source(names.variables(model), names.variables(pretrained.model)))
-    return Branch(model, plan.reads[0], (row,), row, head, frozen)
+        layer.trainable = layer.name in new
+    set_values(model, head.values)
+    frozen = tuple(of_source(names.variables(model), names.variables(pretrained.model), new))
+    return Branch(model, plan.reads[0], (row,), row, head, frozen, tuple(head.values))
 
 
 def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int, dropout: float = 0.0) -> keras.Model | None:
-    """The layers between a cut point and the plan's, and a head on them as the plan has it; None where there are none.
+    """The layers between a cut point and the plan's, and a head on them as the plan has it, new layers included.
+
+    None where there would be nothing but a linear head. New layers begin with values of the plan's seed.
 
     Args:
         pretrained: the source.
@@ -119,7 +124,14 @@ def reused(pretrained: Pretrained, from_cut: str, plan: Plan, classes: int, drop
     lower = None if is_input(flow.read(pretrained.model), from_cut) else from_cut
     rest = between(pretrained.model, lower, plan.cut_point)
     taps = [None if name == from_cut else name for name in plan.head.taps or ()]
-    return None if rest is None else graft(rest, classes, taps=taps, dropout=dropout)
+    hidden = plan.head.hidden
+    if rest is not None:
+        return graft(rest, classes, taps=taps, dropout=dropout, hidden=hidden, seed=plan.seed)
+    if not hidden:
+        return None
+    opened = flow.read(pretrained.model)
+    shape = tuple(opened.tensors[find_cut(opened, from_cut).makes[0]].shape[1:])
+    return graft(None, classes, shape=shape, dropout=dropout, hidden=hidden, seed=plan.seed)
 
 
 def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, checkpoint: Path | None) -> Branch:
@@ -132,12 +144,12 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         pretrained: the source.
         found: its survey.
         plan: resolved.
-        start: the head alone.
+        start: the head alone, or with new layers that have learnt.
         checkpoint: see `train_phases`.
     """
     assert start.head is not None
     model = _grafted(pretrained, found, plan, plan.fine_tune)
-    set_head(model, start.head.kernel, start.head.bias)
+    set_values(model, start.head.values)
     training, validation = found.examples.indices("train"), found.examples.indices("validation")
     seen = views_of(pretrained, found, plan, plan.fine_tune)
     spec = fitted(plan.fine_tune, model, pretrained.model)
@@ -150,7 +162,7 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
         feed(found, seen.rows[:1], validation),
         seed=plan.seed,
         kept=learnt_before(pretrained, spec.sequence[0]),
-        anchors=_anchors(pretrained, model),
+        anchors=_anchors(pretrained, model, plan),
         checkpoint=checkpoint,
     )
     line = Line(names.values(model), names.values(trained.model), trained.learnt)
@@ -160,17 +172,19 @@ def fine_tune(pretrained: Pretrained, found: Survey, plan: Plan, start: Branch, 
     row = predicting.judge(trained.model, judged, "average")
     # A layer's random seed moves with every draw, and is no weight.
     kept = [name for name in trained.frozen if "seed_generator" not in name]
+    # New layers have learnt before, whatever these phases let learn.
+    new = start.learnt if plan.head.hidden else ()
     return Branch(
         trained.model,
         spec.from_cut,
         (*start.history, *trained.history, row),
         row,
-        frozen=tuple(of_source(kept, names.variables(pretrained.model))),
-        learnt=trained.learnt,
-        phases=trained.phases,
+        frozen=tuple(of_source(kept, names.variables(pretrained.model), plan.head.layers)),
+        learnt=(*(name for name in new if name not in trained.learnt), *trained.learnt),
+        phases=(*start.phases, *trained.phases),
         state=trained.state,
         interrupted=trained.interrupted,
-        found_rates=found_rates,
+        found_rates=(*start.found_rates, *found_rates),
         end=line.end,
         spec=spec,
         computed=seen.computed,
@@ -255,12 +269,13 @@ def refit(
     found: Survey,
     plan: Plan,
     branch: Branch,
-    head: LinearHead,
+    head: LinearHead | LayeredHead,
     checkpoint: Path | None,
 ) -> Branch:
     """Let a fine-tuned branch learn from the validation examples too, once they have chosen all there was to choose.
 
-    It goes on from where training ended, for fewer epochs and at lower rates; then the average is taken anew.
+    It goes on from where training ended, for fewer epochs and at lower rates, or does all of its phases again from the
+    trained head on, where the plan says `anew`; then the average is taken anew.
 
     Args:
         pretrained: the source.
@@ -273,18 +288,20 @@ def refit(
     assert branch.spec is not None
     everyone = labelled(found)
     model = _grafted(pretrained, found, plan, branch.spec)
-    set_head(model, head.kernel, head.bias)
+    set_values(model, head.values)
     start = names.values(model)
-    for name, variable in names.variables(model).items():
-        variable.assign(branch.end[name])
+    if plan.refit != "anew":
+        for name, variable in names.variables(model).items():
+            variable.assign(branch.end[name])
+    phases = lessons_for_all(branch.spec.sequence, plan)
     trained = train_phases(
         model,
-        (lesson_for_all(branch.spec.sequence[-1], REFIT),),
+        phases,
         feed(found, branch.views, everyone),
         feed(found, branch.views[:1], everyone[:0]),
         seed=_refit_seed(plan),
-        kept=branch.state,
-        anchors=_anchors(pretrained, model),
+        kept=learnt_before(pretrained, phases[0]) if plan.refit == "anew" else branch.state,
+        anchors=_anchors(pretrained, model, plan),
         checkpoint=checkpoint,
     )
     learnt = tuple(dict.fromkeys([*branch.learnt, *trained.learnt]))
@@ -308,10 +325,10 @@ def _grafted(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSp
     return model
 
 
-def _anchors(pretrained: Pretrained, branch: keras.Model) -> dict[str, Array]:
+def _anchors(pretrained: Pretrained, branch: keras.Model, plan: Plan) -> dict[str, Array]:
     """The source's weights of the layers that a branch reuses."""
     source = names.variables(pretrained.model)
-    own = of_source(names.variables(branch), source)
+    own = of_source(names.variables(branch), source, plan.head.layers)
     return names.arrays({name: source[name] for name in own if "seed_generator" not in name})
 
 
@@ -341,6 +358,17 @@ def written_out(spec: FineTuneSpec, branch: keras.Model) -> FineTuneSpec:
     """The same with a rate for every variable in every phase."""
     phases = tuple(with_rates(phase, branch) for phase in spec.phases)
     return replace(spec, phases=phases) if phases else with_rates(spec, branch)
+
+
+def lessons_for_all(phases: Sequence[Phase], plan: Plan) -> tuple[Phase, ...]:
+    """What is learnt from training and validation examples together, once these have chosen all there was to choose."""
+    if plan.refit != "anew":
+        return (lesson_for_all(phases[-1], REFIT),)
+    names_of = [REFIT] if len(phases) == 1 else [f"{REFIT}, {phase.name}" for phase in phases]
+    return tuple(
+        replace(Phase.of(phase), name=name, keep="last", patience=None)
+        for phase, name in zip(phases, names_of, strict=True)
+    )
 
 
 def lesson_for_all(phase: Phase, name: str) -> Phase:
@@ -405,10 +433,10 @@ def _asked(found: Survey, plan: Plan, spec: FineTuneSpec, place: int) -> Array:
     views = plan.views or 1
     training, everyone = found.examples.indices("train"), labelled(found)
     asked = training[drawn_in(spec.sequence, plan.seed, len(training), views)[:, place]]
-    if plan.refit != "yes":
+    if plan.refit not in ("yes", "anew"):
         return asked
-    last = lesson_for_all(spec.sequence[-1], REFIT)
-    return np.union1d(asked, everyone[drawn_in([last], _refit_seed(plan), len(everyone), views)[:, place]])
+    last = lessons_for_all(spec.sequence, plan)
+    return np.union1d(asked, everyone[drawn_in(last, _refit_seed(plan), len(everyone), views)[:, place]])
 
 
 def _refit_seed(plan: Plan) -> int:
@@ -429,8 +457,10 @@ def better(head: Branch, tuned: Branch, always: bool) -> bool:
     """Whether the fine-tuned branch is to be kept: more right answers on validation, or as many with less log loss."""
     before, after = head.chosen, tuned.chosen
     wins = (after.validation_accuracy, -after.validation_loss) > (before.validation_accuracy, -before.validation_loss)
+    layered = isinstance(head.head, LayeredHead)
+    alone = "new layers alone" if layered else "head alone"
     say(
-        f"fine-tuned: {after.validation_accuracy:.1%} on validation, head alone: {before.validation_accuracy:.1%}; "
-        + ("the fine-tuned layers are kept" if wins or always else "the head alone is kept")
+        f"fine-tuned: {after.validation_accuracy:.1%} on validation, {alone}: {before.validation_accuracy:.1%}; "
+        + ("the fine-tuned layers are kept" if wins or always else f"the {alone} {'are' if layered else 'is'} kept")
     )
     return wins or always

@@ -13,7 +13,7 @@ from regraft.core.records import Baseline, Epoch, Metric, Metrics, Mistake
 from regraft.recipes.fine_tuning import Branch, feed
 from regraft.recipes.survey import Survey
 from regraft.training import predicting
-from regraft.training.heads import LinearHead
+from regraft.training.heads import LayeredHead, LinearHead
 
 Array = np.ndarray[Any, Any]
 
@@ -71,7 +71,7 @@ def probabilities(found: Survey, branch: Branch, plan: Plan, indices: Array) -> 
     return predicting.predict(branch.model, feed(found, [rows], indices))
 
 
-def of_head(found: Survey, head: LinearHead, plan: Plan, indices: Array) -> Array:
+def of_head(found: Survey, head: LinearHead | LayeredHead, plan: Plan, indices: Array) -> Array:
     """What the head alone answers (n, classes), its activations read block by block."""
     starts = range(0, max(len(indices), 1), _BLOCK)
     blocks = (found.pooled(plan.reads, indices[start : start + _BLOCK]) for start in starts)

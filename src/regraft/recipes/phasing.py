@@ -1,6 +1,6 @@
 """From a strategy, or from phases by hand, to phases for one network, and to where its trunk ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import keras
@@ -25,13 +25,14 @@ def waits(spec: FineTuneSpec) -> bool:
     return spec.strategy not in (AUTO, "head-then-fine-tune", "feature-extraction")
 
 
-def phased(model: keras.Model, spec: FineTuneSpec, cut_point: str) -> FineTuneSpec:
+def phased(model: keras.Model, spec: FineTuneSpec, cut_point: str, new: Sequence[str] = (HEAD,)) -> FineTuneSpec:
     """The spec with the phases that its strategy makes for a head at a cut point, and `from_cut` where they decide it.
 
     Args:
         model: the source; only looked at.
         spec: as the plan has it.
         cut_point: where the head stands.
+        new: names of the new layers, the head last.
 
     Returns:
         The same with phases; with `enabled="no"` where nothing below the head is to learn.
@@ -45,12 +46,12 @@ def phased(model: keras.Model, spec: FineTuneSpec, cut_point: str) -> FineTuneSp
         return spec
     by_cost = not waits(spec)
     if not spec.phases and spec.strategy != AUTO:
-        made = strategies.phases(blocks.reused(model, cut_point), spec)
+        made = strategies.phases(replace(blocks.reused(model, cut_point), new=tuple(new)), spec)
         if not made:
             return replace(spec, enabled="no", from_cut=cut_point)
         spec = replace(spec, phases=made)
     for phase in spec.phases:
-        _require_names(phase, model)
+        _require_names(phase, model, new)
     if by_cost:
         return spec
     start = highest_below(model, learning(model, spec.phases, cut_point), cut_point)
@@ -148,9 +149,9 @@ def shared(epochs: int, phases: int) -> int:
     return max(1, -(-epochs // max(phases, 1)))
 
 
-def _require_names(phase: Phase, model: keras.Model) -> None:
+def _require_names(phase: Phase, model: keras.Model, new: Sequence[str]) -> None:
     """Refuse rules that match nothing before anything is computed."""
-    known = [*names.variables(model), f"{HEAD}/kernel", f"{HEAD}/bias"]
+    known = [*names.variables(model), *(f"{layer}/{part}" for layer in reversed(new) for part in ("kernel", "bias"))]
     for rule in phase.rates:
         try:
             select([rule.pattern], known)

@@ -11,15 +11,16 @@ import numpy as np
 
 from regraft import report
 from regraft.core import metrics
-from regraft.core.errors import DataError
+from regraft.core.evidence import Evidence
 from regraft.core.records import CacheUse, Certificate, Drift, RunRecord
 from regraft.graph import names
 from regraft.importers import Pretrained
-from regraft.recipes import judging, run_folder
+from regraft.recipes import judging, mapping, picturing, run_folder
 from regraft.recipes.baselines import Compared
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch
 from regraft.recipes.judging import Judged
+from regraft.recipes.similarity import similarities
 from regraft.recipes.survey import Survey
 from regraft.surgery.graft import of_source
 from regraft.training.certificates import drift
@@ -49,7 +50,7 @@ def record(
     parts = [name.partition("/") for name in names.variables(model) if "seed_generator" not in name]
     inside = {name: part for part, _, name in parts if name}
     used = found.activations
-    reused = of_source(inside, source)
+    reused = of_source(inside, source, chosen.plan.head.layers)
     learnt = [name for name in branch.learnt if name in inside]
     frozen = [name for name in reused if inside[name] == "trunk" or name in branch.frozen]
     return RunRecord(
@@ -76,7 +77,7 @@ def record(
         confusion=metrics.confusion(labels, np.argmax(judged.probabilities, axis=1), len(found.examples.classes)),
         calibration=metrics.calibration_bins(judged.probabilities, labels),
         mistakes=judging.mistakes(found, judged),
-        drift=_drift(pretrained, branch, frozen),
+        drift=_drift(pretrained, branch, frozen, chosen.plan.head.layers),
         warnings=warnings,
         data=found.examples.summary(),
         plan=replace(chosen.plan, input=pretrained.inputs, fine_tune=branch.spec or chosen.plan.fine_tune),
@@ -85,31 +86,27 @@ def record(
         phases=branch.phases,
         interrupted=branch.interrupted,
         found_rates=branch.found_rates,
+        similarity=similarities(pretrained, found, chosen.plan, branch, judged.indices),
     )
 
 
-def finish(folder: Path, made: RunRecord, found: Survey, clock: Clock) -> RunRecord:
+def finish(folder: Path, made: RunRecord, found: Survey, branch: Branch, judged: Judged, clock: Clock) -> RunRecord:
     """Draw the report and write everything down; returns the record with the time of that in it."""
-    pictures = thumbnails(made, found)
+    examples = found.examples
+    answers = picturing.answered(examples, judged.indices, judged.probabilities)
+    drawn = mapping.mapped(found, made.plan, branch, judged.indices)
+    shown = picturing.pictures(examples, judged.indices, answers, drawn)
+    evidence = Evidence(answers, drawn, shown, picturing.thumbnails(examples, made.mistakes))
     made = replace(made, seconds=clock.seconds())
-    run_folder.finish(folder, made, report.page(made, pictures), report.card(made), report.history_csv(made))
+    run_folder.finish(
+        folder,
+        made,
+        evidence,
+        report.page(made, evidence.thumbnails, evidence),
+        report.card(made),
+        report.history_csv(made),
+    )
     return made
-
-
-def thumbnails(made: RunRecord, found: Survey) -> dict[str, bytes]:
-    """Small pictures of the mistakes; none where the examples are no pictures."""
-    small: dict[str, bytes] = {}
-    for mistake in made.mistakes:
-        (raw,) = found.examples.load([found.examples.ids.index(mistake.id)], None)
-        if raw.ndim != 3 or raw.shape[-1] not in (1, 3, 4):
-            return {}
-        scale = 255.0 / found.examples.full_intensity
-        raw = raw if raw.dtype == np.uint8 else np.clip(np.asarray(raw, np.float32) * scale, 0, 255).astype(np.uint8)
-        try:
-            small[mistake.id] = report.thumbnail(raw)
-        except DataError:
-            return {}
-    return small
 
 
 def environment() -> dict[str, str]:
@@ -128,9 +125,9 @@ def _version(package: str) -> str:
     return "unknown"
 
 
-def _drift(pretrained: Pretrained, branch: Branch, frozen: list[str]) -> tuple[Drift, ...]:
+def _drift(pretrained: Pretrained, branch: Branch, frozen: list[str], new: tuple[str, ...]) -> tuple[Drift, ...]:
     """Drift of the reused layers from the input upwards; the certificate proves that the trunk did not move."""
-    above = drift(pretrained.model, branch.model, frozen)
+    above = drift(pretrained.model, branch.model, frozen, new)
     moved = {item.layer for item in above}
     below = dict.fromkeys(name.rpartition("/")[0] for name in frozen)
     return (*(Drift(layer, 0.0, True) for layer in below if layer not in moved), *above)

@@ -15,8 +15,10 @@ from typing import IO, TYPE_CHECKING
 
 from regraft.core import plain, plan, storage
 from regraft.core.errors import CorruptFileError, RequestError, StorageError, nearest
+from regraft.core.evidence import Evidence
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
+from regraft.formats import evidence
 
 if TYPE_CHECKING:
     import keras
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
     "plan.toml", "run.json", "model.keras", "report.html", "README.md", "history.csv",
 )  # fmt: skip
+# What the page shows beside the record, and what was answered example by example: see `core/evidence.py`.
+EVIDENCE = "report.npz"
 # What the optimizers had learnt at the end, by the names of the variables in the model beside it.
 OPTIMIZER = "optimizer.npz"
 CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
 # Below it goes what is exported to no place of its own.
 EXPORTED = "exported"
+NEW_LAYERS, NEW_LAYERS_REFIT = "new-layers.checkpoint.npz", "new-layers-refit.checkpoint.npz"
 _CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"
@@ -127,8 +132,9 @@ def save_model_as(path: Path, model: "keras.Model", record: RunRecord) -> None:
     storage.write_with(path, write)
 
 
-def finish(folder: Path, record: RunRecord, page: str, card: str, history: str) -> None:
+def finish(folder: Path, record: RunRecord, kept: Evidence, page: str, card: str, history: str) -> None:
     """Write the records; `run.json` comes last, because its presence says that the run is whole."""
+    evidence.write(folder / EVIDENCE, kept)
     storage.write_text(folder / REPORT, page)
     storage.write_text(folder / CARD, card)
     storage.write_text(folder / HISTORY, history)

@@ -13,6 +13,7 @@ from regraft.activations.store import Store
 from regraft.core import durations, storage
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
+from regraft.core.head_spec import HeadSpec, widths
 from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import collecting_warnings, say, warn
@@ -62,10 +63,11 @@ def fit(
     input_size: int | None = None,
     decoding: Decoding | None = None,
     cut_point: str = plans.AUTO,
+    hidden: str | Sequence[int] = (),
     fine_tune: Choice = "auto",
     views: int | None = None,
     augment: str | Sequence[str] = plans.CHANGES,
-    refit: Choice = "auto",
+    refit: Literal["auto", "yes", "anew", "no"] = "auto",
     baselines: Choice = "auto",
     strict: bool = False,
     trust: bool = False,
@@ -94,6 +96,8 @@ def fit(
         decoding: `draft` lets JPEG files be decoded at a half, a quarter or an eighth of their size, where that is at
             least twice the network's; by default `full`, every pixel.
         cut_point: the head stands here; by default the best by probing all.
+        hidden: widths of new layers between the reused ones and the head, from the lowest upwards, such as
+            `(128, 64)`; they learn first, all reused layers frozen.
         fine_tune: whether the upper reused layers learn; `auto` keeps the result only if it is better on validation.
         views: true views per training example while fine-tuning; by default from how many examples there are.
         augment: what views may differ from the picture by: some of `flip`, `crop`, `colour`, or `none`. Leave out
@@ -115,8 +119,8 @@ def fit(
             is then found by trying, as `regraft.depth` does it; by default by quick probes and by what training costs.
 
     Returns:
-        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `history.csv` and a
-        model card.
+        The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `report.npz`,
+        `history.csv` and a model card.
 
     Raises:
         RequestError: the request was wrong.
@@ -138,6 +142,7 @@ def fit(
             input_size=input_size,
             decoding=decoding,
             cut_point=cut_point,
+            head=HeadSpec(hidden=widths(hidden)),
             views=views,
             augment=plans.changes(augment),
             refit=refit,
@@ -207,7 +212,8 @@ def require_phases(plan: Plan) -> None:
         RequestError: what is wrong.
     """
     ready_made.require(plan.fine_tune)
-    for phase in plan.fine_tune.sequence if plan.fine_tune.enabled != "no" else ():
+    learning = [plan.head.learning] if plan.head.learning else []
+    for phase in (*learning, *(plan.fine_tune.sequence if plan.fine_tune.enabled != "no" else ())):
         kinds.make(phase, 1e-3)
 
 

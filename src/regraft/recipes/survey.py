@@ -83,7 +83,7 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
         DataError: too few examples are left that can be read.
     """
     points = {point.name: point for point in cut_points(pretrained.model)}
-    informative = informative_points(pretrained.model, points)
+    informative = informative_points(pretrained.model, points, plan)
     candidates = _candidates(pretrained.model, informative, plan)
     training = int((examples.split == "train").sum())
     lowest = _from_cut(pretrained.model, plan, points, informative, candidates[-1], training)
@@ -147,14 +147,14 @@ def epochs_for(plan: Plan, training: int) -> int:
     return plan.fine_tune.epochs or int(np.clip(round(2000 / max(training, 1)), 3, 100))
 
 
-def informative_points(model: keras.Model, points: dict[str, CutPoint]) -> tuple[str, ...]:
+def informative_points(model: keras.Model, points: dict[str, CutPoint], plan: Plan) -> tuple[str, ...]:
     """The cut points worth probing, and the last one that can be pooled whatever it is.
 
     Averaged over positions, what a linear layer makes is a linear function of what it is given, up to borders: a linear
     head on it can do no better than one below.
     """
     calls = {call.name: call for call in flow.read(model).separating()}
-    taken = _above_a_head(model)
+    taken = _above_a_head(model, plan)
     usable = [
         name for name, point in points.items() if 1 <= len(point.shape) <= 4 and point.shape[-1] and name not in taken
     ]
@@ -162,24 +162,30 @@ def informative_points(model: keras.Model, points: dict[str, CutPoint]) -> tuple
     return tuple(informative + [name for name in usable[-1:] if name not in informative])
 
 
-def _above_a_head(model: keras.Model) -> set[str]:
-    """The cut points that need a layer of the source that is called as the new head is: two cannot have one name."""
-    opened = flow.read(model)
-    if not any(call.path == HEAD for call in opened.calls):
-        return set()
-    return {
-        call.name
-        for call in opened.separating()
-        if any(below.path == HEAD for below in opened.needed_for([call.makes[0]]))
-    }
+def _above_a_head(model: keras.Model, plan: Plan) -> dict[str, str]:
+    """The cut points that need a layer of the source that is called as a new one is, and that layer.
+
+    Two layers cannot have one name.
+    """
+    opened, new = flow.read(model), set(plan.head.layers)
+    if not any(call.path in new for call in opened.calls):
+        return {}
+    found: dict[str, str] = {}
+    for call in opened.separating():
+        needed = [below.path for below in opened.needed_for([call.makes[0]]) if below.path in new]
+        found |= {call.name: needed[0]} if needed else {}
+    return found
 
 
 def _candidates(model: keras.Model, informative: tuple[str, ...], plan: Plan) -> tuple[str, ...]:
     if plan.cut_point != AUTO:
         find(flow.read(model), plan.cut_point)
-        if plan.cut_point in _above_a_head(model):
+        taken = _above_a_head(model, plan)
+        if plan.cut_point in taken:
+            named = taken[plan.cut_point]
+            whose = "the new head" if named == HEAD else "a new layer"
             raise SourceError(
-                f"'{plan.cut_point}' is not below the source's own layer '{HEAD}', whose name the new head needs; "
+                f"'{plan.cut_point}' is not below the source's own layer '{named}', whose name {whose} needs; "
                 "cut below that layer"
             )
         return (plan.cut_point,)
@@ -228,7 +234,7 @@ def _from_cut(
 ) -> str | None:
     """What the plan says, else the lowest cut point above which training is affordable."""
     # Here, so that a strategy or a rule that does not suit the network is refused before anything is computed.
-    spec = phasing.phased(model, plan.fine_tune, upper)
+    spec = phasing.phased(model, plan.fine_tune, upper, plan.head.layers)
     if spec.enabled == "no" or (phasing.waits(plan.fine_tune) and plan.cut_point == AUTO):
         return None
     if spec.from_cut != AUTO:
@@ -276,7 +282,7 @@ def _readable(examples: Examples, found: Activations, strict: bool) -> Examples:
 def resolved(model: keras.Model, plan: Plan, found: Survey, cut_point: str) -> Plan:
     """The plan with everything that the survey decided written out."""
     training = int((found.examples.split == "train").sum())
-    spec = phasing.phased(model, plan.fine_tune, cut_point)
+    spec = phasing.phased(model, plan.fine_tune, cut_point, plan.head.layers)
     if spec.enabled == "no" and plan.fine_tune.enabled != "no" and plan.fine_tune.strategy != "feature-extraction":
         say(f"no fine-tuning: nothing below the head at '{cut_point}' is to learn")
     if spec.enabled != "no":

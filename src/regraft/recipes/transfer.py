@@ -21,7 +21,7 @@ from regraft.graph import flow
 from regraft.graph.cut_points import is_input
 from regraft.importers import Pretrained, require_picture
 from regraft.importers.wrong_input import judge
-from regraft.recipes import baselines, judging, recording, run_folder
+from regraft.recipes import baselines, judging, new_layers, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
@@ -48,9 +48,9 @@ def transfer(
 ) -> tuple[keras.Model, RunRecord]:
     """Reuse a network for new examples.
 
-    One pass of the frozen trunk; the cut point chosen by probes; the head fitted; the upper layers fine-tuned where
-    validation says that it helps; trunk, branch and preprocessing joined; what was frozen certified; everything
-    written to the run folder.
+    One pass of the frozen trunk; the cut point chosen by probes; the head fitted, new layers trained where the plan has
+    any; the upper reused layers fine-tuned where validation says that it helps; trunk, branch and preprocessing joined;
+    what was frozen certified; everything written to the run folder.
 
     Args:
         pretrained: the source, built for the plan's picture size; not changed.
@@ -81,15 +81,19 @@ def transfer(
             chosen = choose(pretrained, found, plan)
         with clock.stage("activations"):
             found, chosen = reach(pretrained, found, plan, chosen, store)
+        with clock.stage("head"):
+            chosen = new_layers.learn(pretrained, found, chosen, folder / run_folder.NEW_LAYERS)
         with clock.stage("fine_tune"):
             selected = grow(pretrained, found, chosen, folder)
-            branch = finished(pretrained, found, chosen.plan, selected, folder)
+            new_layers.tell(chosen, selected)
+            branch = finished(pretrained, found, chosen, selected, folder)
             memory.release()
         judged = judging.judge(found, selected, branch, chosen.plan)
         with clock.stage("baselines"):
             # Whoever ended the training does not want to wait for another.
             wanted = replace(chosen.plan, baselines="no") if branch.interrupted else chosen.plan
             compared = baselines.compare(pretrained, found, wanted, judged)
+            compared = replace(compared, baselines=compared.baselines | new_layers.yardstick(found, chosen, judged))
             memory.release()
         with clock.stage("join"):
             at_input = is_input(flow.read(pretrained.model), branch.from_cut)
@@ -104,7 +108,7 @@ def transfer(
             run_folder.save_model(folder, model, record)
             if branch.state is not None:
                 optimizer_states.write(folder / run_folder.OPTIMIZER, in_joined(branch.state, branch.learnt))
-            record = recording.finish(folder, record, found, clock)
+            record = recording.finish(folder, record, found, branch, judged, clock)
     return model, record
 
 
@@ -144,7 +148,7 @@ def _check_range(pretrained: Pretrained, examples: Examples) -> None:
 def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) -> Branch:
     """The head alone, or the fine-tuned branch where that is better on validation."""
     spec, alone = chosen.plan.fine_tune, chosen.branch
-    if spec.enabled == "no":
+    if spec.enabled == "no" or alone.interrupted:
         return alone
     if spec.enabled == "auto" and not len(found.examples.indices("validation")):
         say("no fine-tuning: without validation examples nothing could tell whether it helps")
@@ -166,11 +170,25 @@ def grow(pretrained: Pretrained, found: Survey, chosen: Chosen, folder: Path) ->
     )
 
 
-def finished(pretrained: Pretrained, found: Survey, plan: Plan, branch: Branch, folder: Path) -> Branch:
+def finished(pretrained: Pretrained, found: Survey, chosen: Chosen, branch: Branch, folder: Path) -> Branch:
     """The branch after it has learnt from the validation examples too, where the plan says so."""
-    if plan.refit != "yes" or branch.interrupted or not len(found.examples.indices("validation")):
+    plan = chosen.plan
+    if plan.refit == "no" or branch.interrupted or not len(found.examples.indices("validation")):
         return branch
-    head = fit(found, plan, labelled(found))
+    if plan.head.hidden:
+        alone = new_layers.learn_from_all(pretrained, found, plan, chosen.branch, folder / run_folder.NEW_LAYERS_REFIT)
+        branch = replace(
+            branch,
+            history=(*branch.history, *alone.history),
+            phases=(*branch.phases, *alone.phases),
+            interrupted=alone.interrupted,
+        )
+        if branch.head is None and branch.interrupted:
+            return branch
+        head = alone.head
+    else:
+        head = fit(found, plan, labelled(found))
+    assert head is not None
     if branch.head is None:
         return refit(pretrained, found, plan, branch, head, folder / run_folder.REFIT_CHECKPOINT)
     return replace(branch, model=head_branch(pretrained, found, plan, head, branch.chosen).model, head=head)

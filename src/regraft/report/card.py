@@ -79,7 +79,7 @@ def _measures(record: RunRecord) -> str:
         "",
         "In brackets: 95 % intervals.",
     ]
-    if record.plan.refit == "yes" and "validation" in record.metrics:
+    if record.plan.refit != "no" and "validation" in record.metrics:
         rows += ["", "The validation figures are from before the model learnt from these examples too, last of all."]
     return "\n".join(rows)
 
@@ -124,6 +124,7 @@ def _made_from(record: RunRecord) -> str:
         "",
         f"- Source: {_escaped(record.plan.source)}, cut at {_escaped(record.cut_point)}{_taps(record)}",
         f"- {counted(len(record.reused_layers), 'reused layer')}, {fate}",
+        *([f"- {added} between these and the head"] if (added := reading.new_layers(record)) else []),
         f"- Data: {_escaped(_data(record))} ({splits})",
         *(f"- {said.rstrip('.')}" for said in [reading.learnt_from(record)] if said),
         f"- {_proof(record.certificate)}",

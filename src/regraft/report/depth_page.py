@@ -82,6 +82,7 @@ def depth_page(record: DepthRecord, folder: Path | None = None) -> str:
             standings=reading.STANDINGS,
             in_words=reading.in_words,
             breakable=breakable,
+            sentence=reading.sentence,
             rate=lambda value: written(value) if value else "",
             is_long=len(record.recommended.sentence) > _LONG,
             plan_toml=plan.to_toml(record.plan),

@@ -27,7 +27,12 @@ def standing(record: DepthRecord, trial: Trial) -> Standing:
         return "recommended"
     if name in record.recommended.indistinguishable:
         return "alike"
-    return "worse" if trial.finished else "unfinished"
+    return "worse" if is_compared(record, trial) else "unfinished"
+
+
+def is_compared(record: DepthRecord, trial: Trial) -> bool:
+    """Whether a way was judged on all folds, as the choice between ways asks for; others were left before."""
+    return trial.folds == max(each.folds for each in record.table)
 
 
 def alike(record: DepthRecord) -> tuple[Trial, ...]:
@@ -83,9 +88,9 @@ def _compared(record: DepthRecord) -> str:
             "chance makes them. The recommended one trains fewest layers of those within a standard error of the best."
         )
     if rest:
-        worse = "the other way" if len(rest) == 1 else f"each of the other {len(rest)} ways"
-        return f"On your data it can be told apart from {worse} that got all steps."
-    return "No other way got all steps, so that it could be compared with none."
+        worse, verb = ("the other way", "was") if len(rest) == 1 else (f"each of the other {len(rest)} ways", "were")
+        return f"On your data it can be told apart from {worse} that {verb} judged to the end."
+    return "No other way was judged to the end, so that it could be compared with none."
 
 
 def in_words(way: Way) -> str:
@@ -114,6 +119,15 @@ def best(trials: Iterable[Trial]) -> Trial | None:
     return max(judged(trials), key=lambda trial: trial.accuracy.value, default=None)
 
 
+def sentence(said: str) -> str:
+    """What was said in half a sentence, as a whole one.
+
+    >>> sentence("twice the labels would help"), sentence("")
+    ('Twice the labels would help.', '')
+    """
+    return f"{said[:1].upper()}{said[1:]}{'' if said.endswith(('.', '!', '?')) else '.'}" if said else ""
+
+
 def is_frozen(way: Way) -> bool:
     """Whether nothing that is reused learns, and nothing is new but the head."""
     return not way.tuned and not way.hidden
@@ -123,7 +137,7 @@ def frozen_curve(record: DepthRecord) -> list[Trial]:
     """The ways in which nothing reused learns, one for each cut point, from the input upwards."""
     where = depths(record)
     return sorted(
-        judged(trial for trial in record.table if is_frozen(trial.way) and trial.finished),
+        judged(trial for trial in record.table if is_frozen(trial.way) and is_compared(record, trial)),
         key=lambda trial: where[trial.way.cut_point],
     )
 
@@ -131,7 +145,7 @@ def frozen_curve(record: DepthRecord) -> list[Trial]:
 def tuned_curve(record: DepthRecord) -> list[Trial]:
     """The best way of those that let layers learn, for each cut point, from the input upwards."""
     where = depths(record)
-    trials = judged(trial for trial in record.table if trial.way.tuned and trial.finished)
+    trials = judged(trial for trial in record.table if trial.way.tuned and is_compared(record, trial))
     cuts = {trial.way.cut_point for trial in trials}
     tops = [best(trial for trial in trials if trial.way.cut_point == cut) for cut in cuts]
     return sorted((top for top in tops if top is not None), key=lambda trial: where[trial.way.cut_point])
@@ -142,7 +156,7 @@ def by_cut_point(record: DepthRecord) -> list[tuple[str, list[Trial]]]:
 
     Only cut points where that number varies: one point is no curve.
     """
-    trials = judged(trial for trial in record.table if not trial.way.hidden and trial.finished)
+    trials = judged(trial for trial in record.table if not trial.way.hidden and is_compared(record, trial))
     cuts = dict.fromkeys(trial.way.cut_point for trial in trials)
     grouped = [
         (cut, sorted((each for each in trials if each.way.cut_point == cut), key=lambda each: each.way.tuned))
@@ -201,7 +215,7 @@ def cost(record: DepthRecord) -> str:
     if finite(total):
         said += f" It took {duration(total)}"
         said += f" of the {duration(record.budget)} that were allowed." if record.budget is not None else "."
-    early = [trial for trial in record.table if not trial.finished]
+    early = [trial for trial in record.table if not is_compared(record, trial)]
     if early:
         which = "One way was" if len(early) == 1 else f"{len(early)} ways were"
         said += f" {which} left early, because others did better or because time was up."

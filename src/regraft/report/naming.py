@@ -4,6 +4,7 @@ import re
 
 from markupsafe import Markup, escape
 
+_TOGETHER = re.compile(r"(?:[<+] )?\S+")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -29,12 +30,14 @@ def shortened(name: str, width: int) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name, or a sentence with names, that is broken between its words, and within them only where parts end.
+    r"""A name, or a sentence with names, that is broken between its words, and within them only where parts end.
 
-    >>> breakable("a_b<c d")
-    Markup('<span class="word">a_<wbr>b&lt;c</span> d')
+    What joins the parts of a way's name, `<` and `+`, stays with what follows it.
+
+    >>> breakable("a_b < c d")
+    Markup('<span class="word">a_<wbr>b</span> &lt;\xa0c d')
     """
-    return Markup(" ").join(_word(word) for word in name.split(" "))
+    return Markup(" ").join(_word(word.replace(" ", "\N{NO-BREAK SPACE}")) for word in _TOGETHER.findall(name))
 
 
 def _word(word: str) -> Markup:

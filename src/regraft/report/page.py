@@ -9,8 +9,9 @@ from typing import Any
 import jinja2
 
 from regraft.core import plan
+from regraft.core.evidence import Evidence
 from regraft.core.records import RunRecord
-from regraft.report import quantities, reading
+from regraft.report import embedding_map, quantities, reading
 from regraft.report.plots import PLOTS
 from regraft.report.plots.confusion import MOST_CLASSES
 
@@ -22,7 +23,8 @@ SECTIONS: Mapping[str, str] = {
     "confusion": "What is taken for what",
     "mistakes": "The most confident mistakes",
     "calibration": "How far its confidence can be trusted",
-    "drift": "How far each layer moved",
+    "drift": "What thawing changed",
+    "map": "The examples as the network sees them",
     "metrics": "All measures",
     "data": "The data",
     "load": "What was loaded",
@@ -43,12 +45,13 @@ _FEW_PAIRS, _MANY_PAIRS = 5, 20
 _KINDS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
-def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
+def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence | None = None) -> str:
     """The report as a page that can be read, mailed and printed, and that asks for nothing from the network.
 
     Args:
         record: of the run.
         thumbnails: JPEG or PNG bytes by example id; mistakes without one are shown without a picture.
+        evidence: what the run keeps beside its record, for the map; None: the page says that there is none.
 
     Returns:
         HTML. Every name in it is escaped, and what is not Unicode in a file name is replaced by a question mark.
@@ -70,6 +73,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes]) -> str:
         most_classes=MOST_CLASSES,
         mistakes=record.mistakes[:MOST_MISTAKES],
         pictures=_pictures(record, thumbnails),
+        map=embedding_map.drawn(record, evidence),
+        most_switches=embedding_map.MOST_SWITCHES,
         plan_toml=plan.to_toml(record.plan),
         picture_shape=_picture_shape(record),
         run_quoted=shlex.quote(record.run),
@@ -110,10 +115,15 @@ def _pictures(record: RunRecord, thumbnails: Mapping[str, bytes]) -> dict[str, s
     found: dict[str, str] = {}
     for mistake in record.mistakes[:MOST_MISTAKES]:
         content = thumbnails.get(mistake.id, b"")
-        kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
+        kind = kind_of(content)
         if kind:
             found[mistake.id] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return found
+
+
+def kind_of(content: bytes) -> str | None:
+    """Which kind of picture a page may hold these bytes are; None where they are none."""
+    return next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
 
 
 def _picture_shape(record: RunRecord) -> str:

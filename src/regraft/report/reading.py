@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from regraft.activations.views import in_words
+from regraft.core.head_spec import NEW_LAYERS, NEW_LAYERS_REFIT
 from regraft.core.optimizer_state import Carried
 from regraft.core.records import Baseline, CalibrationBin, Metric, PhaseRecord, RunRecord
 from regraft.report.quantities import counted
@@ -140,7 +141,7 @@ def is_scattered(record: RunRecord) -> bool:
 
 def learnt_from(record: RunRecord) -> str:
     """What fine-tuning was given in place of the examples themselves, in words; empty where nothing was fine-tuned."""
-    if all(row.phase == "head" for row in record.history):
+    if all(row.phase in ("head", NEW_LAYERS, NEW_LAYERS_REFIT) for row in record.history):
         return ""
     plan, spec = record.plan, record.plan.fine_tune
     views = plan.views or 1
@@ -189,7 +190,7 @@ def parts(record: RunRecord) -> tuple[Part, ...]:
     trained = trained_layers(record)
     above = set(trained)
     still = sum(name.rpartition("/")[0] in above for name in record.frozen_variables)
-    heads = sum(name.startswith("head/") for name in record.trainable_variables)
+    heads = len(record.new_variables)
     moving = len(record.trainable_variables) - heads
     frozen = Part(
         "frozen",
@@ -205,9 +206,16 @@ def parts(record: RunRecord) -> tuple[Part, ...]:
         which = "" if is_scattered(record) else " (BatchNorm)"
         note = f"{moving} variables learnt" + (f", {still} stayed frozen{which}" if still else "")
         found.append(Part("trained", len(trained), note))
-    found.append(Part("head", None, f"{heads or moving} variables, {len(record.classes)} classes{_also(record)}"))
+    top = f"{heads or moving} variables, {len(record.classes)} classes{_also(record)}"
+    found.append(Part("head", None, f"{added}, {top}" if (added := new_layers(record)) else top))
     found.append(Part("dropped", cuts_above(record), f"everything in the source above {record.cut_point}"))
     return tuple(found)
+
+
+def new_layers(record: RunRecord) -> str:
+    """The new layers between the reused ones and the head, in words; empty where there are none."""
+    hidden = record.plan.head.hidden
+    return f"{counted(len(hidden), 'new layer')} of {' and '.join(map(str, hidden))} units" if hidden else ""
 
 
 def _also(record: RunRecord) -> str:

@@ -28,7 +28,7 @@ def thumbnail(array: np.ndarray[Any, Any]) -> bytes:
     Raises:
         DataError: the array is no picture.
     """
-    picture = _picture(array)
+    picture = picture_of(array)
     longest = max(picture.size)
     if longest > _SIDE // 2:
         picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
@@ -38,7 +38,12 @@ def thumbnail(array: np.ndarray[Any, Any]) -> bytes:
     return _file(enlarged, "PNG", optimize=True)
 
 
-def _picture(array: np.ndarray[Any, Any]) -> Image.Image:
+def picture_of(array: np.ndarray[Any, Any]) -> Image.Image:
+    """An array as a picture in grey or colours; see `thumbnail`.
+
+    Raises:
+        DataError: the array is no picture.
+    """
     if array.ndim == 2:
         array = array[:, :, np.newaxis]
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:

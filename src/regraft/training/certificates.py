@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from regraft.core import digest
+from regraft.core.blocks import HEAD
 from regraft.core.errors import ProofError
 from regraft.core.records import Certificate, Drift, PhaseCertificate
 from regraft.graph import names
@@ -99,10 +100,19 @@ def certify_phase(
     return made
 
 
-def drift(source: keras.Model, branch: keras.Model, frozen: Sequence[str]) -> tuple[Drift, ...]:
-    """How far each reused layer of a branch moved: the norm of its change relative to the norm of its values before."""
+def drift(
+    source: keras.Model, branch: keras.Model, frozen: Sequence[str], new: Sequence[str] = (HEAD,)
+) -> tuple[Drift, ...]:
+    """How far each reused layer of a branch moved: the norm of its change relative to the norm of its values before.
+
+    Args:
+        source: the pretrained network.
+        branch: its layers, after training, and new ones above them.
+        frozen: names of variables that did not learn.
+        new: names of the new layers.
+    """
     before, after = names.variables(source), names.variables(branch)
-    layers = _by_layer([name for name in of_source(after, before) if "seed_generator" not in name])
+    layers = _by_layer([name for name in of_source(after, before, new) if "seed_generator" not in name])
     still = set(frozen)
     return tuple(
         Drift(layer, _relative_change(before, after, members), still.issuperset(members))

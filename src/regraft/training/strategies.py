@@ -167,12 +167,17 @@ def phases(reused: Reused, spec: FineTuneSpec) -> tuple[Phase, ...]:
 def _phase(name: str, spec: FineTuneSpec, reused: Reused, parts: Mapping[Layer, float]) -> Phase:
     """A phase in which layers learn at these parts of the head's rate, everything else frozen."""
     peak = 1.0 if isinstance(spec.rate, str) else spec.rate
-    rules = [Rate(f"{HEAD}/.*", peak)]
+    rules = [Rate(_new(reused.new), peak)]
     for part, layers in _alike(reused.layers, parts):
         learning = [layer.path for layer in layers if _learns(layer, spec.batch_norm)]
         if learning:
             rules.append(Rate(_pattern(learning, layers, reused.layers), part * peak))
     return Phase.of(spec, name=name, rates=(*rules, Rate(".*", 0.0)))
+
+
+def _new(layers: Sequence[str]) -> str:
+    """An expression for the variables of the new layers."""
+    return f"{HEAD}/.*" if len(layers) == 1 else f"{HEAD}(_hidden_[1-{len(layers) - 1}])?/.*"
 
 
 def _alike(layers: Sequence[Layer], parts: Mapping[Layer, float]) -> list[tuple[float, list[Layer]]]:

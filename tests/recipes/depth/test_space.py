@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from regraft.core.depth import Way
+from regraft.core.plan import Plan
 from regraft.graph.cut_points import INPUT, cut_points, input_point
 from regraft.recipes.depth import space
 from regraft.recipes.survey import informative_points
@@ -11,7 +12,7 @@ from regraft.recipes.survey import informative_points
 
 def _opened(model):
     points = {point.name: point for point in cut_points(model)}
-    candidates = informative_points(model, points)
+    candidates = informative_points(model, points, Plan("source"))
     return {INPUT: input_point(model), **points}, candidates
 
 

@@ -33,7 +33,6 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.found = 0
 
     def get(self, key: str) -> Answers | None:
         """The answers, if they are known; a damaged file is as none."""
@@ -43,7 +42,6 @@ class Kept:
                 averages = tuple(float(value) for value in file["averages"])
                 made = Answers(averages, file["probabilities"], float(file["seconds"]))
             if made.probabilities.ndim == 3 and len(made.probabilities) == len(averages):
-                self.found += 1
                 return made
         return None
 

@@ -29,6 +29,7 @@ from regraft.recipes.depth.sharing_out import Task
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.running import describe, open_for, require_phases
 from regraft.recipes.transfer import check_inputs, transfer
+from regraft.report import depth_page
 
 RECORD, PLAN = "depth.json", "plan.toml"
 RUN = "run"
@@ -116,6 +117,7 @@ def depth(
             plans.write(folder / PLAN, found.plan)
             run = _fitted(pretrained, examples, found, folder, store, clock) if fit else None
             record = _record(folder, asked, examples, found, run, seconds, clock, warned)
+            depth_page.write(folder, record)
             storage.write_text(folder / RECORD, plain.to_json(record))
     return record
 
@@ -140,7 +142,7 @@ def require_free(folder: Path) -> None:
     """
     if (folder / RECORD).exists():
         raise RequestError(f"'{folder}' holds a finished search; name another folder with --out")
-    known = {run_folder.LOCK, PLAN, RUN}
+    known = {run_folder.LOCK, PLAN, RUN, depth_page.DEPTH_PAGE}
     if folder.is_dir() and any(entry.name not in known for entry in folder.iterdir()):
         raise RequestError(f"'{folder}' is not empty and holds no search; name a new folder with --out")
 

@@ -182,7 +182,7 @@ def _until_done(made: Study, deadline: Deadline) -> Generator[None]:
 def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline: Deadline) -> None:
     """Give a way more steps as long as it is among the best."""
     everyone = trier.lessons.judged_by
-    if not way.trained:
+    if not way.tuned:
         loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
         made.study.tell(trial, loss)
         return
@@ -231,7 +231,7 @@ def rungs(made: Study) -> dict[str, tuple[Rung, ...]]:
             continue
         given = [Rung(steps, trial.user_attrs.get(f"{_RATE} {steps}")) for steps in made.steps]
         given = [rung for rung in given if rung.rate is not None]
-        if not made.ways[name].trained and trial.state == TrialState.COMPLETE:
+        if not made.ways[name].tuned and trial.state == TrialState.COMPLETE:
             given = [Rung(0, None)]
         if len(given) > len(found.get(name, ())):
             found[name] = tuple(given)

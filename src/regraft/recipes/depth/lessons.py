@@ -75,7 +75,7 @@ def lessons(examples: Examples, seed: int) -> Lessons:
         lacking = examples.classes[int(np.argmin(counts))]
         raise DataError(
             f"expected at least two labelled examples of every class, to learn from one and be judged by another, "
-            f"found {counts.min()} of '{lacking}' outside the test split of '{examples.origin}'"
+            f"found {counts.min()} of '{lacking}' outside the test split of {examples.origin}"
         )
     count = _FOLDS if len(some) <= 2 * _JUDGED else -(-len(some) // _JUDGED)
     judged = range(_FOLDS) if len(some) < CROSS_VALIDATED else range(min(3, count))

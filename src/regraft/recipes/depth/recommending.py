@@ -1,5 +1,6 @@
 """From the answers of all ways to the one to take, and to the plan that says so."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from regraft.core.depth import Recommended, Trial, Way
 from regraft.core.plan import Plan
 from regraft.recipes.depth.halving import Rung, Study, rungs
 from regraft.recipes.depth.timing import Deadline
-from regraft.recipes.depth.trying import Trier, joined
+from regraft.recipes.depth.trying import Trier, head_spec, joined
 
 Array = np.ndarray[Any, Any]
 
@@ -29,12 +30,14 @@ class Tried:
         rung: what it was given.
         answers: (n, classes) of the best average; NaN for examples that it was not judged on.
         complete: whether it was judged on all folds.
+        known: whether all of that was known from before.
     """
 
     trial: Trial
     rung: Rung
     answers: Array
     complete: bool
+    known: bool
 
 
 def tried(made: Study, trier: Trier) -> list[Tried]:
@@ -49,7 +52,7 @@ def tried(made: Study, trier: Trier) -> list[Tried]:
 def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]:
     """The same with every way that only has a head, which takes next to no time: there is always an answer."""
     known = {item.trial.way.name for item in found}
-    heads = [way for name, way in made.ways.items() if not way.trained and name not in known]
+    heads = [way for name, way in made.ways.items() if not way.tuned and name not in known]
     return [*found, *(weighed(made, trier, way, Rung(0, None), trier.lessons.judged_by) for way in heads)]
 
 
@@ -96,7 +99,8 @@ def weighed(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int
         sum(part.seconds for part in parts),
         rung.steps in (0, made.steps[-1]),
     )
-    return Tried(trial, rung, together[best], complete)
+    known = trier.knew(way, folds, steps=rung.steps, rate=rung.rate)
+    return Tried(trial, rung, together[best], complete, known)
 
 
 def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[str, Tried]]:
@@ -133,18 +137,28 @@ def recommended(item: Tried, choice: Choice, many: int) -> Recommended:
     )
 
 
-def plan_of(item: Tried, plan: Plan) -> Plan:
-    """The plan that does what was tried, with all labelled examples."""
-    way, trial = item.trial.way, item.trial
-    head = replace(plan.head, taps=())
+def plan_of(item: Tried, trier: Trier) -> Plan:
+    """The plan that does what was tried, and does it again with all labelled examples."""
+    way, trial, plan = item.trial.way, item.trial, trier.plan
     spec = replace(plan.fine_tune, strategy="auto", phases=(), rates=(), from_cut=way.trained_from)
-    if not way.trained or trial.rate is None:
+    if not way.tuned or trial.rate is None:
         spec = replace(spec, enabled="no", from_cut=way.cut_point)
     else:
+        training = len(trier.found.examples.indices("train"))
+        epochs = math.ceil(trial.steps / math.ceil(training / (spec.batch_size * spec.accumulate)))
         spec = replace(
-            spec, enabled="yes", rate=trial.rate, steps=trial.steps, keep="last", average=trial.average or 1.0
+            spec,
+            enabled="yes",
+            rate=trial.rate,
+            steps=trial.steps,
+            epochs=epochs,
+            keep="last",
+            patience=None,
+            average=trial.average or 1.0,
         )
-    return replace(plan, cut_point=way.cut_point, head=head, fine_tune=spec, views=1 if not way.trained else plan.views)
+    return replace(
+        plan, cut_point=way.cut_point, head=head_spec(plan, way), fine_tune=spec, refit="anew" if way.tuned else "yes"
+    )
 
 
 def _sentence(way: Way, choice: Choice, many: int) -> str:

@@ -84,6 +84,8 @@ def prepare(
         store: of activations; what ways answered is kept beside it.
         hidden: widths of new upper layers to try.
     """
+    # Here, so that what cannot be judged is refused before anything is computed.
+    lessons(examples, plan.seed)
     frozen = replace(plan, cut_point=plans.AUTO, fine_tune=FineTuneSpec(enabled="no"))
     found = survey(pretrained, examples, frozen, store)
     memory.release()
@@ -116,7 +118,6 @@ def search(
     except Interrupted:
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
-    known = trier.kept.found
     tried = recommending.with_heads(made, trier, recommending.tried(made, trier))
     tried = recommending.completed(made, trier, tried, deadline)
     item, choice, by_way = recommending.choose(tried, trier)
@@ -125,13 +126,13 @@ def search(
         warn("time was up before all ways were tried; the same command with more time goes on from here")
     return Found(
         recommending.recommended(item, choice, len(prepared.ways)),
-        recommending.plan_of(item, trier.plan),
+        recommending.plan_of(item, trier),
         recommending.table(item, by_way, tried),
         tuple(each.trial for each in tried),
         prepared.probes,
         prepared.stretches,
         forecast,
-        known,
+        sum(each.known for each in tried),
         interrupted,
     )
 

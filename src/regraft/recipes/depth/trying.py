@@ -16,6 +16,7 @@ from regraft.activations.keys import Keys
 from regraft.activations.memory import MemoryStore
 from regraft.core import digest, plain
 from regraft.core.depth import Way
+from regraft.core.head_spec import HeadSpec
 from regraft.core.phase import AVERAGED, Phase
 from regraft.core.plan import Plan
 from regraft.core.progress import warn
@@ -27,10 +28,10 @@ from regraft.recipes.depth.timing import Pace
 from regraft.recipes.fine_tuning import Line, at, reused
 from regraft.recipes.keeping import on_the_fly, spreads, wish
 from regraft.recipes.survey import Survey
-from regraft.surgery.graft import graft, set_head
+from regraft.surgery.graft import graft, set_values
 from regraft.training.again import Again
 from regraft.training.feeds import Feed
-from regraft.training.heads import LinearHead, fit_head
+from regraft.training.heads import LayeredHead, LinearHead, fit_head, fit_layers, phase_of
 from regraft.training.rates import with_rates
 
 Array = np.ndarray[Any, Any]
@@ -58,7 +59,7 @@ class Trier:
         lessons: the examples, divided.
         kept: answers of before.
         pace: what lessons have taken.
-        made: how many were learnt here, and not known from before.
+        made: keys of those that were learnt here, and not known from before.
     """
 
     pretrained: Pretrained
@@ -67,8 +68,8 @@ class Trier:
     lessons: Lessons
     kept: Kept
     pace: Pace
-    made: int = 0
-    _heads: dict[tuple[str, int, float], LinearHead] = field(default_factory=dict[tuple[str, int, float], LinearHead])
+    made: set[str] = field(default_factory=set[str])
+    _heads: dict[Any, LinearHead | LayeredHead] = field(default_factory=dict[Any, LinearHead | LayeredHead])
     _rows: dict[str, RowsLike] = field(default_factory=dict[str, RowsLike])
     _lesson: tuple[str, Again] | None = None
     _trunks: dict[str, str] = field(default_factory=dict[str, str])
@@ -91,13 +92,17 @@ class Trier:
         known = self.kept.get(key)
         if known is not None:
             return known
+        self.made.add(key)
         started = time.perf_counter()
         made = self._tuned(way, fold, steps, rate, part) if steps and rate else self._of_head(way, fold, part)
         made = replace(made, seconds=time.perf_counter() - started)
         self.pace.note(_learning(way), self.operations(way), steps, made.seconds)
         self.kept.put(key, made)
-        self.made += 1
         return made
+
+    def knew(self, way: Way, folds: Sequence[int], *, steps: int = 0, rate: float | None = None) -> bool:
+        """Whether all of these answers are known from before."""
+        return not any(self._key(way, fold, steps, rate, 1.0) in self.made for fold in folds)
 
     def expected(self, way: Way, steps: int) -> float:
         """Seconds that a lesson will take."""
@@ -131,7 +136,7 @@ class Trier:
             "trunk": self._trunk(way.cut_point),
             "engine": self.found.engine,
             "way": [way.cut_point, way.trained_from, list(way.hidden)],
-            "head": plain.to_plain(self.plan.head),
+            "head": plain.to_plain(head_spec(self.plan, way)),
             "phase": plain.to_plain(self.phase(steps, rate)) if steps and rate else None,
             "fold": fold,
             "part": part,
@@ -146,25 +151,34 @@ class Trier:
             self._trunks[cut_point] = str(keys.about(Wanted(cut_point, pooled=True))["key"])
         return self._trunks[cut_point]
 
-    def _head(self, cut_point: str, fold: int, part: float) -> LinearHead:
-        key = (cut_point, fold, part)
+    def _head(self, way: Way, fold: int, part: float) -> LinearHead | LayeredHead:
+        """What the lesson begins with: all reused layers frozen, the head solved, new layers trained."""
+        key = (way.cut_point, way.hidden, fold, part)
         if key not in self._heads:
             rows = self.lessons.learnt(fold, part)
-            x = self.found.pooled([cut_point], self.lessons.indices[rows])
-            labels, classes = self.lessons.labels[rows], self.lessons.classes
-            self._heads[key] = fit_head(x, labels, classes, self.plan.head, seed=self.plan.seed)
+            x = self.found.pooled([way.cut_point], self.lessons.indices[rows])
+            self._heads[key] = self._fitted(way, x, self.lessons.labels[rows])
         return self._heads[key]
+
+    def _fitted(self, way: Way, x: Array, labels: Array) -> LinearHead | LayeredHead:
+        spec, classes, seed = head_spec(self.plan, way), self.lessons.classes, self.plan.seed
+        if not way.hidden:
+            return fit_head(x, labels, classes, spec, seed=seed)
+        x = x.astype(np.float32, copy=False)
+        nothing = Feed(lambda chosen, _: x[chosen], labels[:0])
+        feed = Feed(lambda chosen, _: x[chosen], labels)
+        return fit_layers(feed, nothing, classes, way.hidden, phase_of(spec, len(x)), seed).head
 
     def _of_head(self, way: Way, fold: int, part: float) -> Answers:
         rows = self.lessons.left_out(fold)
         x = self.found.pooled([way.cut_point], self.lessons.indices[rows])
-        made = self._head(way.cut_point, fold, part).probabilities(x)
+        made = self._head(way, fold, part).probabilities(x)
         return Answers((0.0,), np.asarray(made, np.float32)[None], 0.0)
 
     def _tuned(self, way: Way, fold: int, steps: int, rate: float, part: float) -> Answers:
-        head, learnt = self._head(way.cut_point, fold, part), self.lessons.learnt(fold, part)
+        head, learnt = self._head(way, fold, part), self.lessons.learnt(fold, part)
         branch = self._branch(way)
-        set_head(branch, head.kernel, head.bias)
+        set_values(branch, head.values)
         # The same for all folds, so that it is compiled once.
         phase = with_rates(self.phase(steps, rate), branch)
         lesson, start = self._again(way, branch, phase), names.values(branch)
@@ -182,8 +196,7 @@ class Trier:
         return self._lesson[1]
 
     def _branch(self, way: Way) -> keras.Model:
-        head = replace(self.plan.head, taps=())
-        plan = replace(self.plan, cut_point=way.cut_point, head=head)
+        plan = replace(self.plan, cut_point=way.cut_point, head=head_spec(self.plan, way))
         made = reused(self.pretrained, way.trained_from, plan, self.lessons.classes)
         if made is not None:
             return made
@@ -230,6 +243,11 @@ def joined(parts: Sequence[Answers], lessons: Lessons, folds: Sequence[int]) -> 
     for part, fold in zip(parts, folds, strict=True):
         made[:, lessons.left_out(fold)] = part.probabilities
     return made
+
+
+def head_spec(plan: Plan, way: Way) -> HeadSpec:
+    """The plan's head, on one cut point, with the new layers of a way."""
+    return replace(plan.head, taps=(), hidden=way.hidden, learning=plan.head.learning if way.hidden else None)
 
 
 def _learning(way: Way) -> str:

@@ -6,7 +6,18 @@ It returns None where the record has nothing to show.
 from collections.abc import Callable, Mapping
 
 from regraft.core.records import RunRecord
-from regraft.report.plots import comparison, confusion, curves, drift, probes, rates, reliability, strip, times
+from regraft.report.plots import (
+    comparison,
+    confusion,
+    curves,
+    drift,
+    probes,
+    rates,
+    reliability,
+    similarity,
+    strip,
+    times,
+)
 from regraft.report.plots.svg import Figure
 
 PLOTS: Mapping[str, Callable[[RunRecord], Figure | None]] = {
@@ -18,6 +29,7 @@ PLOTS: Mapping[str, Callable[[RunRecord], Figure | None]] = {
     "confusion": confusion.draw,
     "reliability": reliability.draw,
     "drift": drift.draw,
+    "similarity": similarity.draw,
     "times": times.draw,
 }
 

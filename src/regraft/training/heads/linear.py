@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from regraft.core.blocks import HEAD
 from regraft.training.heads.selection import Trial
 from regraft.training.heads.softmax import Floats, Integers
 
@@ -45,6 +46,11 @@ class LinearHead:
         logits = self.logits(activations).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+    @property
+    def values(self) -> dict[str, NDArray[np.float32]]:
+        """Its variables by canonical name."""
+        return {f"{HEAD}/kernel": self.kernel, f"{HEAD}/bias": self.bias}
 
     @property
     def chosen(self) -> Trial | None:

@@ -31,7 +31,7 @@ def draw(record: DepthRecord) -> Figure | None:
         return None
     where = reading.depths(record)
     x = Scale(min(0.0, *where.values()), max(where.values()), LEFT + 1, RIGHT)
-    y = Scale(*_domain(trials, probes), _BOTTOM, _TOP)
+    y = Scale(*_domain(record, trials, probes), _BOTTOM, _TOP)
     chosen = record.recommended.way.cut_point
     frozen, tuned = reading.frozen_curve(record), reading.tuned_curve(record)
     pieces = [
@@ -52,11 +52,14 @@ def draw(record: DepthRecord) -> Figure | None:
     )
 
 
-def _domain(trials: Sequence[Trial], probes: Sequence[Probe]) -> tuple[float, float]:
-    """What holds the ways that got all steps; quick probes are lower, and would press all that matters together."""
-    shown = [trial for trial in trials if trial.finished] or trials
+def _domain(record: DepthRecord, trials: Sequence[Trial], probes: Sequence[Probe]) -> tuple[float, float]:
+    """What holds the ways that were judged to the end, and whatever did better.
+
+    Quick probes are lower, and would press all that matters together.
+    """
+    shown = [trial for trial in trials if reading.is_compared(record, trial)] or trials
     shares = [value for trial in shown for value in bounds(trial.accuracy)]
-    shares += [trial.accuracy.value for trial in trials if trial.accuracy.value > min(shares)]
+    shares += [trial.accuracy.value for trial in trials if trial.accuracy.value > max(shares)]
     return share_domain(shares or [probe.accuracy.value for probe in probes])
 
 
@@ -85,7 +88,11 @@ def _others(record: DepthRecord, drawn: set[int], x: Scale, y: Scale) -> Markup:
     where = reading.depths(record)
     pieces: list[Markup] = []
     for trial in reading.judged(record.table):
-        telling = trial.way.hidden or not trial.finished or reading.standing(record, trial) == "recommended"
+        telling = (
+            trial.way.hidden
+            or not reading.is_compared(record, trial)
+            or reading.standing(record, trial) == "recommended"
+        )
         if telling and id(trial) not in drawn and y.low <= trial.accuracy.value <= y.high:
             at = x(where[trial.way.cut_point]) + (0.0 if reading.is_frozen(trial.way) else _ASIDE)
             pieces.append(mark(record, trial, at, y(trial.accuracy.value), _kind(trial)))
@@ -143,9 +150,9 @@ def _caption(record: DepthRecord, frozen: Sequence[Trial], tuned: Sequence[Trial
         top_probe = max(probes, key=lambda probe: probe.accuracy.value)
         said.append(f"a quick classifier does best on {top_probe.cut_point}")
     if not said:
-        return "No way got all steps; hollow marks are what they had come to."
+        return "No way was judged to the end; hollow marks are what they had come to."
     sentence = "; ".join(said)
-    hollow = any(not trial.finished for trial in record.table)
+    hollow = any(not reading.is_compared(record, trial) for trial in record.table)
     return (
         f"{sentence[0].upper()}{sentence[1:]} (whiskers are 95 % intervals"
         f"{', hollow marks are ways left early' if hollow else ''})."

@@ -15,7 +15,7 @@ from regraft.report.quantities import counted, number, percent
 _TOP, _BOTTOM = 34.0, 274.0
 # More curves than these cannot be told apart by colour; the others are in the table.
 MOST_CURVES = 4
-_LETTERS = 24
+_LETTERS = 18
 
 
 def draw(record: DepthRecord) -> Figure | None:

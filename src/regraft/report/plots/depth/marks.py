@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from regraft.core.depth import DepthRecord, Trial
 from regraft.core.records import Metric
-from regraft.report.depth_reading import STANDINGS, in_words, standing
+from regraft.report.depth_reading import STANDINGS, in_words, is_compared, standing
 from regraft.report.plots.svg import Scale, dot, line
 from regraft.report.quantities import percent, percent_interval
 from regraft.report.reading import finite
@@ -28,8 +28,9 @@ def whisker(x: float, accuracy: Metric, y: Scale, kind: str) -> Markup:
 
 def mark(record: DepthRecord, trial: Trial, x: float, y: float, kind: str) -> Markup:
     """The dot; the recommended way's is the largest."""
-    radius = 6.5 if standing(record, trial) == "recommended" else 4.0 if trial.finished else 3.2
-    return dot(x, y, radius, f"mark {kind}" if trial.finished else f"mark hollow {kind}", title(record, trial))
+    known = is_compared(record, trial)
+    radius = 6.5 if standing(record, trial) == "recommended" else 4.0 if known else 3.2
+    return dot(x, y, radius, f"mark {kind}" if known else f"mark hollow {kind}", title(record, trial))
 
 
 def bounds(metric: Metric) -> list[float]:

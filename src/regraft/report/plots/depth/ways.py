@@ -40,7 +40,7 @@ def draw(record: DepthRecord) -> Figure | None:
 def _row(record: DepthRecord, trial: Trial, top: float, scale: Scale) -> Markup:
     where = reading.standing(record, trial)
     kind = "own" if where in ("recommended", "alike") else "other"
-    hollow = "" if trial.finished else " hollow"
+    hollow = "" if reading.is_compared(record, trial) else " hollow"
     middle = top + 34
     pieces = [
         *_texts(trial, top + 20, "own" if where == "recommended" else "other"),
