@@ -10,17 +10,20 @@ from benchmarks import (
     activations,
     codings,
     coverage,
+    depth,
     drawing,
     examples,
     fit,
     frame,
     guide,
+    hard_pairs,
     kills,
     pictures,
     reading,
     start,
     steps,
     switches,
+    textbook,
     thaw,
     transfer,
     views,
@@ -40,13 +43,27 @@ BENCHMARKS: dict[str, ModuleType] = {
     "switches": switches,
     "kills": kills,
     "thaw": thaw,
+    "textbook": textbook,
+    "hard_pairs": hard_pairs,
+    "depth": depth,
     "steps": steps,
     "coverage": coverage,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
-# `codings` have no bar, and take their time.
-_BY_DEFAULT = ("start", "examples", "activations", "transfer", "switches", "thaw", "steps", "coverage")
+# `codings` have no bar, and take their time. `depth` has bars, and tries everything.
+_BY_DEFAULT = (
+    "start",
+    "examples",
+    "activations",
+    "transfer",
+    "switches",
+    "thaw",
+    "textbook",
+    "hard_pairs",
+    "steps",
+    "coverage",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

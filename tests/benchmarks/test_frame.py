@@ -105,8 +105,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        "start, examples, activations, transfer, switches, thaw, steps: not measured: needs the real networks and "
-        f"data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
+        "start, examples, activations, transfer, switches, thaw, textbook, hard_pairs, steps: not measured: needs the "
+        f"real networks and data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
 
@@ -133,6 +133,9 @@ def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
         "switches",
         "kills",
         "thaw",
+        "textbook",
+        "hard_pairs",
+        "depth",
         "steps",
     ]
     assert all(len(line) > 30 for line in lines)
@@ -143,5 +146,5 @@ def test_an_unknown_benchmark_is_one_clear_line(tmp_path):
     assert done.returncode == 2
     assert (
         "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views, "
-        "codings, switches, kills, thaw, steps" in done.stderr
+        "codings, switches, kills, thaw, textbook, hard_pairs, depth, steps" in done.stderr
     )

@@ -1,6 +1,7 @@
 """Thaws: how a rise is counted and judged, what the ways are, and a small version of the digits."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,6 +65,35 @@ def test_a_task_has_every_picture_once(shared_folder: object) -> None:
     assert len(given.y) + len(given.validation_y) + len(given.test_y) == 4861
     other = digits.task(4)
     assert not np.array_equal(given.x, other.x)
+
+
+def test_moved_pictures_are_the_same_a_little_elsewhere(shared_folder: object) -> None:
+    x = digits.pool()[0][:50]
+    still = _Drawn(0.0, 0.0, 0.0)
+    assert digits.moved(x, still) == pytest.approx(x, abs=1e-6)
+    # A pixel to the left and up; what comes in is black.
+    shifted = digits.moved(x, _Drawn(0.0, 0.0, 1.0)).reshape(-1, 28, 28)
+    assert shifted[:, :-1, :-1] == pytest.approx(x.reshape(-1, 28, 28)[:, 1:, 1:], abs=1e-4)
+    assert not shifted[:, -1].any()
+    # Turned or scaled, the middle of the picture stays where it is.
+    for drawn in (_Drawn(10.0, 0.0, 0.0), _Drawn(0.0, 0.1, 0.0)):
+        found = digits.moved(x, drawn)
+        assert 0.02 < np.abs(found - x).mean() < 0.1
+        middle = slice(13, 15)
+        assert found.reshape(-1, 28, 28)[:, middle, middle].mean() == pytest.approx(
+            x.reshape(-1, 28, 28)[:, middle, middle].mean(), abs=0.02
+        )
+
+
+class _Drawn(np.random.Generator):
+    """What chance would draw: the angle in degrees, the scale, and the shift in pixels."""
+
+    def __init__(self, *values: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._values = iter(values)
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None) -> Any:
+        return np.full(size, next(self._values))
 
 
 def test_a_small_version_of_the_digits(shared_folder: object) -> None:

@@ -44,7 +44,7 @@ class Tried:
 def tried(made: Study, trier: Trier) -> list[Tried]:
     """Everything that was tried, way by way in the order of trying; its answers are known, nothing is learnt."""
     return [
-        _tried(made, trier, made.ways[name], rung, made.folds(rung.steps, trier.lessons.judged_by))
+        weighed(made, trier, made.ways[name], rung, made.folds(rung.steps, trier.lessons.judged_by))
         for name, given in rungs(made).items()
         for rung in given
     ]
@@ -54,7 +54,7 @@ def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]
     """The same with every way that only has a head, which takes next to no time: there is always an answer."""
     known = {item.trial.way.name for item in found}
     heads = [way for name, way in made.ways.items() if not way.tuned and name not in known]
-    return [*found, *(_tried(made, trier, way, Rung(0, None), trier.lessons.judged_by) for way in heads)]
+    return [*found, *(weighed(made, trier, way, Rung(0, None), trier.lessons.judged_by) for way in heads)]
 
 
 def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
@@ -67,11 +67,20 @@ def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadl
         lacking = len(everyone) - item.trial.folds
         if item.complete or not deadline.allows(lacking * trier.expected(item.trial.way, item.rung.steps)):
             continue
-        results[place] = _tried(made, trier, item.trial.way, item.rung, everyone)
+        results[place] = weighed(made, trier, item.trial.way, item.rung, everyone)
     return results
 
 
-def _tried(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]) -> Tried:
+def weighed(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]) -> Tried:
+    """What a way comes to with so many steps on some folds; it learns what is not known yet.
+
+    Args:
+        made: the study, for how many steps there are to give.
+        trier: lets ways learn and answer.
+        way: that is tried.
+        rung: what it is given.
+        folds: those that are left out in turn.
+    """
     parts = [trier.answers(way, fold, steps=rung.steps, rate=rung.rate) for fold in folds]
     together, labels = joined(parts, trier.lessons, folds), trier.lessons.labels
     rows = ~np.isnan(together[0, :, 0])

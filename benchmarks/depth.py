@@ -1,0 +1,187 @@
+"""What a depth search gives up against trying everything, and what part of the cost it takes.
+
+Digits 5 to 9 on a five-layer network that learnt 0 to 4 from pictures moved a little (`digits.py`). `search` is
+`regraft.depth`. `everything` is the same space without a shortcut: every way, at every rate, with every number of
+steps, on every fold; of all that, what has the lowest out-of-fold log loss. Both then fit what they found to all
+labelled pictures, and the rest is the test. Cost is the seconds that lessons took, each side with a cache of its own.
+"""
+
+import dataclasses
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import digits, fit, frame
+from benchmarks.frame import Bar, Result, Settings, Table
+
+SEARCH, EVERYTHING = "search", "everything"
+WAYS = (SEARCH, EVERYTHING)
+REGRET, COST, REACHED = 0.005, 1 / 5, 0.94
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a search came to.
+
+    Attributes:
+        way: `search` or `everything`.
+        seed: of the pictures, the source and the training.
+        found: the way of reusing the source that it recommends.
+        steps: of training.
+        rate: the learning rate; None where only the head is fitted.
+        average: see `Trial.average`.
+        accuracy: of the fitted model on the test.
+        seconds: of a processor or more, that lessons took.
+        lessons: how many there were.
+    """
+
+    way: str
+    seed: int
+    found: str
+    steps: int
+    rate: float | None
+    average: float | None
+    accuracy: float
+    seconds: float
+    lessons: int
+
+
+def run(settings: Settings) -> Iterator[Result]:
+    """Both with a seed, and again for the next; the result so far after each seed."""
+    fit.ready()
+    measured: list[Outcome] = []
+    for seed in range(settings.splits):
+        given, model = digits.task(seed), digits.well_trained(seed)
+        with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
+            for way in WAYS:
+                measured.append(found_by(way, model, digits.data(given), seed, Path(name) / way))
+                _say(measured[-1])
+        yield compare(measured, settings)
+
+
+def found_by(way: str, model: Any, given: Mapping[str, Any], seed: int, folder: Path, ladder: Any = None) -> Outcome:
+    """What the search or trying everything comes to, in a new folder.
+
+    Args:
+        way: `search` or `everything`.
+        model: the source.
+        given: the examples, test split included.
+        seed: of all choices.
+        folder: where caches and results go.
+        ladder: for `everything`: the steps and rates to try; None: those that the search has.
+    """
+    import regraft
+
+    plan = regraft.Plan(source="", baselines="no", seed=seed)
+    cache = folder / "cache"
+    if way == SEARCH:
+        record = regraft.depth(given, model, plan=plan, out=folder / "out", cache=cache, forecast=False)
+        answer, accuracy = record.recommended, _accuracy(regraft.load(record.run).record)
+        name, steps, rate, average = answer.way.name, answer.steps, answer.rate, answer.average
+    else:
+        trial, accuracy = everything(model, given, plan, cache, folder / "out", ladder)
+        name, steps, rate, average = trial.way.name, trial.steps, trial.rate, trial.average
+    return Outcome(way, seed, name, steps, rate, average, accuracy, *spent(cache))
+
+
+def everything(
+    model: Any, given: Mapping[str, Any], plan: Any, cache: Path, out: Path, ladder: Any = None
+) -> tuple[Any, float]:
+    """The best of every way at every rate with every number of steps, and the accuracy of its fit on the test."""
+    import regraft
+    from regraft.activations.store import Store
+    from regraft.recipes.depth import halving, recommending
+    from regraft.recipes.depth.searching import prepare
+    from regraft.recipes.running import open_for
+    from regraft.recipes.transfer import transfer
+
+    examples, pretrained, store = regraft.open_data(given), open_for(plan, model), Store(cache)
+    plan = replace(plan, data=examples.origin, data_digest=examples.digest())
+    prepared = prepare(pretrained, examples, plan, store)
+    made = replace(halving.begin(prepared.study, prepared.ways), ladder=ladder or halving.LADDER)
+    folds = prepared.trier.lessons.judged_by
+    tried = [
+        recommending.weighed(made, prepared.trier, way, rung, folds)
+        for way in prepared.ways
+        for rung in _rungs(made.ladder, bool(way.tuned))
+    ]
+    best = min(tried, key=lambda item: item.trial.log_loss.value)
+    _, record = transfer(pretrained, examples, recommending.plan_of(best, prepared.trier), out, store)
+    return best.trial, _accuracy(record)
+
+
+def _rungs(ladder: Any, learns: bool) -> list[Any]:
+    from regraft.recipes.depth.halving import Rung
+
+    return [Rung(steps, rate) for steps in ladder.steps for rate in ladder.rates] if learns else [Rung(0, None)]
+
+
+def spent(cache: Path) -> tuple[float, int]:
+    """The seconds that the lessons took whose answers are in a cache, and how many there are."""
+    files = sorted((cache / "depth" / "answers").glob("*.npz"))
+    return sum(float(np.load(file)["seconds"]) for file in files), len(files)
+
+
+def _accuracy(record: Any) -> float:
+    return float(record.metrics["test"].accuracy.value)
+
+
+def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
+    """What both found with each seed, the regret, the part of the cost, and the bars."""
+    search, everything_ = ([item for item in measured if item.way == way] for way in WAYS)
+    regrets = frame.differences([item.accuracy for item in search], [item.accuracy for item in everything_])
+    costs = [one.seconds / other.seconds for one, other in zip(search, everything_, strict=True)]
+    table = Table(
+        "Seed by seed: accuracy of the fit on the test, %",
+        ("seed", "search", "way, steps, rate, average", "everything", "way, steps, rate, average", "regret", "cost"),
+        tuple(
+            (
+                str(one.seed),
+                frame.percent(one.accuracy),
+                _found(one),
+                frame.percent(other.accuracy),
+                _found(other),
+                frame.points(regret),
+                f"1/{1 / cost:.1f}",
+            )
+            for one, other, regret, cost in zip(search, everything_, regrets, costs, strict=True)
+        ),
+    )
+    median, regret = statistics.median(item.accuracy for item in search), statistics.mean(regrets)
+    cost = statistics.median(costs)
+    bars = (
+        Bar(
+            f"the search ends at {frame.percent(REACHED)} % or more, median of {len(search)}",
+            f"{frame.percent(median)} %",
+            median >= REACHED,
+        ),
+        Bar(
+            f"regret of at most {frame.points(REGRET)} points, mean of {len(search)}",
+            f"{frame.points(regret)}",
+            regret <= REGRET,
+        ),
+        Bar(f"at most 1/{1 / COST:.0f} of the cost of everything, median", f"1/{1 / cost:.1f}", cost <= COST),
+    )
+    rows = tuple(dataclasses.asdict(item) for item in measured)
+    return Result("depth", str(__doc__), (table,), rows, bars, settings=settings)
+
+
+def _found(outcome: Outcome) -> str:
+    if outcome.rate is None:
+        return outcome.found
+    return f"{outcome.found}, {outcome.steps}, {outcome.rate:g}, {outcome.average:g}"
+
+
+def _say(outcome: Outcome) -> None:
+    print(
+        f"seed {outcome.seed} {outcome.way}: {frame.percent(outcome.accuracy)} % by {_found(outcome)}; "
+        f"{outcome.lessons} lessons, {frame.seconds(outcome.seconds)} s",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,52 @@
+"""A depth search against trying everything: how regret and cost are counted, and a small version."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import depth
+from benchmarks.depth import EVERYTHING, SEARCH, Outcome
+from benchmarks.frame import Settings
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
+
+
+def _seed(seed: int, search: float, everything: float, seconds: float) -> list[Outcome]:
+    return [
+        Outcome(SEARCH, seed, "low < input", 256, 2e-3, 0.75, search, seconds, 90),
+        Outcome(EVERYTHING, seed, "high", 0, None, None, everything, 100.0, 600),
+    ]
+
+
+def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -> None:
+    result = depth.compare(
+        _seed(0, 0.94, 0.95, 10.0) + _seed(1, 0.95, 0.94, 25.0) + _seed(2, 0.93, 0.93, 20.0), Settings()
+    )
+    assert result.tables[0].rows[0] == ("0", "94.0", "low < input, 256, 0.002, 0.75", "95.0", "high", "+1.0", "1/10.0")
+    assert result.tables[0].rows[1][5:] == ("-1.0", "1/4.0")
+    assert [(bar.found, bar.holds) for bar in result.bars] == [("94.0 %", True), ("+0.0", True), ("1/5.0", True)]
+    worse = depth.compare(_seed(0, 0.93, 0.936, 21.0), Settings())
+    assert [bar.holds for bar in worse.bars] == [False, False, False]
+
+
+@pytest.mark.slow
+def test_a_small_version_tries_everything(tmp_path: Path) -> None:
+    from regraft.recipes.depth.halving import Ladder
+
+    random = np.random.default_rng(0)
+    y = np.arange(120) % 3
+    x = (np.eye(3)[y] @ random.normal(size=(3, 12)) + 0.5 * random.normal(size=(120, 12))).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(8, "relu", name=name) for name in ("low", "high")]
+    model = keras.Sequential([keras.Input((12,)), *layers, keras.layers.Dense(4, name="top")])
+    given: dict[str, Any] = {"x_train": x[:80], "y_train": y[:80], "x_test": x[80:], "y_test": y[80:]}
+    found = depth.found_by(EVERYTHING, model, given, 0, tmp_path, Ladder((8,), (1e-3, 1e-2)))
+    folder = tmp_path / "cache" / "depth" / "answers"
+    assert found.lessons == len(list(folder.iterdir())) > 10
+    # As many lessons of each way as there are folds, at each rate where layers learn.
+    assert found.lessons % 5 == 0
+    assert 0.5 < found.accuracy <= 1
+    assert found.seconds > 0
