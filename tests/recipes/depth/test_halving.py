@@ -119,9 +119,12 @@ def test_the_user_ends_it_and_the_way_is_tried_another_time(tmp_path):
 
 def test_the_loss_is_that_of_the_best_average_over_all_examples_left_out():
     trier = Pretended(_losses)
-    good, bad = np.full((10, 2), [0.8, 0.2]), np.full((10, 2), [0.4, 0.6])
-    parts = [Answers((0.5, 1.0), np.stack([bad, good]).astype(np.float32), 0.0) for _ in range(2)]
-    assert halving.loss_of(trier, parts, (0, 1)) == pytest.approx(-np.log(0.8), rel=1e-6)
+    # Half of the answers are right where they are sure, and all of them where the other average is less so.
+    sure = np.array([[0.99, 0.01], [0.01, 0.99]] * 5)
+    right = np.full((10, 2), [0.6, 0.4])
+    parts = [Answers((0.5, 1.0), np.stack([sure, right]).astype(np.float32), 0.0) for _ in range(2)]
+    # 0.6 to the power of 2, beside 0.4 to the power of 2: the surest that is looked at.
+    assert halving.loss_of(trier, parts, (0, 1)) == pytest.approx(-np.log(0.36 / 0.52), rel=1e-5)
 
 
 def test_optuna_is_as_talkative_as_before():

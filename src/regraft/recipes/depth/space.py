@@ -8,8 +8,9 @@ import keras
 
 from regraft.core.depth import Stretch, Way
 from regraft.core.records import CutPoint
-from regraft.graph import blocks, names
+from regraft.graph import blocks, flow, names
 from regraft.graph.cut_points import INPUT
+from regraft.graph.linearity import is_linear
 
 # Of a source with more blocks than this, heads are tried on so many of them, spread evenly, the best by probes besides.
 _FROZEN = 16
@@ -17,6 +18,13 @@ _FROZEN = 16
 _TUNED = 4
 # How many blocks may learn; above, all of them.
 _LEARNING = (1, 2, 3, 5, 8, 13)
+
+
+def worth_a_head(model: keras.Model, candidates: Sequence[str]) -> tuple[str, ...]:
+    """Where a head may stand, but for the old network's answers: what a linear layer makes, a head makes of less."""
+    calls = {call.name: call.operation for call in flow.read(model).separating()}
+    informative = tuple(name for name in candidates if not is_linear(calls[name]))
+    return informative or tuple(candidates)
 
 
 def stretches(model: keras.Model, points: Mapping[str, CutPoint], candidates: Sequence[str]) -> tuple[Stretch, ...]:
