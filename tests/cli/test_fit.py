@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from regraft.core import plan as plans
-from regraft.core.phase import Phase
+from regraft.core.head_spec import HeadSpec, NewLayersSpec
+from regraft.core.phase import Phase, Rate
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.recipes import run_folder
 from tests.cli.conftest import QUICK, network, write_pictures
@@ -109,6 +110,18 @@ def test_options_of_all_phases_go_before_the_plan_and_a_ready_made_one_is_named(
         ("upper", "adamw", 0.01),
         ("all", "adamw", 0.01),
     ]
+
+
+def test_new_layers_go_before_those_of_the_plan(place, tmp_path):
+    assert plan_of(place, "--source", "x.keras", "--hidden", "128,64").head.hidden == (128, 64)
+    learning = NewLayersSpec(epochs=3, rates=(Rate("head.*", 0.1),))
+    plan = Plan("x.keras", str(place), head=HeadSpec(hidden=(8,), learning=learning, folds=3))
+    plans.write(tmp_path / "mine.toml", plan)
+    words = ("--plan", tmp_path / "mine.toml", "--hidden")
+    assert plan_of(*words, "8").head == plan.head
+    # How the others learnt says nothing of these.
+    assert plan_of(*words, "8,4").head == HeadSpec(hidden=(8, 4), folds=3)
+    assert plan_of(*words, "none").head == HeadSpec(folds=3)
 
 
 def test_a_ready_made_plan_is_done_and_written_out(place, tmp_path, say):
@@ -222,6 +235,8 @@ def test_bad_wishes(place, tmp_path, say):
         (("--plan", "last-0"), 2, "there are: auto, feature-extraction, head-then-fine-tune, last-N,"),
         (("--rate", "0"), 2, "argument --rate: expected a number above zero, or find, found 0"),
         (("--rate", "fast"), 2, "expected a number above zero, or find, found fast"),
+        (("--hidden", "128,wide"), 2, "argument --hidden: expected widths of new layers (hidden) as whole numbers"),
+        (("--hidden", "0"), 2, "argument --hidden: expected widths of new layers (hidden) from 1 to 16,384, found 0"),
         (("--epochs", "0"), 2, "expected a whole number above zero, found 0"),
         (("--schedule", "cosin"), 2, "argument --schedule: invalid choice: 'cosin'"),
     ):
