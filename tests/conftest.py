@@ -37,3 +37,12 @@ def shared_folder() -> Path:
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or leaves anything in the user's own cache."""
     monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def short_scratch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network from scratch learns for few steps where a test is not about how good it is."""
+    place = request.node.nodeid
+    about_it = any(word in place for word in ("baselines", "test_negative_transfer", "test_demo"))
+    if place.startswith(("tests/recipes", "tests/cli", "tests/laws")) and not about_it:
+        monkeypatch.setattr("regraft.recipes.baselines.scratch._LEAST_STEPS", 30, raising=True)

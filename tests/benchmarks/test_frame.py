@@ -105,8 +105,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        "start, examples, activations, transfer, switches, thaw, textbook, hard_pairs, steps: not measured: needs the "
-        f"real networks and data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
+        "start, examples, activations, transfer, switches, thaw, textbook, hard_pairs, steps, coverage: not measured: "
+        f"needs the real networks and data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
 
@@ -137,6 +137,7 @@ def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
         "hard_pairs",
         "depth",
         "steps",
+        "coverage",
     ]
     assert all(len(line) > 30 for line in lines)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from regraft import data as data_room
+from regraft import report
 from regraft.core.evidence import EmbeddingMap, Evidence
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.formats import evidence
@@ -55,7 +56,7 @@ def test_answers_are_those_that_the_run_was_judged_by(tuned: Run, kept: Evidence
     assert loss == pytest.approx(record.metrics[record.evaluated_on].log_loss.value, rel=1e-4)
     wrong = {own.id(row): own.confidence[row] for row in np.flatnonzero(~own.correct)}
     assert {mistake.id for mistake in record.mistakes} == set(wrong)
-    assert set(kept.thumbnails) == set(wrong)
+    assert set(kept.thumbnails) == {*wrong, *report.doubtful_ids(record)}
 
 
 def test_the_maps_are_of_what_source_and_result_make_of_them(tuned: Run, kept: Evidence, many: Path) -> None:

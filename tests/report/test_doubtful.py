@@ -132,7 +132,7 @@ def test_a_browser_draws_couples_side_by_side_within_the_page(good_record: RunRe
     record = doubted(good_record)
     page = tmp_path / "page.html"
     measure = (
-        "<script>const boxes = [...document.querySelectorAll('#doubts .couple .side')].map("
+        "<script>const boxes = [...document.querySelectorAll('#doubts .couple .beside')].map("
         "side => [...side.children].map(part => part.getBoundingClientRect()));"
         "document.title = 'drawn ' + boxes.filter(([one, other]) => one.top === other.top && one.right <= other.left"
         " && one.width > 40 && other.right <= document.documentElement.clientWidth).length + ' of ' + boxes.length"

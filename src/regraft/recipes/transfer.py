@@ -16,6 +16,7 @@ from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
 from regraft.data import Examples
+from regraft.data.decode import at_least
 from regraft.formats import optimizer_states
 from regraft.graph import flow
 from regraft.graph.cut_points import is_input
@@ -96,7 +97,7 @@ def transfer(
             compared = baselines.compare(pretrained, found, wanted, judged)
             compared = replace(compared, baselines=compared.baselines | new_layers.yardstick(found, chosen, judged))
             memory.release()
-        with clock.stage("doubts"):
+        with clock.stage("doubts"), at_least(pretrained.inputs.draft_side):
             learnt = learnt_from(found, chosen.plan, judged.split, branch)
             doubtful = doubt(found, chosen.plan, judged, learnt)
         with clock.stage("join"):
@@ -105,7 +106,7 @@ def transfer(
             model = join(trunk, branch.model, pretrained.inputs, examples.full_intensity)
             proof = certify(pretrained.model, model, trunk, branch.frozen)
             require(proof)
-        with clock.stage("report"):
+        with clock.stage("report"), at_least(pretrained.inputs.draft_side):
             record = recording.record(
                 pretrained, found, chosen, branch, judged, compared, proof, model, folder, clock, (*warned, *warnings)
             )

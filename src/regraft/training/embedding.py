@@ -6,7 +6,7 @@ import numpy as np
 from scipy import linalg
 
 from regraft.core.evidence import GRID, Method, View
-from regraft.training.heads.softmax import threads_for
+from regraft.training.threads import threads_for
 from regraft.training.tsne import tsne
 
 Array = np.ndarray[Any, Any]

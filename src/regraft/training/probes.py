@@ -13,7 +13,8 @@ from regraft.core import metrics
 from regraft.core.errors import DataError
 from regraft.core.records import Metric
 from regraft.training.heads.basis import refuse_non_finite, scale_of
-from regraft.training.heads.softmax import Floats, Integers, single_threaded, threads_for
+from regraft.training.heads.softmax import Floats, Integers
+from regraft.training.threads import single_threaded, threads_for
 
 # Examples that a probe looks at: at 90 % accuracy this is +-1 point, enough to rank cut points, and bounds the time.
 PROBE_EXAMPLES = 4000

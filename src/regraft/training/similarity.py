@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from regraft.core.errors import DataError
-from regraft.training.heads.softmax import threads_for
+from regraft.training.threads import threads_for
 
 Array = np.ndarray[Any, Any]
 

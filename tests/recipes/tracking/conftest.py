@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from regraft import report
+from regraft.core.evidence import Answers, Evidence
 from regraft.core.records import RunRecord
 from regraft.recipes import run_folder
 from tests.report.conftest import RECORDS
@@ -28,6 +30,11 @@ def folder(record: RunRecord, tmp_path: Path) -> Path:
 
 def written(folder: Path, record: RunRecord) -> Path:
     """The documents of a run in a folder."""
-    run_folder.finish(folder, record, report.page(record, {}), report.card(record), report.history_csv(record))
+    nothing = np.zeros(0, np.int32)
+    answers = Answers(
+        np.zeros((0, 16), np.uint8), (), nothing, nothing, nothing.astype(np.float32), nothing.astype(np.float32)
+    )
+    kept = Evidence(answers)
+    run_folder.finish(folder, record, kept, report.page(record, {}), report.card(record), report.history_csv(record))
     os.utime(folder / run_folder.RECORD, (ENDED, ENDED))
     return folder

@@ -48,7 +48,9 @@ def isolation(activations: Floats, seed: int = 0) -> NDArray[np.float64]:
         there = np.flatnonzero(own[part] >= 0)
         block[there, own[part][there]] = np.inf
         distances[part] = np.sqrt(np.maximum(np.partition(block, NEIGHBOUR - 1, axis=1)[:, NEIGHBOUR - 1], 0))
-    return distances / max(float(np.median(distances)), np.finfo(np.float64).tiny)
+    typical = float(np.median(distances))
+    # Where most have others that are the same, how far one is says nothing.
+    return distances / typical if typical else np.zeros(len(distances))
 
 
 def outliers(isolations: NDArray[np.float64]) -> NDArray[np.int64]:

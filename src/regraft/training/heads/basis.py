@@ -6,7 +6,8 @@ import numpy as np
 from scipy import linalg
 
 from regraft.core.errors import DataError
-from regraft.training.heads.softmax import Doubles, Floats, threads_for
+from regraft.training.heads.softmax import Doubles, Floats
+from regraft.training.threads import threads_for
 
 # The rotation takes an eigendecomposition of this order at most (some seconds); wider features are only standardised.
 ROTATE_UP_TO = 2560

@@ -12,8 +12,8 @@ from regraft.training.heads.softmax import (
     data_term,
     loss_and_residual,
     minimise,
-    threads_for,
 )
+from regraft.training.threads import threads_for
 
 
 @dataclass(frozen=True, slots=True)

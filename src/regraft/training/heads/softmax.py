@@ -5,14 +5,11 @@ problem is scikit-learn's `C * sum of losses + half the squared kernel`, divided
 rows, so that a tolerance means the same whatever the penalty and the number of rows.
 """
 
-import contextlib
-import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
-from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
@@ -20,8 +17,6 @@ Doubles = NDArray[np.float64]
 
 # Curvature pairs that L-BFGS keeps: the parameters are few, so that a long memory costs little and saves passes.
 MEMORY = 20
-# Multiplications per evaluation below which a second thread costs more than it gives: tenfold on a busy machine.
-THREADED_FROM = 100_000_000
 
 
 def loss_and_residual(logits: Floats, labels: Integers) -> tuple[Floats, Floats]:
@@ -104,25 +99,3 @@ def minimise(
         options={"maxcor": MEMORY, "gtol": tolerance, "ftol": 0.0, "maxfun": limit, "maxiter": limit},
     )
     return found.x.reshape(start.shape) / root, int(found.nfev)
-
-
-@functools.cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-@contextlib.contextmanager
-def threads_for(multiplications: int) -> Generator[None]:
-    """Let linear algebra inside the block use one thread where an evaluation is too small to share out."""
-    if multiplications >= THREADED_FROM:
-        yield
-        return
-    with single_threaded():
-        yield
-
-
-@contextlib.contextmanager
-def single_threaded() -> Generator[None]:
-    """Let linear algebra inside the block, on all threads of the process, use one thread for each call."""
-    with _thread_pools().limit(limits=1, user_api="blas"):
-        yield
