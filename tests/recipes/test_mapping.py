@@ -98,10 +98,9 @@ def test_pictures_are_of_the_examples_that_they_are_said_to_be_of(tuned: Run, ke
         factor = 64 // max(wanted.shape)
         height, width = factor * wanted.shape[0], factor * wanted.shape[1]
         top, left = (64 - height) // 2, (64 - width) // 2
-        # The mean colour of the middle: JPEG with colours at half the size.
-        inner = cell[top + height // 4 : top + 3 * height // 4, left + width // 4 : left + 3 * width // 4]
-        part = wanted[wanted.shape[0] // 4 : 3 * wanted.shape[0] // 4, wanted.shape[1] // 4 : 3 * wanted.shape[1] // 4]
-        assert inner.mean((0, 1)) == pytest.approx(part.mean((0, 1)), abs=12)
+        # Pixel for pixel in grey: JPEG keeps colours at half the size.
+        inner = cell[top : top + height, left : left + width].mean(axis=2)[factor // 2 :: factor, factor // 2 :: factor]
+        assert np.corrcoef(inner.ravel(), wanted.mean(axis=2).ravel())[0, 1] > 0.9
 
 
 def test_one_map_where_only_the_head_learnt_and_no_pictures_of_what_is_none(tmp_path: Path) -> None:
