@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from regraft.core import metrics
 from regraft.core.errors import DataError
 from regraft.core.records import Metric
+from regraft.training.eigen import eigh
 from regraft.training.heads.basis import refuse_non_finite, scale_of
 from regraft.training.heads.softmax import Floats, Integers
 from regraft.training.threads import single_threaded, threads_for
@@ -198,12 +198,13 @@ def _components(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDA
     """Left singular vectors (n, r) and squared singular values (r,)."""
     rows, width = features.shape
     if rows <= width:
-        squares, left = linalg.eigh(features @ features.T, driver="evd", check_finite=False)
+        squares, left = eigh(features @ features.T)
         return left, np.maximum(squares, 0)
-    squares, right = linalg.eigh(features.T @ features, driver="evd", check_finite=False)
+    squares, right = eigh(features.T @ features)
     squares = np.maximum(squares, np.finfo(np.float32).tiny)
     kept = squares >= squares[-1] * 1e-6
-    return (features @ right[:, kept]) / np.sqrt(squares[kept]), squares[kept]
+    sizes: NDArray[np.float32] = np.sqrt(squares[kept])
+    return (features @ right[:, kept]) / sizes, squares[kept]
 
 
 def _left_out(
