@@ -10,6 +10,9 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --
 BOTH   := -n 2 --dist worksteal
 # Laws of what needs no framework hold on every backend.
 STRANGERS := --ignore tests/laws/test_documents.py --ignore tests/laws/test_selectors.py
+# JAX compiles every operation for every shape; what one process has compiled, the other reads.
+COMPILED := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export TF_ENABLE_ONEDNN_OPTS ?= 1
@@ -25,7 +28,7 @@ test: $(STAMP)  ## everything CI runs
 	$(BIN)/pytest $(BOTH) -q
 
 laws: $(STAMP)  ## the laws on the other backends; TensorFlow's run with the rest
-	KERAS_BACKEND=jax $(BIN)/pytest $(BOTH) tests/laws $(STRANGERS) -q
+	KERAS_BACKEND=jax $(COMPILED) $(BIN)/pytest $(BOTH) tests/laws $(STRANGERS) -q
 	KERAS_BACKEND=torch $(BIN)/pytest $(BOTH) tests/laws $(STRANGERS) -q
 
 quick: $(STAMP)  ## the fast tests only

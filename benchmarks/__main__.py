@@ -11,6 +11,7 @@ from benchmarks import (
     codings,
     coverage,
     depth,
+    depth_pictures,
     drawing,
     examples,
     fit,
@@ -46,12 +47,13 @@ BENCHMARKS: dict[str, ModuleType] = {
     "textbook": textbook,
     "hard_pairs": hard_pairs,
     "depth": depth,
+    "depth_pictures": depth_pictures,
     "steps": steps,
     "coverage": coverage,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
-# `codings` have no bar, and take their time. `depth` has bars, and tries everything.
+# `codings` have no bar, and take their time. `depth` and `depth_pictures` have bars, and try everything.
 _BY_DEFAULT = (
     "start",
     "examples",

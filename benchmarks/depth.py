@@ -10,7 +10,7 @@ import dataclasses
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,20 @@ def run(settings: Settings) -> Iterator[Result]:
         with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
             for way in WAYS:
                 measured.append(found_by(way, model, digits.data(given), seed, Path(name) / way))
-                _say(measured[-1])
+                say(measured[-1])
         yield compare(measured, settings)
 
 
-def found_by(way: str, model: Any, given: Mapping[str, Any], seed: int, folder: Path, ladder: Any = None) -> Outcome:
+def found_by(
+    way: str,
+    model: Any,
+    given: Any,
+    seed: int,
+    folder: Path,
+    ladder: Any = None,
+    folds: int | None = None,
+    **asked: Any,
+) -> Outcome:
     """What the search or trying everything comes to, in a new folder.
 
     Args:
@@ -75,23 +84,25 @@ def found_by(way: str, model: Any, given: Mapping[str, Any], seed: int, folder: 
         seed: of all choices.
         folder: where caches and results go.
         ladder: for `everything`: the steps and rates to try; None: those that the search has.
+        folds: for `everything`: how many are left out in turn; None: all of the search.
+        asked: of the plan, besides.
     """
     import regraft
 
-    plan = regraft.Plan(source="", baselines="no", seed=seed)
+    plan = regraft.Plan(source="", baselines="no", seed=seed, **asked)
     cache = folder / "cache"
     if way == SEARCH:
         record = regraft.depth(given, model, plan=plan, out=folder / "out", cache=cache, forecast=False)
         answer, accuracy = record.recommended, _accuracy(regraft.load(record.run).record)
         name, steps, rate, average = answer.way.name, answer.steps, answer.rate, answer.average
     else:
-        trial, accuracy = everything(model, given, plan, cache, folder / "out", ladder)
+        trial, accuracy = everything(model, given, plan, cache, folder / "out", ladder, folds)
         name, steps, rate, average = trial.way.name, trial.steps, trial.rate, trial.average
     return Outcome(way, seed, name, steps, rate, average, accuracy, *spent(cache))
 
 
 def everything(
-    model: Any, given: Mapping[str, Any], plan: Any, cache: Path, out: Path, ladder: Any = None
+    model: Any, given: Any, plan: Any, cache: Path, out: Path, ladder: Any = None, folds: int | None = None
 ) -> tuple[Any, float]:
     """The best of every way at every rate with every number of steps, and the accuracy of its fit on the test."""
     import regraft
@@ -105,9 +116,9 @@ def everything(
     plan = replace(plan, data=examples.origin, data_digest=examples.digest())
     prepared = prepare(pretrained, examples, plan, store)
     made = replace(halving.begin(prepared.study, prepared.ways), ladder=ladder or halving.LADDER)
-    folds = prepared.trier.lessons.judged_by
+    left_out = prepared.trier.lessons.judged_by[:folds]
     tried = [
-        recommending.weighed(made, prepared.trier, way, rung, folds)
+        recommending.weighed(made, prepared.trier, way, rung, left_out)
         for way in prepared.ways
         for rung in _rungs(made.ladder, bool(way.tuned))
     ]
@@ -134,11 +145,28 @@ def _accuracy(record: Any) -> float:
 
 def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     """What both found with each seed, the regret, the part of the cost, and the bars."""
+    table, bars = compared(measured)
+    median = statistics.median(item.accuracy for item in measured if item.way == SEARCH)
+    reached = Bar(
+        f"the search ends at {frame.percent(REACHED)} % or more, median of {len(measured) // 2}",
+        f"{frame.percent(median)} %",
+        median >= REACHED,
+    )
+    return Result("depth", str(__doc__), (table,), tuple(map(row, measured)), (reached, *bars), settings=settings)
+
+
+def compared(measured: Sequence[Outcome], of: str = "") -> tuple[Table, tuple[Bar, Bar]]:
+    """What both found with each seed as a table, and the bars of regret and cost.
+
+    Args:
+        measured: by turns the outcome of the search and of everything.
+        of: goes before the table's title and the bars.
+    """
     search, everything_ = ([item for item in measured if item.way == way] for way in WAYS)
     regrets = frame.differences([item.accuracy for item in search], [item.accuracy for item in everything_])
     costs = [one.seconds / other.seconds for one, other in zip(search, everything_, strict=True)]
     table = Table(
-        "Seed by seed: accuracy of the fit on the test, %",
+        f"{of}seed by seed: accuracy of the fit on the test, %",
         ("seed", "search", "way, steps, rate, average", "everything", "way, steps, rate, average", "regret", "cost"),
         tuple(
             (
@@ -153,23 +181,20 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
             for one, other, regret, cost in zip(search, everything_, regrets, costs, strict=True)
         ),
     )
-    median, regret = statistics.median(item.accuracy for item in search), statistics.mean(regrets)
-    cost = statistics.median(costs)
-    bars = (
+    regret, cost = statistics.mean(regrets), statistics.median(costs)
+    return table, (
         Bar(
-            f"the search ends at {frame.percent(REACHED)} % or more, median of {len(search)}",
-            f"{frame.percent(median)} %",
-            median >= REACHED,
-        ),
-        Bar(
-            f"regret of at most {frame.points(REGRET)} points, mean of {len(search)}",
+            f"{of}regret of at most {frame.points(REGRET)} points, mean of {len(search)}",
             f"{frame.points(regret)}",
             regret <= REGRET,
         ),
-        Bar(f"at most 1/{1 / COST:.0f} of the cost of everything, median", f"1/{1 / cost:.1f}", cost <= COST),
+        Bar(f"{of}at most 1/{1 / COST:.0f} of the cost of everything, median", f"1/{1 / cost:.1f}", cost <= COST),
     )
-    rows = tuple(dataclasses.asdict(item) for item in measured)
-    return Result("depth", str(__doc__), (table,), rows, bars, settings=settings)
+
+
+def row(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as plain data."""
+    return dataclasses.asdict(outcome)
 
 
 def _found(outcome: Outcome) -> str:
@@ -178,9 +203,11 @@ def _found(outcome: Outcome) -> str:
     return f"{outcome.found}, {outcome.steps}, {outcome.rate:g}, {outcome.average:g}"
 
 
-def _say(outcome: Outcome) -> None:
+def say(outcome: Outcome, of: str = "") -> None:
+    """Tell of an outcome at once; the others take their time."""
     print(
-        f"seed {outcome.seed} {outcome.way}: {frame.percent(outcome.accuracy)} % by {_found(outcome)}; "
+        f"{of}{' ' if of else ''}seed {outcome.seed} {outcome.way}: "
+        f"{frame.percent(outcome.accuracy)} % by {_found(outcome)}; "
         f"{outcome.lessons} lessons, {frame.seconds(outcome.seconds)} s",
         file=sys.stderr,
         flush=True,

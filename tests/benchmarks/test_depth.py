@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import depth
+from benchmarks import depth, depth_pictures
 from benchmarks.depth import EVERYTHING, SEARCH, Outcome
 from benchmarks.frame import Settings
+from benchmarks.pictures import Pictures
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
 
@@ -30,6 +31,31 @@ def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -
     assert [(bar.found, bar.holds) for bar in result.bars] == [("94.0 %", True), ("+0.0", True), ("1/5.0", True)]
     worse = depth.compare(_seed(0, 0.93, 0.936, 21.0), Settings())
     assert [bar.holds for bar in worse.bars] == [False, False, False]
+
+
+def test_data_sets_have_bars_of_their_own() -> None:
+    measured = [depth_pictures.Measured("flowers", item) for item in _seed(0, 0.9, 0.91, 10.0)]
+    measured += [depth_pictures.Measured("signs", item) for item in _seed(0, 0.9, 0.9, 30.0)]
+    result = depth_pictures.compare(measured, Settings())
+    assert [table.title.partition(":")[0] for table in result.tables] == ["flowers", "signs"]
+    assert [(bar.requirement.partition(":")[0], bar.holds) for bar in result.bars] == [
+        ("flowers", False),
+        ("flowers", True),
+        ("signs", True),
+        ("signs", False),
+    ]
+    assert [row["data"] for row in result.measurements] == ["flowers"] * 2 + ["signs"] * 2
+
+
+def test_the_manifest_says_what_is_the_test(tmp_path: Path) -> None:
+    paths = tuple(tmp_path / f"{number}.png" for number in range(20))
+    given = Pictures(paths, tuple(number % 2 for number in range(20)), ("a", "b"))
+    depth_pictures.write_manifest(tmp_path / "data.csv", given, 3)
+    lines = (tmp_path / "data.csv").read_text().splitlines()
+    assert lines[0] == "path,label,split"
+    test = [line for line in lines if line.endswith(",test")]
+    assert (len(lines), len(test)) == (21, 4)
+    assert sorted(line.split(",")[1] for line in test) == ["a", "a", "b", "b"]
 
 
 @pytest.mark.slow
