@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from regraft.report.depth_page import write
-from tests.report.browser import Browser, browser, needs_chromium
+from tests.report.chromium import Browser, needs_chromium, opened
 from tests.report.depth_records import DEPTH_RECORDS
 
 pytestmark = needs_chromium
@@ -18,8 +18,8 @@ BRIGHTNESS = "getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
+    with opened(tmp_path_factory.mktemp("profile")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,14 @@ def test_asks_for_nothing_and_complains_of_nothing(
 
 @pytest.mark.parametrize("name", sorted(DEPTH_RECORDS))
 def test_a_telephone_scrolls_tables_and_not_the_page(chromium: Browser, pages: dict[str, Path], name: str) -> None:
-    chromium.open(pages[name], 375, 800)
+    chromium.open(pages[name], width=375, height=800, touch=True)
     assert chromium.value("document.documentElement.scrollWidth") == 375
 
 
 @pytest.mark.parametrize("width", [375, 1280])
 def test_texts_of_the_axis_do_not_meet(chromium: Browser, pages: dict[str, Path], width: int) -> None:
     for name in ("small", "huge"):
-        chromium.open(pages[name], width, 800)
+        chromium.open(pages[name], width=width, height=800, touch=width < 600)
         boxes = chromium.value(
             "[...document.querySelector('#depth svg.plot').querySelectorAll('text.tick')]"
             ".map(text => text.getBoundingClientRect()).filter(box => box.width)"
@@ -98,7 +98,7 @@ def test_what_is_not_a_number_comes_last_of_the_largest(chromium: Browser, pages
 
 def test_the_plan_is_copied_as_it_is(chromium: Browser, pages: dict[str, Path]) -> None:
     chromium.open(pages["small"])
-    chromium.say("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    chromium.ask("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     chromium.value(
         "globalThis.kept = []; navigator.clipboard.writeText = async text => { kept.push(text); };"
         "document.querySelectorAll('.copied button').forEach(button => button.click())"

@@ -18,12 +18,12 @@ from regraft.core.side_by_side import SideBySide
 from regraft.core.similarity import Similarity
 from regraft.recipes import side_by_side
 from regraft.report import embedding_map
-from tests.report.chromium import CHROMIUM, Browser, opened
+from tests.report.chromium import Browser, needs_chromium, opened
 from tests.report.conftest import good, pictures
 from tests.report.evidence import evidence
 from tests.report.runs import finished, kept
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = needs_chromium
 
 WIDE, NARROW = 1200, 390
 MOST_NODES = 6000
@@ -226,17 +226,17 @@ def test_keys_go_from_picture_to_picture(browser: Browser, pages: Mapping[str, P
     assert own.pictures is not None
     rows = own.pictures.rows.tolist()
     browser.value("[...document.querySelectorAll('.switches input')].at(-1).focus()")
-    browser.press("Tab", 9)
+    browser.press("Tab")
     assert browser.value("document.activeElement.name") == "pin"
-    browser.press(" ", 32)
+    browser.press(" ")
     assert own.answers.names[rows[0]] in visible_cards(browser)[0]
     for place in (1, 2):
-        browser.press("ArrowRight", 39)
+        browser.press("ArrowRight")
         (card,) = visible_cards(browser)
         assert own.answers.names[rows[place]] in card
     said = browser.value("document.activeElement.getAttribute('aria-label')")
     assert said.startswith(f"{own.answers.names[rows[2]]}: mistake, labelled ")
-    browser.press("Tab", 9)
+    browser.press("Tab")
     # One stop for all of them: the next is not on the map.
     assert browser.value("document.activeElement.name") != "pin"
 
