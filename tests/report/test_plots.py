@@ -9,7 +9,7 @@ import pytest
 from markupsafe import Markup
 
 from regraft.core.found_rate import FoundRate
-from regraft.core.records import RunRecord
+from regraft.core.records import Drift, RunRecord
 from regraft.report.plots import PLOTS, Figure
 from regraft.report.plots.axes import LEFT, RIGHT
 from regraft.report.reading import stages
@@ -85,6 +85,28 @@ def test_strip_of_a_head_alone_has_no_trained_part(records: Mapping[str, RunReco
     figure = draw("strip", records["bare"])
     assert not attributes(figure.drawing, "rect", "part trained")
     assert "only the new head learnt" in figure.caption
+
+
+def test_strip_of_a_network_that_learnt_whole_has_no_frozen_part(good_record: RunRecord) -> None:
+    moved = tuple(name for name in good_record.frozen_variables if name.rpartition("/")[0] in good_record.reused_layers)
+    whole = dataclasses.replace(
+        good_record,
+        trained_from="input",
+        trainable_variables=(*moved, *good_record.trainable_variables),
+        frozen_variables=(),
+        drift=tuple(Drift(layer, 0.1, False) for layer in good_record.reused_layers),
+    )
+    figure = draw("strip", whole)
+    assert not attributes(figure.drawing, "rect", "part frozen")
+    (learnt,) = attributes(figure.drawing, "rect", "part trained")
+    assert percentage(learnt["x"]) == 0
+    assert f"All {len(good_record.reused_layers)} reused layers learnt" in figure.caption.replace("\xa0", " ")
+
+
+def test_nothing_is_counted_above_a_cut_that_was_given(good_record: RunRecord) -> None:
+    own = tuple(probe for probe in good_record.probes if probe.cut_point == good_record.cut_point)
+    legend = draw("strip", dataclasses.replace(good_record, probes=own)).legend
+    assert legend[-1][2] == f"everything in the source above {good_record.cut_point}"
 
 
 def test_probes_rise_with_accuracy_and_mark_the_chosen_cut(good_record: RunRecord) -> None:

@@ -203,7 +203,8 @@ def parts(record: RunRecord) -> tuple[Part, ...]:
         frozen = Part(
             "frozen", frozen.layers, f"{len(record.frozen_variables) - still} variables, but see the certificate"
         )
-    found = [frozen]
+    # Where all layers learnt, nothing of the source stayed, and no stretch of the strip is drawn for it.
+    found = [frozen] if frozen.layers or not trained else []
     if trained:
         which = "" if is_scattered(record) else " (BatchNorm)"
         note = f"{moving} variables learnt" + (f", {still} stayed frozen{which}" if still else "")
@@ -226,7 +227,9 @@ def _also(record: RunRecord) -> str:
 
 
 def cuts_above(record: RunRecord) -> int | None:
-    """How many probed cut points lie above the chosen one; None where that one was not probed."""
+    """How many probed cut points lie above the chosen one; None where that one was not probed, or no other."""
+    if len(record.probes) < 2:
+        return None
     depth = next((probe.depth for probe in record.probes if probe.cut_point == record.cut_point), None)
     return None if depth is None else sum(probe.depth > depth for probe in record.probes)
 

@@ -24,9 +24,9 @@ def draw(record: RunRecord) -> Figure | None:
         pieces.append(bar(x, _TOP, width - 0.5, _HEIGHT, f"part {part.kind}", f"{TITLES[part.kind]}: {part.note}"))
         x += width
         ends[part.kind] = x - 0.25
-    pieces.append(_mark(ends.get("trained", ends["frozen"]), "cut: ", record.cut_point, above=True))
+    pieces.append(_mark(ends["trained" if "trained" in ends else "frozen"], "cut: ", record.cut_point, above=True))
     if "trained" in ends and not is_scattered(record):
-        pieces.append(_mark(ends["frozen"], "learnt above: ", record.trained_from, above=False))
+        pieces.append(_mark(ends.get("frozen", 0.0), "learnt above: ", record.trained_from, above=False))
     legend = tuple((f"part {part.kind}", TITLES[part.kind], _count(part)) for part in found)
     return Figure(
         plot(_TOP + _HEIGHT + (26 if "trained" in ends else 2), "What became of the source", *pieces),
@@ -59,9 +59,11 @@ def _count(part: Part) -> str:
 
 def _caption(record: RunRecord, found: tuple[Part, ...]) -> str:
     trained = next((part.layers for part in found if part.kind == "trained"), 0) or 0
-    frozen = found[0].layers or 0
+    frozen = next((part.layers for part in found if part.kind == "frozen"), 0) or 0
     if not trained:
         return f"All {counted(frozen, 'reused layer')} stayed as they were; only the new head learnt."
+    if not frozen:
+        return f"All {counted(trained, 'reused layer')} learnt with the new head."
     if is_scattered(record):
         learnt = len(learnt_layers(record))
         return f"Of {counted(frozen + trained, 'reused layer')}, {learnt} learnt with the new head; no other moved."
