@@ -8,12 +8,12 @@ from typing import Any, cast
 import numpy as np
 
 from regraft.core.errors import DataError, RequestError, nearest
-from regraft.data import files, in_memory
+from regraft.data import files, in_memory, texts
 from regraft.data.examples import Array
 from regraft.data.found import Found
 from regraft.data.in_memory import Part
 
-WHAT = "arrays: an .npz file, a pair (x, y), an array with labels=, or a dictionary of arrays"
+WHAT = "arrays or lists of texts: an .npz file, a pair (x, y), an array with labels=, or a dictionary of arrays"
 
 _KEYS = (
     (None, "x", "y"),
@@ -55,7 +55,13 @@ def gather(data: Any, labels: Any = None) -> Found:
     if isinstance(data, Mapping):
         table = cast(Mapping[Any, Any], data)
         return _of_table({str(key): value for key, value in table.items()}, "the dictionary", labels)
-    return in_memory.found(_of_values(data, labels), None, "the arrays given")
+    return _found(_of_values(data, labels), None, "the arrays given")
+
+
+def _found(parts: list[Part], names: tuple[str, ...] | None, origin: str) -> Found:
+    if any(texts.is_texts(part.x) for part in parts):
+        return texts.texts_found([(part.split, part.x, part.y) for part in parts], names, origin)
+    return in_memory.found(parts, names, origin)
 
 
 def _of_values(data: Any, labels: Any) -> list[Part]:
@@ -74,6 +80,9 @@ def _of_values(data: Any, labels: Any) -> list[Part]:
 
 
 def _array(values: Any, where: str) -> Array | list[Array]:
+    if texts.is_texts(values):
+        # As an array each would take as much as the longest.
+        return values
     if isinstance(values, (list, tuple)):
         items = [np.asarray(item) for item in cast(Sequence[Any], values)]
         if not items:
@@ -120,7 +129,7 @@ def _of_table(table: Mapping[str, Any], origin: str, labels: Any) -> Found:
     parts = [Part(split, _array(table[x], x), table[y], (x, y)) for split, x, y in x_keys]
     named = next((table[name] for name in _NAMES if name in table), None)
     names = None if named is None else tuple(_text(name) for name in np.asarray(named).ravel().tolist())
-    return in_memory.found(parts, names, origin)
+    return _found(parts, names, origin)
 
 
 def _text(name: Any) -> str:

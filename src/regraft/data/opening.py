@@ -11,25 +11,44 @@ from typing import Any
 import numpy as np
 
 from regraft.core import progress
+from regraft.core.columns import Columns
 from regraft.core.errors import DataError, RequestError
 from regraft.core.plan import SplitSpec
-from regraft.data import arrays, doubts, files, folder, hf_dataset, manifest, tf_dataset
+from regraft.data import (
+    arrays,
+    doubts,
+    files,
+    folder,
+    frame,
+    hf_dataset,
+    manifest,
+    table,
+    text_folder,
+    texts,
+    tf_dataset,
+)
 from regraft.data import labels as labels_
 from regraft.data import split as split_
+from regraft.data.described import described
 from regraft.data.examples import Array, Chosen, Examples, UnreadableExample
 from regraft.data.found import Found, Identified
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import rows_of
 from regraft.data.portions import counted, looked_up
 
-KINDS: tuple[ModuleType, ...] = (folder, manifest, tf_dataset, hf_dataset, arrays)
+KINDS: tuple[ModuleType, ...] = (text_folder, folder, table, manifest, tf_dataset, hf_dataset, frame, arrays)
 
 _DEFAULT_SPLIT = SplitSpec()
 _THREADS = 4
 
 
 def open_examples(
-    data: Any, *, labels: Any = None, split: SplitSpec = _DEFAULT_SPLIT, strict: bool = False
+    data: Any,
+    *,
+    labels: Any = None,
+    split: SplitSpec = _DEFAULT_SPLIT,
+    strict: bool = False,
+    columns: Columns | None = None,
 ) -> Examples:
     """Open labelled examples of any known kind, split by content.
 
@@ -37,11 +56,13 @@ def open_examples(
     line.
 
     Args:
-        data: a folder, a `.csv`, `.tsv`, `.parquet` or `.npz` file, arrays, a `tf.data.Dataset`, a Hugging Face data
-            set; or `Examples`, which are returned as they are.
-        labels: for one array: (n,) or one-hot (n, classes); for a Hugging Face data set: the name of the label column.
+        data: a folder, a `.csv`, `.tsv`, `.jsonl`, `.parquet` or `.npz` file, arrays, a `pandas.DataFrame`, a
+            `tf.data.Dataset`, a Hugging Face data set; or `Examples`, which are returned as they are.
+        labels: for one array or a list of texts: (n,) or one-hot (n, classes); for a table, a data frame or a Hugging
+            Face data set: the name of the label column.
         split: how examples without a stated split are divided.
         strict: a bad example is an error.
+        columns: of a table: which hold what, and how its file is written.
 
     Returns:
         At least two classes, each with at least one training example.
@@ -53,7 +74,9 @@ def open_examples(
     if isinstance(data, Examples):
         return data
     if isinstance(data, (str, Path)):
-        data = files.existing(Path(data).expanduser())
+        data = described(files.existing(Path(data).expanduser()), columns)
+    elif columns is not None:
+        data = texts.with_columns(data, columns)
     for kind in KINDS:
         if kind.accepts(data):
             return _examples(kind.gather(data, labels), split, strict)
@@ -107,6 +130,7 @@ def _divided(found: Found, spec: SplitSpec) -> Examples:
         full_intensity=found.full_intensity,
         left_out=tuple(left_out),
         origin=found.origin,
+        columns=found.columns,
     )
 
 
