@@ -1,8 +1,10 @@
 """Which columns of a table are what, and how its file is written: what a user says of texts and rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from regraft.core import plain
 from regraft.core.errors import RequestError
 
 
@@ -55,6 +57,21 @@ class Columns:
     def read(self) -> tuple[str, ...]:
         """The columns that an example is made of, where they are stated."""
         return (self.text,) if self.text is not None else self.features
+
+
+Said = Columns | Mapping[str, Any] | None
+
+
+def of(said: Said) -> Columns | None:
+    """Columns, from a dictionary with the same words too.
+
+    Raises:
+        RequestError: it has other words, or what they say does not go together.
+
+    >>> of({"text": "message", "features": []}) == Columns(text="message")
+    True
+    """
+    return said if said is None or isinstance(said, Columns) else plain.from_plain(Columns, dict(said), "columns")
 
 
 def named(text: str | Sequence[str]) -> tuple[str, ...]:

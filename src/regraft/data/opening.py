@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from regraft.core import columns as columns_
 from regraft.core import progress
-from regraft.core.columns import Columns
+from regraft.core.columns import Said
 from regraft.core.errors import DataError, RequestError
 from regraft.core.plan import SplitSpec
 from regraft.data import (
@@ -48,7 +49,7 @@ def open_examples(
     labels: Any = None,
     split: SplitSpec = _DEFAULT_SPLIT,
     strict: bool = False,
-    columns: Columns | None = None,
+    columns: Said = None,
 ) -> Examples:
     """Open labelled examples of any known kind, split by content.
 
@@ -73,10 +74,11 @@ def open_examples(
     """
     if isinstance(data, Examples):
         return data
+    said = columns_.of(columns)
     if isinstance(data, (str, Path)):
-        data = described(files.existing(Path(data).expanduser()), columns)
-    elif columns is not None:
-        data = texts.with_columns(data, columns)
+        data = described(files.existing(Path(data).expanduser()), said)
+    elif said is not None:
+        data = texts.with_columns(data, said)
     for kind in KINDS:
         if kind.accepts(data):
             return _examples(kind.gather(data, labels), split, strict)

@@ -10,9 +10,10 @@ import keras
 
 from regraft import data as data_room
 from regraft.activations.store import Store
+from regraft.core import columns as columns_
 from regraft.core import durations, storage
 from regraft.core import plan as plans
-from regraft.core.columns import Columns
+from regraft.core.columns import Said
 from regraft.core.errors import RequestError
 from regraft.core.head_spec import HeadSpec, widths
 from regraft.core.input_spec import Decoding, InputSpec
@@ -81,7 +82,7 @@ def fit(
     dtype: Dtype = "auto",
     engine: Engine = "auto",
     time_budget: str | float | None = None,
-    columns: Columns | None = None,
+    columns: Said = None,
     tokens: Unit | None = None,
     vocabulary: str | os.PathLike[str] | None = None,
 ) -> Run:
@@ -123,8 +124,9 @@ def fit(
         engine: what runs the frozen layers.
         time_budget: seconds, or a text such as `10m`, for all of it: how many layers to reuse, to freeze and to train
             is then found by trying, as `regraft.depth` does it; by default by quick probes and by what training costs.
-        columns: of a table of texts, or of numbers and categories: which hold what, and how its file is written; by
-            default told by their names.
+        columns: of a table of texts, or of numbers and categories: which hold what, and how its file is written: a
+            `core.columns.Columns`, or a dictionary such as `{"label": "kind", "text": "message"}`; by default told
+            by their names.
         tokens: what texts are taken apart into, `characters`, `words` or `subwords`, where the source does not say.
         vocabulary: a file that says which token has which id, where the source does not; by default learnt from the
             training examples.
@@ -165,7 +167,7 @@ def fit(
             dtype=dtype,
             engine=engine,
             fine_tune=replace(given, enabled=fine_tune),
-            columns=columns,
+            columns=columns_.of(columns),
             tokens=tokens,
             vocabulary=None if vocabulary is None else os.fspath(vocabulary),
         )

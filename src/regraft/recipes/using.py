@@ -13,8 +13,9 @@ import numpy as np
 from regraft import data as data_room
 from regraft.activations.engines import BATCH
 from regraft.activations.loading import load_prepared
+from regraft.core import columns as columns_
 from regraft.core import metrics
-from regraft.core.columns import Columns
+from regraft.core.columns import Columns, Said
 from regraft.core.errors import DataError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track, warn
@@ -39,7 +40,7 @@ class Prediction:
 
 
 def predict(
-    run: Run, files: Sequence[str | os.PathLike[str]], strict: bool = False, columns: Columns | None = None
+    run: Run, files: Sequence[str | os.PathLike[str]], strict: bool = False, columns: Said = None
 ) -> list[Prediction]:
     """Classify picture files, or all pictures of folders; for a run on texts or rows of a table, such files.
 
@@ -56,7 +57,7 @@ def predict(
     """
     inputs = input_spec(run)
     if inputs.text is not None or inputs.table is not None:
-        examples = unlabelled_rows(run, files, columns)
+        examples = unlabelled_rows(run, files, columns_.of(columns))
         kept, made = probabilities(run, examples, range(len(examples)), strict=strict)
         return [_prediction(run, examples.names[index], row) for index, row in zip(kept, made, strict=True)]
     if not inputs.is_picture:
@@ -77,7 +78,7 @@ def evaluate(
     labels: Any = None,
     split: str | None = None,
     strict: bool = False,
-    columns: Columns | None = None,
+    columns: Said = None,
 ) -> Metrics:
     """How good a run is on labelled examples.
 
@@ -94,7 +95,9 @@ def evaluate(
         DataError: the data has classes that the run does not know, or examples that its model cannot take.
     """
     plan = run.record.plan
-    examples = data_room.open(data, labels=labels, split=plan.split, strict=strict, columns=columns or plan.columns)
+    examples = data_room.open(
+        data, labels=labels, split=plan.split, strict=strict, columns=columns_.of(columns) or plan.columns
+    )
     unknown = [name for name in examples.classes if name not in run.record.classes]
     if unknown:
         raise DataError(f"the run knows the classes {', '.join(run.record.classes)}; found also {', '.join(unknown)}")

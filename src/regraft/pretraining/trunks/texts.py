@@ -14,6 +14,8 @@ from regraft.core.errors import RequestError
 
 TOKENS, TEXT = "tokens", "text"
 
+_FAR = 1e9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
@@ -56,10 +58,13 @@ def kept(x: Any, where: Any, name: str) -> Any:
 
 def said(inputs: Any, x: Any, name: str) -> keras.Model:
     """A network that ends in one vector for a text: the largest of each feature, and the average over its tokens."""
-    count: Any = keras.ops.maximum(keras.ops.sum(present(x), axis=1), 1.0)
-    mean: Any = keras.ops.sum(x, axis=1) / count
-    largest = keras.layers.GlobalMaxPooling1D(name="largest")(x)
-    return keras.Model(inputs, keras.layers.Concatenate(name=TEXT)([largest, mean]), name=name)
+    where = present(x)
+    count: Any = keras.ops.sum(where, axis=1)
+    total: Any = keras.ops.sum(x, axis=1)
+    # What fills a text up is never the largest, not even where all features of its tokens are negative.
+    largest: Any = keras.ops.max(x + (where - 1.0) * _FAR, axis=1)
+    both = [largest * keras.ops.minimum(count, 1.0), total / keras.ops.maximum(count, 1.0)]
+    return keras.Model(inputs, keras.layers.Concatenate(name=TEXT)(both), name=name)
 
 
 def require(name: str, value: int, least: int = 1) -> None:
