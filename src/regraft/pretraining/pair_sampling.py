@@ -6,13 +6,18 @@ is a step around inside the group's range, one of another group is a number belo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from regraft.core.errors import DataError
 
+if TYPE_CHECKING:
+    from regraft.pretraining.learner import Rows
+
 Array = np.ndarray[Any, Any]
+
+HOW = "; name a column of either, or put examples that belong together in one folder"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +130,30 @@ class Sampler:
         start, size = self.start[place], self.size[place]
         drawn = (random.random(len(place)) * (len(self.order) - size)).astype(np.int64)
         return drawn + size * (drawn >= start)
+
+
+class Samplers:
+    """Those of the rows that a learner draws from: examples are sorted once, and not for every batch."""
+
+    def __init__(self, by: Literal["groups", "labels"]) -> None:
+        """By what examples belong together: labels, or groups and, where there are none, labels."""
+        self._by = by
+        self._known: list[tuple[Rows, Sampler, Array]] = []
+
+    def of(self, rows: "Rows") -> tuple[Sampler, Array]:
+        """The sampler of some rows, and the group of each: int64 (n,).
+
+        Raises:
+            DataError: nothing says which belong together, or no pairs can be had.
+        """
+        for those, sampler, groups in self._known:
+            if those is rows:
+                return sampler, groups
+        groups = rows.labels if self._by == "labels" or rows.groups is None else rows.groups
+        if groups is None:
+            raise DataError(f"expected labels or groups for pairs, found neither{HOW}")
+        self._known.append((rows, Sampler.of(groups), groups))
+        return self._known[-1][1:]
 
 
 def _one_group(found: Array, names: Sequence[str], count: int) -> str:
