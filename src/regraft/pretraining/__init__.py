@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # `--help` needs no framework.
 METHODS: Mapping[str, str] = {
     "autoencoder": "to give back the input from a representation",
+    "denoising-autoencoder": "to give back the input from a disturbed one",
+    "stacked-autoencoder": "to give back the input, layer by layer, then all at once",
 }
 
 
