@@ -17,6 +17,8 @@ METHODS: Mapping[str, str] = {
     "ranking": "to score a good example above its corrupted copy, or a higher class above a lower one",
     "barlow-twins": "to describe two views of an example alike, in numbers that say different things",
     "autoencoder": "to give back the input from a representation",
+    "denoising-autoencoder": "to give back the input from a disturbed one",
+    "stacked-autoencoder": "to give back the input, layer by layer, then all at once",
 }
 
 
