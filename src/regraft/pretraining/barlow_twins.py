@@ -22,7 +22,7 @@ KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
-SPEC = Spec(epochs=60, batch_size=256)
+SPEC = Spec(epochs=60, batch_size=256, rate=3e-3)
 
 _SMALL = 1e-5
 
