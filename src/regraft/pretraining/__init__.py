@@ -19,6 +19,7 @@ METHODS: Mapping[str, str] = {
     "autoencoder": "to give back the input from a representation",
     "denoising-autoencoder": "to give back the input from a disturbed one",
     "stacked-autoencoder": "to give back the input, layer by layer, then all at once",
+    "masked": "to say what stood where a part of the input was taken away",
 }
 
 
