@@ -29,6 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
+from benchmarks.pretraining import labels
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "depth": depth,
     "steps": steps,
     "coverage": coverage,
+    "labels": labels,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and

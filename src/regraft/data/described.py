@@ -30,19 +30,29 @@ class Described:
     columns: Columns
 
 
-def described(path: Path, columns: Columns | None) -> Path | Described:
+def described(path: Path, columns: Columns | None, lines: bool = False) -> Path | Described:
     """A path that holds texts or rows, with what is said of its columns; any other path as it is.
+
+    Args:
+        path: which exists.
+        columns: what was said.
+        lines: whether a text file counts, as one text a line.
 
     Raises:
         RequestError: columns are said of what has none.
     """
-    if _holds_texts(path) or _is_table(path, columns):
+    if _holds_texts(path) or _is_table(path, columns) or (lines and is_text(path)):
         return Described(path, columns or Columns())
     if columns is not None:
         raise RequestError(
             f"columns are of a table ({', '.join(table_lines.ENDINGS)}), and '{path}' is none; leave them out"
         )
     return path
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file is called as texts are."""
+    return path.suffix.lower() == TEXT_ENDING and path.is_file()
 
 
 def _is_table(path: Path, columns: Columns | None) -> bool:

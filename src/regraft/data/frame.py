@@ -38,6 +38,19 @@ def gather(data: Any, labels: Any = None) -> Found:
     Raises:
         DataError: there are no such columns, or not as many labels as rows.
     """
+    return _found(data, labels, labelled=True)
+
+
+def unlabelled(data: Any) -> Found:
+    """The rows of a data frame, with their labels where there is a column of them.
+
+    Raises:
+        DataError: there is no row, or no column to read.
+    """
+    return _found(data, None, labelled=False)
+
+
+def _found(data: Any, labels: Any, labelled: bool) -> Found:
     known = data if isinstance(data, Described) else Described(data, Columns())
     frame, said = known.data, known.columns
     names = [str(name) for name in frame.columns]
@@ -49,10 +62,13 @@ def gather(data: Any, labels: Any = None) -> Found:
         said = dataclasses.replace(said, label=labels)
     if given is not None and len(given) != len(rows):
         raise DataError(f"{_ORIGIN} has {len(rows)} rows, labels has {len(given)}; give one label for each")
-    columns = table_rows.resolved(names, rows, said, _ORIGIN, labelled=given is None)
+    columns = table_rows.resolved(names, rows, said, _ORIGIN, labelled=labelled and given is None)
     places = [names.index(name) for name in columns.read]
     cells = Cells(len(places), ([row[place] for place in places] for row in rows))
-    own = given if given is not None else table_rows.labels_of(names, rows, columns, _ORIGIN)
+    own = given
+    if own is None:
+        here = labelled or columns.label in names
+        own = table_rows.labels_of(names, rows, columns, _ORIGIN) if here else table_rows.none(len(rows))
     made = table_rows.rows_found(cells, frame.index.tolist(), "row", columns, own, _ORIGIN)
     split = next(
         (name for name in names if name.lower() == _SPLIT and name not in (*columns.read, columns.label)), None

@@ -6,7 +6,7 @@ from typing import Any
 
 from regraft.core.errors import RequestError
 from regraft.data import table_rows
-from regraft.data.described import Described
+from regraft.data.described import Described, is_text
 from regraft.data.found import Found
 
 WHAT = "a .csv, .tsv, .jsonl or .parquet table of texts, or of numbers and categories, with a column of labels"
@@ -37,9 +37,11 @@ def gather(data: Described, labels: Any = None) -> Found:
 
 
 def unlabelled(data: Described) -> Found:
-    """The rows of a table; the column of labels may be absent, and any of its cells empty.
+    """The rows of a table, or the lines of a text file; labels may be absent.
 
     Raises:
         DataError: it cannot be read, or has no such columns.
     """
+    if is_text(data.data):
+        return table_rows.text_lines(data.data, data.columns)
     return table_rows.rows_perhaps_labelled(data.data, data.columns)

@@ -25,7 +25,10 @@ def gather(data: Described, labels: Any = None) -> Found:
         DataError: the folder is not arranged so.
         RequestError: labels are given.
     """
-    found = folder.gather(data.data, labels)
+    return _texts(folder.gather(data.data, labels), data)
+
+
+def _texts(found: Found, data: Described) -> Found:
     written = Written(data.data, Texts(found.names), data.columns.encoding)
     return dataclasses.replace(
         found,

@@ -1,5 +1,6 @@
 """How texts and rows of a table become the numbers that a network takes: the source says it, or examples teach it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from regraft.core.text_spec import TextSpec
 from regraft.data import Examples
 from regraft.graph import flow
 from regraft.importers import Pretrained
+
+Array = np.ndarray[Any, Any]
 
 _LARGEST_FILE = 1 << 28
 
@@ -63,7 +66,7 @@ def with_texts(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tu
     elif plan.tokens is not None and plan.tokens != spec.unit:
         raise RequestError(f"'{pretrained.source}' takes {spec.unit}, and {plan.tokens} were asked for; leave that out")
     _require_known(spec, known_ids(pretrained.model), pretrained.source)
-    _tell_of_long_ones(lengths(examples, spec), shape[0], spec)
+    tell_of_long_ones(lengths(examples, spec), shape[0], spec)
     return replace(inputs, shape=shape, text=spec, scale=(1.0,), offset=(0.0,))
 
 
@@ -92,34 +95,37 @@ def with_rows(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tup
     return replace(inputs, shape=shape, table=spec, scale=(1.0,), offset=(0.0,))
 
 
-def vocabulary_for(examples: Examples, plan: Plan, most: int | None, source: str | None = None) -> TextSpec:
-    """The vocabulary of a file that the plan names, or one learnt from the training examples.
+def vocabulary_for(examples: Examples, plan: Plan, most: int | None, source: str) -> TextSpec:
+    """The vocabulary of a file that the plan names, or one learnt from the training examples, which is warned of.
 
     Args:
         examples: texts.
         plan: what it says of tokens and of a vocabulary.
         most: how many ids there may be; None: as many as are usual.
-        source: of a network that was trained before, if there is one: then it is said that its ids are lost.
+        source: of a network that was perhaps trained before: its ids are lost.
     """
     if plan.vocabulary is not None:
         return read_vocabulary(Path(plan.vocabulary), plan.tokens or "words")
     unit = plan.tokens or "words"
-    spec = text_spec.learn(training_texts(examples), unit, most)
-    learnt = f"a vocabulary of {spec.size:,} {unit} was learnt from the training texts of {examples.origin}"
-    if source is None:
-        say(learnt)
-    else:
-        warn(
-            f"'{source}' does not say which id is which token: {learnt}; what it had learnt of ids before fits others "
-            "now, where it had learnt anything: give its own with --vocabulary"
-        )
+    spec = text_spec.learn(texts_of(examples, examples.indices("train")), unit, most)
+    warn(
+        f"'{source}' does not say which id is which token: a vocabulary of {spec.size:,} {unit} was learnt from the "
+        f"training texts of {examples.origin}; what it had learnt of ids before fits others now, where it had learnt "
+        "anything: give its own with --vocabulary"
+    )
     return spec
 
 
-def table_for(examples: Examples, standardise: bool = True) -> TableSpec:
-    """Means, scales and values of the columns, learnt from the training examples; columns of no use are warned of."""
+def table_for(examples: Examples, training: Array | None = None, standardise: bool = True) -> TableSpec:
+    """Means, scales and values of the columns, learnt from examples; columns of no use are warned of.
+
+    Args:
+        examples: rows.
+        training: indices of those to learn from; None: the training examples.
+        standardise: else numbers stay as they are.
+    """
     columns = examples.columns or Columns()
-    rows = [raw.tolist() for raw in examples.load(examples.indices("train"))]
+    rows = [raw.tolist() for raw in examples.load(examples.indices("train") if training is None else training)]
     learnt = table_spec.learn(columns.features, rows, columns.categories, standardise)
     if learnt.left_out:
         more = f" and {len(learnt.left_out) - 3} more" if len(learnt.left_out) > 3 else ""
@@ -129,12 +135,12 @@ def table_for(examples: Examples, standardise: bool = True) -> TableSpec:
     return spec
 
 
-def training_texts(examples: Examples) -> Any:
-    """The texts of the training examples, one after the other."""
-    return (str(examples.load([index])[0][0]) for index in examples.indices("train").tolist())
+def texts_of(examples: Examples, indices: Array) -> Iterator[str]:
+    """The texts of examples, one after the other."""
+    return (str(examples.load([index])[0][0]) for index in indices.tolist())
 
 
-def lengths(examples: Examples, spec: TextSpec) -> np.ndarray[Any, Any]:
+def lengths(examples: Examples, spec: TextSpec) -> Array:
     """How many tokens each text has, int64 (n,)."""
     encode = text_spec.encoder(spec)
     indices = track(range(len(examples)), f"Reading {examples.origin}", total=len(examples))
@@ -185,7 +191,14 @@ def _require_known(spec: TextSpec, most: int | None, source: str) -> None:
         )
 
 
-def _tell_of_long_ones(found: np.ndarray[Any, Any], limit: int, spec: TextSpec) -> None:
+def tell_of_long_ones(found: Array, limit: int, spec: TextSpec) -> None:
+    """Warn of texts that the network does not see whole, in one line.
+
+    Args:
+        found: how many tokens each text has.
+        limit: how many the network sees.
+        spec: how texts become ids.
+    """
     longer = int((found > limit).sum())
     if longer:
         end = "end" if spec.at_end else "beginning"
