@@ -29,7 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import labels
+from benchmarks.pretraining import labels, sentences
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -50,6 +50,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "steps": steps,
     "coverage": coverage,
     "labels": labels,
+    "sentences": sentences,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -60,6 +60,13 @@ class Outcome:
     def gain(self) -> float:
         """How many more are right."""
         return self.reused - self.scratch
+
+
+class Gained(Protocol):
+    """What has a gain."""
+
+    @property
+    def gain(self) -> float: ...  # noqa: D102 - how many more are right
 
 
 def run(settings: Settings) -> Iterator[Result]:
@@ -180,7 +187,7 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     return Result("labels", str(__doc__), (table,), rows, (bar,), settings=settings)
 
 
-def interval(group: Sequence[Outcome]) -> tuple[float, float]:
+def interval(group: Sequence[Gained]) -> tuple[float, float]:
     """95 % interval of the mean gain over seeds, by Student's distribution; infinite for one seed."""
     gains = [item.gain for item in group]
     if len(gains) < 2:

@@ -137,6 +137,9 @@ def resolved(
         if name is not None and name not in names:
             raise DataError(f"expected a column '{name}' in {origin}, found {_listed(names)}{nearest(name, names)}")
     label = said.label or _called(names, _LABELS)
+    if not labelled and said.label is None and label is not None and _are_amounts(names, rows, label):
+        # Where labels need not be there, a column of amounts is one like others, whatever it is called.
+        label = None
     if labelled and label is None:
         raise DataError(
             f"expected a column of labels in {origin}, found {_listed(names)}; name it with --label-column"
@@ -154,6 +157,11 @@ def resolved(
         progress.say(f"the column '{text}' of {origin} is read as text{ignored}")
         return dataclasses.replace(said, label=label, text=text)
     return dataclasses.replace(said, label=label, features=others)
+
+
+def _are_amounts(names: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> bool:
+    place = names.index(label)
+    return len(rows) >= _FEW and len({row[place].strip() for row in rows}) > _REPEATED * len(rows)
 
 
 def _called(names: Sequence[str], known: Sequence[str]) -> str | None:
@@ -184,7 +192,7 @@ def labels_of(names: Sequence[str], rows: Sequence[Sequence[str]], columns: Colu
         word = row[place].strip()
         collected.add(files.shown(word) if word else None)
     made = collected.labels()
-    if len(rows) >= _FEW and len(made.values) > _REPEATED * len(rows):
+    if _are_amounts(names, rows, columns.label or ""):
         raise DataError(
             f"expected classes in the column '{columns.label}' of {origin}, found {len(made.values):,} different "
             f"values in {len(rows):,} rows, such as '{made.values[0]}'; name the column of classes with --label-column"

@@ -14,12 +14,13 @@ import numpy as np
 
 from regraft.core.errors import RequestError
 from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining import masked_words
 from regraft.pretraining.decoding import decoder, stacked
 from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
 
 NAME = "masked"
-KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
+KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
 LABELS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
@@ -27,6 +28,8 @@ SPEC = Spec(epochs=50)
 
 # Squares of a picture along its shorter side, unless somebody says how large they are.
 _SQUARES = 7
+# What is taken away where nobody says how much: of other data, of texts.
+_USUAL, _TOKENS = 0.5, 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Settings:
     """What can be set.
 
     Attributes:
-        hidden: the part of the squares, cells or numbers that are taken away.
+        hidden: the part of the squares, cells, numbers or tokens that are taken away; 0: half, of tokens 15 in 100.
         patch: sides of squares in pixels; 0: a seventh of the shorter side, and at least 2.
         instead: what stands in their place: `mean` of the data, or the value that `another` example has there; `auto`:
             the mean in pictures, others' values in numbers and tables.
@@ -42,7 +45,7 @@ class Settings:
         error: of what is given back: `squared`, or `cross-entropy` for values from 0 to 1; `auto`: by the values.
     """
 
-    hidden: float = 0.5
+    hidden: float = 0.0
     patch: int = 0
     instead: Literal["auto", "mean", "another"] = "auto"
     visible: float = 0.1
@@ -54,14 +57,16 @@ class Settings:
         Raises:
             RequestError: one of them, named.
         """
-        if not 0 < self.hidden < 1:
+        if not 0 <= self.hidden < 1:
             raise RequestError(f"expected 'hidden' above 0 and below 1, found {self.hidden}")
         if self.patch < 0 or not 0 <= self.visible < np.inf:
             raise RequestError(f"expected 'patch' and 'visible' as 0 or above, found {self.patch} and {self.visible}")
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
-    """The trunk below a decoder, fed with what is left."""
+    """The trunk below a decoder, fed with what is left; for texts see `masked_words`."""
+    if sample.kind == "text":
+        return masked_words.learner(trunk, sample, settings.hidden or _TOKENS, seed)
     below = decoder(trunk, sample.shape, seed)
     error = errors(require_error(settings.error, sample))
     mean = sample.x.mean(axis=0, keepdims=True).astype(np.float32)
@@ -102,7 +107,7 @@ def masks(count: int, sample: Sample, settings: Settings, random: np.random.Gene
     if sample.kind == "pictures":
         return _squares(count, sample.shape, settings, random)
     cells = sample.cells or tuple((start, start + 1) for start in range(sample.shape[-1]))
-    chosen = _chosen(count, len(cells), settings.hidden, random)
+    chosen = _chosen(count, len(cells), settings.hidden or _USUAL, random)
     widths = [stop - start for start, stop in cells]
     mask = np.zeros((count, sample.shape[-1]), bool)
     mask[:, np.concatenate([np.arange(start, stop) for start, stop in cells])] = np.repeat(chosen, widths, axis=1)
@@ -118,7 +123,7 @@ def _squares(count: int, shape: tuple[int, ...], settings: Settings, random: np.
             f"expected squares smaller than the pictures, found {side} x {side} for {height} x {width}; "
             "say a smaller one: --set patch=N"
         )
-    chosen = _chosen(count, rows * columns, settings.hidden, random).reshape(count, rows, columns)
+    chosen = _chosen(count, rows * columns, settings.hidden or _USUAL, random).reshape(count, rows, columns)
     whole = chosen.repeat(side, axis=1).repeat(side, axis=2)
     return whole[:, :height, :width, np.newaxis]
 
