@@ -30,6 +30,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
+from benchmarks.pretraining import labels, sentences
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -50,6 +51,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "depth_pictures": depth_pictures,
     "steps": steps,
     "coverage": coverage,
+    "labels": labels,
+    "sentences": sentences,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and

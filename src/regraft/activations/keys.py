@@ -42,8 +42,7 @@ class Keys:
         highest = max((self.depths.get(name, 0) for name in wanted), default=0)
         self.seams = [call.name for call in seams(opened) if self.depths[call.name] <= highest]
         self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *wanted]))
-        convention = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
-        self._input = {**convention, "full_intensity": examples.full_intensity}
+        self._input = {**_convention(inputs), "full_intensity": examples.full_intensity}
         self._network, self._dtype, self._engine = model.name, dtype, engine
 
     def about(self, item: Wanted, dtype: str | None = None) -> dict[str, Any]:
@@ -65,3 +64,11 @@ class Keys:
             "backend": keras.backend.backend(),
         }
         return {"key": digest.of_json(about), "network": self._network, "cut_point": item.cut_point, **about}
+
+
+def _convention(inputs: InputSpec) -> dict[str, Any]:
+    """What of the input convention decides over activations; a vocabulary of thousands of words as its digest."""
+    said = {key: value for key, value in plain.to_plain(inputs).items() if key not in ("name", "origin")}
+    # What pictures have no use for is not in their keys: what was kept before there were texts is found again.
+    large = {key: said.pop(key) for key in ("text", "table")}
+    return said | {key: digest.of_json(value) for key, value in large.items() if value is not None}

@@ -18,6 +18,8 @@ from regraft.activations.engines import BATCH
 from regraft.activations.resizing import compile_resizing
 from regraft.activations.tasks import Block
 from regraft.activations.views import view_of
+from regraft.core import table_spec, text_spec
+from regraft.core.errors import DataError
 from regraft.core.input_spec import InputSpec
 from regraft.data import Examples, UnreadableExample
 from regraft.data.decode import at_least
@@ -140,10 +142,10 @@ def _done(
             # A single example is read by this thread.
             with at_least(inputs.draft_side):
                 (raw,) = examples.load([job.index], inputs.channels if inputs.is_picture else None)
+            for view, rows, place in job.goals:
+                prepare(raw, view, job.index, rows.array[place])
         except UnreadableExample as error:
             return error
-        for view, rows, place in job.goals:
-            prepare(raw, view, job.index, rows.array[place])
         return None
 
     def attempt_all(some: Sequence[_Job]) -> list[UnreadableExample | None]:
@@ -165,6 +167,8 @@ def _done(
 
 def _preparing(examples: Examples, inputs: InputSpec) -> Callable[[Array, int, int, Array], None]:
     """What writes a view of a raw example, given its index, as the network is to be given it."""
+    if examples.columns is not None:
+        return _encoding(examples, inputs)
     if not inputs.is_picture:
         return lambda raw, _view, _index, out: np.copyto(out, np.reshape(raw, inputs.shape), "unsafe")
     resize = compile_resizing(inputs)
@@ -175,5 +179,30 @@ def _preparing(examples: Examples, inputs: InputSpec) -> Callable[[Array, int, i
             np.copyto(out, seen, "unsafe")
         else:
             resize(seen, out)
+
+    return prepare
+
+
+def _encoding(examples: Examples, inputs: InputSpec) -> Callable[[Array, int, int, Array], None]:
+    """What writes the numbers of a text or of the cells of a row.
+
+    Raises:
+        DataError: the network's input convention does not say how, or the examples lack a column.
+    """
+    columns = examples.columns
+    assert columns is not None
+    if columns.of_text and inputs.text is not None:
+        spec, encode = inputs.text, text_spec.encoder(inputs.text)
+        return lambda raw, _view, _index, out: np.copyto(out, text_spec.fitted(spec, encode(raw[0]), len(out)))
+    if columns.of_text or inputs.table is None:
+        what = "texts" if columns.of_text else "rows of a table"
+        raise DataError(f"the network's input convention does not say how {what} become numbers")
+    row = table_spec.encoder(inputs.table, columns.features)
+
+    def prepare(raw: Array, _view: int, index: int, out: Array) -> None:
+        try:
+            np.copyto(out, row(raw.tolist()))
+        except DataError as error:
+            raise UnreadableExample(examples.names[index], str(error)) from None
 
     return prepare

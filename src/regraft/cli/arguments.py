@@ -2,10 +2,14 @@
 
 import argparse
 import re
+from dataclasses import replace
 from typing import NoReturn
 
+from regraft.core import columns as columns_
 from regraft.core import durations, sizes
+from regraft.core.columns import Columns
 from regraft.core.errors import RequestError, nearest
+from regraft.core.text_spec import UNITS
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,6 +119,78 @@ def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:
 def strict_argument(parser: argparse.ArgumentParser) -> None:
     """--strict, for those who want no example left out."""
     parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error")
+
+
+def columns_arguments(parser: argparse.ArgumentParser, labelled: bool = True) -> None:
+    """What is said of the columns of a table.
+
+    Args:
+        parser: of the command.
+        labelled: whether labels are looked at.
+    """
+    group = parser.add_argument_group("tables of texts, or of numbers and categories")
+    if labelled:
+        group.add_argument("--label-column", metavar="NAME", help="the column of classes; else the one called label")
+    group.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="the column that is read as text; else one called text, or the only one",
+    )
+    group.add_argument(
+        "--columns",
+        metavar="NAME,NAME",
+        type=columns_.named,
+        help="the columns whose numbers and categories are read; else all others",
+    )
+    group.add_argument(
+        "--category-columns",
+        metavar="NAME,NAME",
+        type=columns_.named,
+        help="columns whose numbers are codes, not amounts",
+    )
+    group.add_argument(
+        "--no-header", action="store_true", help="the first line is an example; columns are called 1, 2, 3, ..."
+    )
+    group.add_argument("--encoding", metavar="NAME", help="of the text, such as latin-1 or cp1252; utf-8")
+
+
+def text_arguments(parser: argparse.ArgumentParser) -> None:
+    """How texts become ids, where the source does not say."""
+    parser.add_argument(
+        "--tokens", choices=UNITS, help="what texts are taken apart into, where SOURCE does not say; words"
+    )
+    parser.add_argument(
+        "--vocabulary",
+        metavar="FILE",
+        help="which token has which id, where SOURCE does not say: one token a line, JSON, or a tokenizer.json; else "
+        "learnt from the training examples",
+    )
+
+
+def columns_of(arguments: argparse.Namespace, before: Columns | None = None) -> Columns | None:
+    """The columns as the options say them in place of what was said before; None where nothing was said at all.
+
+    Raises:
+        RequestError: what is said does not go together.
+    """
+    said = {
+        "label": getattr(arguments, "label_column", None),
+        "text": arguments.text_column,
+        "features": arguments.columns,
+        "categories": arguments.category_columns,
+        "header": False if arguments.no_header else None,
+        "encoding": arguments.encoding,
+    }
+    changed = {name: value for name, value in said.items() if value is not None}
+    if not changed:
+        return before
+    kept = before or Columns()
+    # What is read is read as the one or the other.
+    if "text" in changed:
+        kept = replace(kept, features=(), categories=())
+    elif "features" in changed or "categories" in changed:
+        kept = replace(kept, text=None)
+    return replace(kept, **changed)
 
 
 def duration(text: str) -> float:

@@ -15,7 +15,17 @@ from regraft.core.plan import Plan
 SUMMARY = "find how many layers of a network to reuse for your pictures, and how many of them to freeze"
 EXAMPLE = "regraft depth flowers/ --source keras:MobileNetV2 --time-budget 10m"
 
-_FIELDS = ("seed", "input_size", "preprocessing", "architecture", "decoding", "cache_budget", "engine")
+_FIELDS = (
+    "seed",
+    "input_size",
+    "preprocessing",
+    "architecture",
+    "decoding",
+    "cache_budget",
+    "engine",
+    "tokens",
+    "vocabulary",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +33,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="a folder with one sub-folder per class (perhaps under train/, validation/, test/), or a .csv, .parquet "
-        "or .npz file; its test split is not looked at while searching",
+        help="a folder with one sub-folder per class (perhaps under train/, validation/, test/), or a .csv, .tsv, "
+        ".jsonl, .parquet or .npz file; its test split is not looked at while searching",
     )
     parser.add_argument("--source", metavar="SOURCE", required=True, help="the pretrained network, as for fit")
     parser.add_argument("--out", metavar="DIR", help="a new folder; else one below regraft-runs")
@@ -47,6 +57,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--architecture", metavar="A", help="what builds the network where SOURCE holds only weights")
     parser.add_argument("--decoding", choices=("full", "draft"), help="see fit --help")
     parser.add_argument("--augment", metavar="KINDS", help="what views of the final fit may differ by; see fit --help")
+    words.columns_arguments(parser)
+    words.text_arguments(parser)
     words.strict_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
@@ -90,6 +102,7 @@ def show(result: DepthRecord) -> str:
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """What all ways have in common."""
     given = {name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None}
+    given["columns"] = words.columns_of(arguments)
     plan = Plan(source=arguments.source, data=arguments.data, strict=arguments.strict, trust=arguments.trust, **given)
     return replace(plan, augment=plans.changes(arguments.augment)) if arguments.augment else plan
 

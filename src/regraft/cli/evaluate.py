@@ -33,6 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     words.trust_argument(parser, "RUN")
     parser.add_argument("data", metavar="DATA", help="labelled examples, in the ways that `regraft fit` takes them")
     parser.add_argument("--split", choices=("train", "validation", "test"), help="only this part; else all of them")
+    words.columns_arguments(parser)
     words.strict_argument(parser)
 
 
@@ -46,7 +47,13 @@ def run(arguments: argparse.Namespace) -> Evaluation:
     files.existing(Path(arguments.data).expanduser())
     framework.load()
     finished = regraft.load(arguments.folder, trust=arguments.trust)
-    metrics = regraft.evaluate(finished, arguments.data, split=arguments.split, strict=arguments.strict)
+    metrics = regraft.evaluate(
+        finished,
+        arguments.data,
+        split=arguments.split,
+        strict=arguments.strict,
+        columns=words.columns_of(arguments, finished.record.plan.columns),
+    )
     return Evaluation(arguments.folder, arguments.data, arguments.split, metrics)
 
 

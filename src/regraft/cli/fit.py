@@ -24,6 +24,7 @@ regraft fit flowers --source keras:MobileNetV2 --input-size 128 --out flowers-ru
 regraft fit labels.csv --source mine.keras --preprocessing tf --fine-tune no
 regraft fit flowers --source keras:MobileNetV2 --plan gradual-unfreezing --optimizer adamw
 regraft fit flowers --source keras:MobileNetV2 --hidden 128,64
+regraft fit messages.csv --source pretrained-run --text-column message --label-column kind
 regraft fit --plan flowers-run/plan.toml --out again
 """
 
@@ -45,6 +46,8 @@ _FIELDS = (
     "cache_budget",
     "dtype",
     "engine",
+    "tokens",
+    "vocabulary",
 )
 
 
@@ -54,8 +57,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         nargs="?",
-        help="a folder with one sub-folder per class (perhaps under train/, validation/, test/), or a .csv, .parquet "
-        "or .npz file",
+        help="a folder with one sub-folder per class (perhaps under train/, validation/, test/), or a .csv, .tsv, "
+        ".jsonl, .parquet or .npz file",
     )
     parser.add_argument(
         "--source",
@@ -124,6 +127,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="find by trying, in a time such as 90s, 10m or 1h, how many layers to reuse, to freeze and to train; else "
         "that is told by quick probes and by what training costs",
     )
+    words.columns_arguments(parser)
+    words.text_arguments(parser)
     words.strict_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
@@ -204,9 +209,10 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         raise RequestError(
             f"'{arguments.plan}' lets Python code in '{plan.source}' run; where you trust its author too, say --trust"
         )
+    changed["columns"] = words.columns_of(arguments, plan.columns)
     plan = replace(plan, strict=plan.strict or arguments.strict, trust=arguments.trust, **changed)
     if not plan.data:
-        raise RequestError("expected labelled pictures: say DATA, a folder with one sub-folder per class")
+        raise RequestError("expected labelled examples: say DATA, a folder with one sub-folder per class, or a table")
     return plan
 
 

@@ -19,21 +19,28 @@ _STAGES = {
 }
 
 
-def summary(record: RunRecord, pictures: str = "PICTURES") -> str:
+def summary(record: RunRecord, pictures: str | None = None) -> str:
     """What a run came to: how good it is against simpler ways, what was done, where everything is, what to do next.
 
     Args:
         record: of the run.
-        pictures: what to propose to predict.
+        pictures: what to propose to predict; None: a word for it.
     """
     blocks = [
         paragraph(record.verdict),
         accuracies(record),
         facts(_done(record)),
         facts([("report", record.report), ("model", record.model)]),
-        f"next\n{_next(record, pictures)}",
+        f"next\n{_next(record, pictures or _files(record))}",
     ]
     return "\n\n".join(blocks)
+
+
+def _files(record: RunRecord) -> str:
+    inputs = record.plan.input
+    if inputs is not None and inputs.text is not None:
+        return "TEXTS"
+    return "TABLE" if inputs is not None and inputs.table is not None else "PICTURES"
 
 
 def accuracies(record: RunRecord) -> str:

@@ -105,9 +105,11 @@ class Evidence:
         embedding: the map; None where there are too few examples for one.
         pictures: for the map; None where the examples are no pictures.
         thumbnails: larger ones, of mistakes, JPEG or PNG bytes by example id.
+        texts: of mistakes that are no pictures, what they say, by example id.
     """
 
     answers: Answers
     embedding: EmbeddingMap | None = None
     pictures: Pictures | None = None
     thumbnails: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])

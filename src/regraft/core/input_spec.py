@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from regraft.core.errors import RequestError
+from regraft.core.table_spec import TableSpec
+from regraft.core.text_spec import TextSpec
 
 Order = Literal["rgb", "bgr"]
 Resizing = Literal["crop", "stretch", "pad"]
@@ -41,6 +43,8 @@ class InputSpec:
         decoding: `full` decodes every pixel of a picture file. `draft` lets JPEG files be decoded at a half, a quarter
             or an eighth of their size, as far as both sides stay at least `DRAFT_MARGIN` times the network's: several
             times as fast for large photographs, and almost the same picture.
+        text: how a text becomes ids of tokens, where the network takes texts: `shape` is (tokens,).
+        table: how a row of numbers and categories becomes a vector, where the network takes rows: `shape` is (width,).
     """
 
     shape: tuple[int, ...]
@@ -51,6 +55,8 @@ class InputSpec:
     name: str = "raw"
     origin: Origin = "assumed"
     decoding: Decoding = "full"
+    text: TextSpec | None = None
+    table: TableSpec | None = None
 
     def __post_init__(self) -> None:
         """Refuse factors that fit neither one channel nor all of them."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from regraft.core import plain, sharing, sizes, storage
+from regraft.core.columns import Columns
 from regraft.core.errors import RequestError
 from regraft.core.head_spec import NEW_LAYERS, NEW_LAYERS_REFIT, HeadSpec
 from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.phase import AVERAGED, Phase
+from regraft.core.text_spec import Unit
 
 FORMAT = 1
 
@@ -109,6 +111,10 @@ class Plan:
         input_size: pictures are brought to this height and width; None: the source's own.
         preprocessing: a convention's name or formula that overrides what the source states.
         decoding: how much of a picture file is decoded, see `InputSpec`; None: as `input` says, else all of it.
+        columns: of a table of texts or rows: which hold what, as far as that was said; None: told by their names.
+        tokens: what texts are taken apart into, where the source does not say; None: words.
+        vocabulary: a file that says which token has which id, where the source does not; None: learnt from the training
+            examples.
         cut_point: the head stands on this tensor; `auto`: chosen by probing.
         head: the new top.
         fine_tune: the phase after it.
@@ -139,6 +145,8 @@ class Plan:
     input_size: int | None = None
     preprocessing: str | None = None
     decoding: Decoding | None = None
+    tokens: Unit | None = None
+    vocabulary: str | None = None
     cut_point: str = AUTO
     views: int | None = None
     augment: tuple[Change, ...] = CHANGES
@@ -154,6 +162,7 @@ class Plan:
     head: HeadSpec = field(default_factory=HeadSpec)
     fine_tune: FineTuneSpec = field(default_factory=FineTuneSpec)
     split: SplitSpec = field(default_factory=SplitSpec)
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         """Refuse kinds of change that there are not, more views than these can make, and a budget that is no size."""

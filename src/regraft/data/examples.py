@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from regraft.core import digest
+from regraft.core.columns import Columns
 from regraft.core.errors import DataError
 from regraft.core.records import DataSummary
 from regraft.data.ids import Ids
@@ -69,15 +70,17 @@ class Examples:
 
     Attributes:
         ids: the digest of each example's content: of the file's bytes, or of the array with its dtype and shape.
-        labels: int32 (n,), indices into `classes`.
+        labels: int32 (n,), indices into `classes`; -1 where there is none, which only `open_unlabelled` gives.
         classes: names, in the order of a model's outputs.
         split: of each, `train`, `validation` or `test`; `split == "train"` is a mask (n,).
         names: the path relative to the data, or "index 17".
         read: (index, channels) -> one raw example, as `load` gives it.
-        shape: of the arrays in memory where they share one: (height, width, channels) or (features,); None for files.
+        shape: of the arrays in memory where they share one: (height, width, channels) or (features,); None for files of
+            pictures; of a text (1,), of a row of a table (columns,).
         full_intensity: the raw value that means white: 255, or 1 for floating point arrays that nowhere exceed 1.
         left_out: one line for each example that was left out, with the reason.
         origin: what was opened.
+        columns: what the cells of an example are, where it is a text or a row of a table; None for pictures and arrays.
     """
 
     ids: Ids
@@ -90,6 +93,7 @@ class Examples:
     full_intensity: float
     left_out: tuple[str, ...]
     origin: str
+    columns: Columns | None = None
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -105,7 +109,7 @@ class Examples:
         Returns:
             Picture files as uint8 (height, width, channels). Arrays with their own dtype, except that bool becomes
             uint8 0 and 255, 16-bit pictures float32 in 0 to 255, and other floating point float32; pictures always have
-            a channel axis.
+            a channel axis. Texts and rows of tables as object (columns,), each cell a string.
 
         Raises:
             UnreadableExample: one of them cannot be read; no other error is raised for a bad file.
@@ -167,10 +171,10 @@ class Examples:
 
     def digest(self) -> str:
         """One digest over contents, class names and splits, independent of paths and of the order."""
-        pairs = sorted(
-            (name, split, label, code) for label, name in enumerate(self.classes) for code, split in enumerate(SPLITS)
-        )
-        ranks = np.empty((len(self.classes), len(SPLITS)), np.int32)
+        # Those without a label, -1, are looked up in the last row.
+        named = [*enumerate(self.classes), (-1, "")]
+        pairs = sorted((name, split, label, code) for label, name in named for code, split in enumerate(SPLITS))
+        ranks = np.empty((len(named), len(SPLITS)), np.int32)
         for rank, (_, _, label, code) in enumerate(pairs):
             ranks[label, code] = rank
         rows = looked_up(ranks, self.labels, self.split.codes)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from regraft.core.columns import Columns
 from regraft.core.errors import DataError, nearest
 from regraft.data.examples import SPLITS, Array, Read, UnreadableExample
 from regraft.data.labels import Labels
@@ -39,6 +40,7 @@ class Found:
         full_intensity: as in `Examples`.
         left_out: what was left out so far.
         block: how many examples to identify at once.
+        columns: as in `Examples`.
     """
 
     names: Names
@@ -52,6 +54,7 @@ class Found:
     full_intensity: float = 255.0
     left_out: tuple[str, ...] = ()
     block: int = 64
+    columns: Columns | None = None
 
 
 def one_by_one(identify: Callable[[int], str]) -> Callable[[int, int], Identified]:

@@ -10,26 +10,46 @@ from typing import Any
 
 import numpy as np
 
+from regraft.core import columns as columns_
 from regraft.core import progress
+from regraft.core.columns import Columns, Said
 from regraft.core.errors import DataError, RequestError
 from regraft.core.plan import SplitSpec
-from regraft.data import arrays, doubts, files, folder, hf_dataset, manifest, tf_dataset
+from regraft.data import (
+    arrays,
+    doubts,
+    files,
+    folder,
+    frame,
+    hf_dataset,
+    manifest,
+    table,
+    text_folder,
+    texts,
+    tf_dataset,
+)
 from regraft.data import labels as labels_
 from regraft.data import split as split_
+from regraft.data.described import described
 from regraft.data.examples import Array, Chosen, Examples, UnreadableExample
 from regraft.data.found import Found, Identified
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import rows_of
 from regraft.data.portions import counted, looked_up
 
-KINDS: tuple[ModuleType, ...] = (folder, manifest, tf_dataset, hf_dataset, arrays)
+KINDS: tuple[ModuleType, ...] = (text_folder, folder, table, manifest, tf_dataset, hf_dataset, frame, arrays)
 
 _DEFAULT_SPLIT = SplitSpec()
 _THREADS = 4
 
 
 def open_examples(
-    data: Any, *, labels: Any = None, split: SplitSpec = _DEFAULT_SPLIT, strict: bool = False
+    data: Any,
+    *,
+    labels: Any = None,
+    split: SplitSpec = _DEFAULT_SPLIT,
+    strict: bool = False,
+    columns: Said = None,
 ) -> Examples:
     """Open labelled examples of any known kind, split by content.
 
@@ -37,11 +57,13 @@ def open_examples(
     line.
 
     Args:
-        data: a folder, a `.csv`, `.tsv`, `.parquet` or `.npz` file, arrays, a `tf.data.Dataset`, a Hugging Face data
-            set; or `Examples`, which are returned as they are.
-        labels: for one array: (n,) or one-hot (n, classes); for a Hugging Face data set: the name of the label column.
+        data: a folder, a `.csv`, `.tsv`, `.jsonl`, `.parquet` or `.npz` file, arrays, a `pandas.DataFrame`, a
+            `tf.data.Dataset`, a Hugging Face data set; or `Examples`, which are returned as they are.
+        labels: for one array or a list of texts: (n,) or one-hot (n, classes); for a table, a data frame or a Hugging
+            Face data set: the name of the label column.
         split: how examples without a stated split are divided.
         strict: a bad example is an error.
+        columns: of a table: which hold what, and how its file is written.
 
     Returns:
         At least two classes, each with at least one training example.
@@ -52,14 +74,86 @@ def open_examples(
     """
     if isinstance(data, Examples):
         return data
-    if isinstance(data, (str, Path)):
-        data = files.existing(Path(data).expanduser())
+    data = _with_columns(data, columns_.of(columns))
     for kind in KINDS:
         if kind.accepts(data):
             return _examples(kind.gather(data, labels), split, strict)
     known = "; ".join(kind.WHAT for kind in KINDS)
     what = f"the file '{data}'" if isinstance(data, Path) else f"a {type(data).__module__}.{type(data).__qualname__}"
     raise RequestError(f"expected data of a known kind, found {what}; known are: {known}")
+
+
+def open_unlabelled(
+    data: Any, *, split: SplitSpec = _DEFAULT_SPLIT, strict: bool = False, columns: Said = None
+) -> Examples:
+    """Open examples of which some or all have no label, to learn from without labels.
+
+    Args:
+        data: as for `open_examples`; besides, a folder of pictures that is not arranged in classes, a table without a
+            column of labels, a `.txt` file of one text a line, arrays without `y`, a single array, a list of texts.
+        split: how examples without a stated split are divided; those without a label that are not the same as one with
+            a label are for training.
+        strict: a bad example is an error.
+        columns: of a table: which hold what, and how its file is written.
+
+    Returns:
+        Examples whose `labels` are -1 where there is none; `classes` may be empty.
+
+    Raises:
+        DataError: nothing is there, or, if `strict`, an example is bad.
+        RequestError: the kind is unknown.
+    """
+    if isinstance(data, Examples):
+        return data
+    data = _with_columns(data, columns_.of(columns), lines=True)
+    for kind in KINDS:
+        if kind.accepts(data):
+            found: Found = kind.unlabelled(data) if hasattr(kind, "unlabelled") else kind.gather(data)
+            examples = _divided_unlabelled(found, split)
+            if strict and examples.left_out:
+                raise DataError(f"{examples.left_out[0]}, in {examples.origin}; repair it, or do without strict")
+            if examples.left_out:
+                progress.warn(f"left out of {examples.origin}{doubts.because(examples.left_out)}")
+            return examples
+    known = "; ".join(kind.WHAT for kind in KINDS)
+    raise RequestError(f"expected data of a known kind, found '{data}'; known are: {known}")
+
+
+def _with_columns(data: Any, said: Columns | None, lines: bool = False) -> Any:
+    """Data together with what is said of its columns, where it has any; `lines`: a text file is a text a line."""
+    if isinstance(data, (str, Path)):
+        return described(files.existing(Path(data).expanduser()), said, lines)
+    return data if said is None else texts.with_columns(data, said)
+
+
+def _divided_unlabelled(found: Found, spec: SplitSpec) -> Examples:
+    ids, usable, left_out = _usable(found, with_labels=False)
+    kept = rows_of(np.flatnonzero(usable), len(usable))
+    given, stated = found.labels.take(kept), found.stated[kept]
+    known = np.flatnonzero(~given.missing())
+    classes: tuple[str, ...] = ()
+    labels = np.full(len(kept), -1, np.int32)
+    codes = np.where(stated == split_.NOT_STATED, np.uint8(0), stated)
+    if len(known):
+        classes, labels[known] = labels_.indexed(given.take(known), found.class_names, found.origin)
+        codes[known] = split_.divide(ids.take(known), labels[known], stated[known], spec).codes
+        # What is judged by is not to be known without its label either.
+        place = dict(zip(ids.take(known), codes[known].tolist(), strict=True))
+        for row in np.flatnonzero(labels < 0).tolist():
+            codes[row] = place.get(ids[row], codes[row])
+    return Examples(
+        ids=ids,
+        labels=labels,
+        classes=classes,
+        split=split_.Splits(codes.astype(np.uint8)),
+        names=found.names.take(kept),
+        read=Chosen(found.read, kept),
+        shape=found.shape,
+        full_intensity=found.full_intensity,
+        left_out=tuple(left_out),
+        origin=found.origin,
+        columns=found.columns,
+    )
 
 
 def pictures_in(paths: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -107,12 +201,13 @@ def _divided(found: Found, spec: SplitSpec) -> Examples:
         full_intensity=found.full_intensity,
         left_out=tuple(left_out),
         origin=found.origin,
+        columns=found.columns,
     )
 
 
-def _usable(found: Found) -> tuple[Ids, Array, list[str]]:
+def _usable(found: Found, with_labels: bool = True) -> tuple[Ids, Array, list[str]]:
     """The ids of those that can be used, which these are, bool (n,), and a line for each of the others."""
-    usable = ~found.labels.missing()
+    usable = ~found.labels.missing() if with_labels else np.ones(len(found.labels), bool)
     left_out = list(found.left_out)
     # All at once: what grows leaves its former places behind.
     digests, made = np.empty(len(usable), f"V{SIZE}"), 0

@@ -51,6 +51,10 @@ def write(path: Path, evidence: Evidence) -> None:
         arrays["pictures/jpeg"] = np.frombuffer(evidence.pictures.jpeg, np.uint8)
     about["thumbnails"] = list(evidence.thumbnails)
     arrays["thumbnails/files"], arrays["thumbnails/ends"] = _packed(list(evidence.thumbnails.values()))
+    # Only where there are any: pages of pictures are kept as they always were.
+    if evidence.texts:
+        about["texts"] = list(evidence.texts)
+        arrays["texts/files"], arrays["texts/ends"] = _packed([_bytes(text) for text in evidence.texts.values()])
     arrays[_ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with storage.replacing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
         for name, array in arrays.items():
@@ -75,7 +79,13 @@ def read(path: Path) -> Evidence:
         about = json.loads(arrays[_ABOUT].tobytes())
         if about.get("version") != _VERSION:
             raise SourceError(f"'{path}' is of version {about.get('version')}, expected {_VERSION}; update Regraft")
-        found = Evidence(_answers(arrays), _map(arrays, about), _pictures(arrays, about), _thumbnails(arrays, about))
+        found = Evidence(
+            _answers(arrays),
+            _map(arrays, about),
+            _pictures(arrays, about),
+            _thumbnails(arrays, about),
+            _texts(arrays, about),
+        )
         _check(path, found)
     return found
 
@@ -110,6 +120,14 @@ def _pictures(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> Pictures
 def _thumbnails(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> dict[str, bytes]:
     files = _unpacked(arrays["thumbnails/files"], arrays["thumbnails/ends"])
     return dict(zip(map(str, about["thumbnails"]), files, strict=True))
+
+
+def _texts(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> dict[str, str]:
+    if "texts" not in about:
+        return {}
+    parts = _unpacked(arrays["texts/files"], arrays["texts/ends"])
+    said = [part.decode("utf-8", "surrogateescape") for part in parts]
+    return dict(zip(map(str, about["texts"]), said, strict=True))
 
 
 def _check(path: Path, found: Evidence) -> None:

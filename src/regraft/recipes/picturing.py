@@ -13,6 +13,7 @@ from regraft.data import Examples
 
 Array = np.ndarray[Any, Any]
 
+_LONGEST_TEXT, _MOST_CELLS, _LONGEST_CELL = 400, 16, 40
 PICTURED = 192
 """So many examples of the map have a picture: one file of a quarter of a megabyte."""
 # Reading them again must not be felt: for photographs of many megapixels there are fewer.
@@ -23,6 +24,8 @@ _CELLS = 24
 
 def thumbnails(examples: Examples, ids: Iterable[str]) -> dict[str, bytes]:
     """Pictures of examples by id; none where the examples are no pictures."""
+    if examples.columns is not None:
+        return {}
     small: dict[str, bytes] = {}
     for example in dict.fromkeys(ids):
         (raw,) = examples.load([examples.ids.index(example)], None)
@@ -31,6 +34,31 @@ def thumbnails(examples: Examples, ids: Iterable[str]) -> dict[str, bytes]:
         except DataError:
             return {}
     return small
+
+
+def texts(examples: Examples, ids: Iterable[str]) -> dict[str, str]:
+    """What examples say, by id, cut where it is long; none where they are pictures or arrays."""
+    columns = examples.columns
+    if columns is None:
+        return {}
+    said: dict[str, str] = {}
+    for example in dict.fromkeys(ids):
+        (raw,) = examples.load([examples.ids.index(example)], None)
+        cells = [str(cell).strip() for cell in raw]
+        if columns.of_text:
+            said[example] = _cut(cells[0], _LONGEST_TEXT)
+        else:
+            lines = [
+                f"{name}: {_cut(cell, _LONGEST_CELL) or 'missing'}"
+                for name, cell in zip(columns.read, cells, strict=True)
+            ]
+            more = [f"and {len(lines) - _MOST_CELLS} more"] if len(lines) > _MOST_CELLS else []
+            said[example] = "\n".join([*lines[:_MOST_CELLS], *more])
+    return said
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
 
 
 def pictures(examples: Examples, indices: Array, answers: Answers, drawn: EmbeddingMap | None) -> Pictures | None:
@@ -45,7 +73,7 @@ def pictures(examples: Examples, indices: Array, answers: Answers, drawn: Embedd
     Returns:
         None where there is no map, or the examples are no pictures.
     """
-    if drawn is None:
+    if drawn is None or examples.columns is not None:
         return None
     rows = shown_on(drawn, answers)
     until, made = time.perf_counter() + _SECONDS, list[Array]()

@@ -97,12 +97,8 @@ def finish(folder: Path, made: RunRecord, found: Survey, branch: Branch, judged:
     answers = picturing.answered(examples, judged.indices, judged.probabilities)
     drawn = mapping.mapped(found, made.plan, branch, judged.indices)
     shown = picturing.pictures(examples, judged.indices, answers, drawn)
-    evidence = Evidence(
-        answers,
-        drawn,
-        shown,
-        picturing.thumbnails(examples, [*(mistake.id for mistake in made.mistakes), *report.doubtful_ids(made)]),
-    )
+    ids = [*(mistake.id for mistake in made.mistakes), *report.doubtful_ids(made)]
+    evidence = Evidence(answers, drawn, shown, picturing.thumbnails(examples, ids), picturing.texts(examples, ids))
     made = replace(made, seconds=clock.seconds())
     run_folder.finish(
         folder,

@@ -10,14 +10,17 @@ import keras
 
 from regraft import data as data_room
 from regraft.activations.store import Store
+from regraft.core import columns as columns_
 from regraft.core import durations, storage
 from regraft.core import plan as plans
+from regraft.core.columns import Said
 from regraft.core.errors import RequestError
 from regraft.core.head_spec import HeadSpec, widths
 from regraft.core.input_spec import Decoding, InputSpec
 from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import collecting_warnings, say, warn
 from regraft.core.records import RunRecord
+from regraft.core.text_spec import Unit
 from regraft.importers import Pretrained
 from regraft.importers import open as open_source
 from regraft.recipes import ready_made, run_folder
@@ -25,6 +28,7 @@ from regraft.recipes.clock import Clock
 from regraft.recipes.depth import halving
 from regraft.recipes.depth.searching import prepare, search
 from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.encoding import encoded
 from regraft.recipes.transfer import transfer
 from regraft.surgery.resize import with_input_size
 from regraft.training import kinds
@@ -78,12 +82,15 @@ def fit(
     dtype: Dtype = "auto",
     engine: Engine = "auto",
     time_budget: str | float | None = None,
+    columns: Said = None,
+    tokens: Unit | None = None,
+    vocabulary: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Get the best model for your examples out of a pretrained network.
 
     Args:
-        data: a folder with one sub-folder per class, a `.csv`, `.parquet` or `.npz` file, arrays, a
-            `tf.data.Dataset`, or a Hugging Face data set.
+        data: a folder with one sub-folder per class, a `.csv`, `.tsv`, `.jsonl`, `.parquet` or `.npz` file, arrays, a
+            pair of texts and labels, a `pandas.DataFrame`, a `tf.data.Dataset`, or a Hugging Face data set.
         source: what `regraft.open` takes, or what it returned.
         plan: a whole plan, or the file of one; `source`, where given, takes the place of the plan's, and of the
             arguments below only `out`, `labels`, `cache` and `cache_limit` are looked at. Or the name of a ready-made
@@ -117,6 +124,12 @@ def fit(
         engine: what runs the frozen layers.
         time_budget: seconds, or a text such as `10m`, for all of it: how many layers to reuse, to freeze and to train
             is then found by trying, as `regraft.depth` does it; by default by quick probes and by what training costs.
+        columns: of a table of texts, or of numbers and categories: which hold what, and how its file is written: a
+            `core.columns.Columns`, or a dictionary such as `{"label": "kind", "text": "message"}`; by default told
+            by their names.
+        tokens: what texts are taken apart into, `characters`, `words` or `subwords`, where the source does not say.
+        vocabulary: a file that says which token has which id, where the source does not; by default learnt from the
+            training examples.
 
     Returns:
         The finished run; its folder holds `model.keras`, `report.html`, `plan.toml`, `run.json`, `report.npz`,
@@ -154,20 +167,26 @@ def fit(
             dtype=dtype,
             engine=engine,
             fine_tune=replace(given, enabled=fine_tune),
+            columns=columns_.of(columns),
+            tokens=tokens,
+            vocabulary=None if vocabulary is None else os.fspath(vocabulary),
         )
     )
     require_phases(asked)
     deadline = None if time_budget is None else _deadline(asked, time_budget)
     with collecting_warnings() as warned:
         with clock.stage("open"):
-            examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
-            pretrained = open_for(asked, source)
+            examples = data_room.open(
+                data, labels=labels, split=asked.split, strict=asked.strict, columns=asked.columns
+            )
+            pretrained = encoded(open_for(asked, source), examples, asked)
         if asked.trust:
             warn(f"Python code in '{asked.source}' was allowed to run, as it was said to be trusted")
         if asked.data_digest not in (None, examples.digest()):
             warn("the examples are not those that the plan was made for; the result will be another one")
     named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
     asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
+    asked = replace(asked, columns=examples.columns)
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None, cache_limit)
     if deadline is not None:
@@ -229,7 +248,7 @@ def open_for(plan: Plan, source: Any = None) -> Pretrained:
             trust=plan.trust,
         )
     inputs: InputSpec = pretrained.inputs
-    if plan.input is not None and plan.preprocessing is None:
+    if plan.input is not None and (plan.preprocessing is None or plan.input.table is not None):
         inputs = replace(plan.input, shape=inputs.shape)
     if isinstance(source, Pretrained) and plan.preprocessing is not None:
         inputs = inputs.with_convention(plan.preprocessing)

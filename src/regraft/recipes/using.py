@@ -3,7 +3,7 @@
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import numpy as np
 from regraft import data as data_room
 from regraft.activations.engines import BATCH
 from regraft.activations.loading import load_prepared
+from regraft.core import columns as columns_
 from regraft.core import metrics
+from regraft.core.columns import Columns, Said
 from regraft.core.errors import DataError
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track, warn
 from regraft.core.records import Metrics
-from regraft.data import SPLITS, Examples, Read, UnreadableExample, pictures_in, read_picture
+from regraft.data import SPLITS, Examples, Read, UnreadableExample, pictures_in, read_picture, rows_in
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import Names
 from regraft.data.split import Splits
@@ -37,15 +39,27 @@ class Prediction:
     probabilities: dict[str, float]
 
 
-def predict(run: Run, files: Sequence[str | os.PathLike[str]], strict: bool = False) -> list[Prediction]:
-    """Classify picture files, or all pictures of folders.
+def predict(
+    run: Run, files: Sequence[str | os.PathLike[str]], strict: bool = False, columns: Said = None
+) -> list[Prediction]:
+    """Classify picture files, or all pictures of folders; for a run on texts or rows of a table, such files.
 
-    A file that cannot be read is left out with a warning, or with `strict` an error.
+    A file, a line or a row that cannot be read is left out with a warning, or with `strict` an error.
+
+    Args:
+        run: a finished run.
+        files: pictures or folders of them. Tables, `.txt` files of one text each, and folders of these.
+        strict: what cannot be read is an error.
+        columns: of tables, where they are called otherwise than those that the run learnt from.
 
     Raises:
-        DataError: there is no picture, none can be read, or the run takes no pictures.
+        DataError: there is nothing to answer for, none can be read, or the run takes something else.
     """
     inputs = input_spec(run)
+    if inputs.text is not None or inputs.table is not None:
+        examples = unlabelled_rows(run, files, columns_.of(columns))
+        kept, made = probabilities(run, examples, range(len(examples)), strict=strict)
+        return [_prediction(run, examples.names[index], row) for index, row in zip(kept, made, strict=True)]
     if not inputs.is_picture:
         raise DataError(
             f"the run in '{run.folder}' takes arrays of shape {inputs.shape}, no pictures; "
@@ -58,7 +72,14 @@ def predict(run: Run, files: Sequence[str | os.PathLike[str]], strict: bool = Fa
     return [_prediction(run, names[index], row) for index, row in zip(kept, made, strict=True)]
 
 
-def evaluate(run: Run, data: Any, labels: Any = None, split: str | None = None, strict: bool = False) -> Metrics:
+def evaluate(
+    run: Run,
+    data: Any,
+    labels: Any = None,
+    split: str | None = None,
+    strict: bool = False,
+    columns: Said = None,
+) -> Metrics:
     """How good a run is on labelled examples.
 
     Args:
@@ -68,11 +89,15 @@ def evaluate(run: Run, data: Any, labels: Any = None, split: str | None = None, 
         labels: for data that does not hold them.
         split: `train`, `validation` or `test`.
         strict: an unreadable example is an error.
+        columns: of a table, where they are called otherwise than those that the run learnt from.
 
     Raises:
         DataError: the data has classes that the run does not know, or examples that its model cannot take.
     """
-    examples = data_room.open(data, labels=labels, split=run.record.plan.split, strict=strict)
+    plan = run.record.plan
+    examples = data_room.open(
+        data, labels=labels, split=plan.split, strict=strict, columns=columns_.of(columns) or plan.columns
+    )
     unknown = [name for name in examples.classes if name not in run.record.classes]
     if unknown:
         raise DataError(f"the run knows the classes {', '.join(run.record.classes)}; found also {', '.join(unknown)}")
@@ -195,7 +220,29 @@ def white(run: Run) -> float:
     return 1.0 if inputs.is_picture and applied / inputs.scale[0] > 128 else 255.0
 
 
+def unlabelled_rows(run: Run, files: Sequence[str | os.PathLike[str]], columns: Columns | None = None) -> Examples:
+    """The texts or rows in files, as a run takes them.
+
+    Raises:
+        DataError: there are none, or a table lacks a column.
+    """
+    found = rows_in([Path(file) for file in files], columns or run.record.plan.columns or Columns())
+    made = unlabelled(found.names, found.read, found.shape)
+    made = replace(made, columns=found.columns)
+    _require_fitting(input_spec(run), made)
+    return made
+
+
 def _require_fitting(inputs: InputSpec, examples: Examples) -> None:
+    columns = examples.columns
+    if columns is not None:
+        if columns.of_text != (inputs.text is not None) or (inputs.table is None) != columns.of_text:
+            takes = (
+                "texts" if inputs.text else "rows of a table" if inputs.table else f"examples of shape {inputs.shape}"
+            )
+            found = "texts" if columns.of_text else f"rows with the columns {', '.join(columns.features[:4])}"
+            raise DataError(f"the run's model takes {takes}, found {found} in {examples.origin}")
+        return
     shape = examples.shape
     fits = (
         shape is None or len(shape) == 3

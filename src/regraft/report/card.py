@@ -4,11 +4,10 @@ import json
 import re
 from pathlib import PurePath
 
-from regraft.core import plan
 from regraft.core.doubt import Twins
 from regraft.core.records import Baseline, Certificate, Metrics, RunRecord
 from regraft.core.verdict import WITHOUT, gains_of
-from regraft.report import reading
+from regraft.report import reading, reusing
 from regraft.report.quantities import (
     counted,
     number,
@@ -62,8 +61,9 @@ def _head(record: RunRecord) -> str:
     lines += ["metrics:", "- accuracy"]
     metrics = record.metrics.get(record.evaluated_on)
     if metrics and reading.finite(metrics.accuracy.value):
-        lines += ["model-index:", f"- name: {title}", "  results:", "  - task:", "      type: image-classification"]
-        lines += ["    dataset:", f"      name: {_quoted(_data(record))}", "      type: imagefolder"]
+        task, kind = reusing.task(record)
+        lines += ["model-index:", f"- name: {title}", "  results:", "  - task:", f"      type: {task}"]
+        lines += ["    dataset:", f"      name: {_quoted(_data(record))}", f"      type: {kind}"]
         lines += [f"      split: {_quoted(record.evaluated_on)}", "    metrics:", "    - type: accuracy"]
         lines += [f"      value: {metrics.accuracy.value:.6f}"]
     return "\n".join([*lines, "---"])
@@ -175,19 +175,15 @@ def _classes(record: RunRecord) -> str:
 
 
 def _use(record: RunRecord) -> str:
-    code = [
-        "import keras",
-        f"model = keras.models.load_model({PurePath(record.model).name!r})",
-        "probabilities = model.predict(pictures)  # raw pictures, 0 to 255; preprocessing is inside",
-    ]
-    return "\n".join(
-        ["## How to use it", "", _fenced("regraft predict . FILES", "sh"), "", _fenced("\n".join(code), "python")]
-    )
+    code = reusing.code(record, PurePath(record.model).name)
+    return "\n".join(["## How to use it", "", _fenced("regraft predict . FILES", "sh"), "", _fenced(code, "python")])
 
 
 def _again(record: RunRecord) -> str:
     command = _fenced("regraft fit DATA --plan plan.toml", "sh")
-    return "\n".join(["## How to make it again", "", command, "", _fenced(plan.to_toml(record.plan).rstrip(), "toml")])
+    return "\n".join(
+        ["## How to make it again", "", command, "", _fenced(reusing.plan_shown(record.plan).rstrip(), "toml")]
+    )
 
 
 def _warnings(record: RunRecord) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 
 import jinja2
 
-from regraft.core import plan
 from regraft.core.evidence import Evidence
 from regraft.core.records import RunRecord
 from regraft.core.verdict import WITHOUT, gains_of
-from regraft.report import doubtful, embedding_map, quantities, reading
+from regraft.report import doubtful, embedding_map, quantities, reading, reusing
 from regraft.report.plots import PLOTS
 from regraft.report.plots.confusion import MOST_CLASSES
 
@@ -80,12 +79,12 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence 
         mistakes=record.mistakes[:MOST_MISTAKES],
         doubtful=doubtful.sections(record),
         pictures=_pictures(record, thumbnails),
+        texts=evidence.texts if evidence else {},
         map=embedding_map.drawn(record, evidence),
         most_switches=embedding_map.MOST_SWITCHES,
-        plan_toml=plan.to_toml(record.plan),
-        picture_shape=_picture_shape(record),
+        plan_toml=reusing.plan_shown(record.plan),
+        code=reusing.code(record, record.model),
         run_quoted=shlex.quote(record.run),
-        model_quoted=repr(record.model),
     )
     return html.encode("utf-8", "replace").decode("utf-8")
 
@@ -132,11 +131,3 @@ def _pictures(record: RunRecord, thumbnails: Mapping[str, bytes]) -> dict[str, s
 def kind_of(content: bytes) -> str | None:
     """Which kind of picture a page may hold these bytes are; None where they are none."""
     return next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
-
-
-def _picture_shape(record: RunRecord) -> str:
-    convention = record.plan.input
-    if convention is None or not convention.is_picture:
-        return "as the network takes them"
-    height, width, channels = convention.shape
-    return f"raw, 0 to 255, shape (n, {height}, {width}, {channels})"

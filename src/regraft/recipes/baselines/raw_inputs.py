@@ -15,6 +15,8 @@ TITLE = "raw inputs"
 
 # Values of an example that a linear classifier is given: pictures are averaged down to that, other arrays are thinned.
 MOST_VALUES = 1024
+# Of texts, the most frequent tokens are counted.
+MOST_TOKENS = 2048
 
 
 def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
@@ -24,6 +26,13 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
 
 def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:
     """The answers of logistic regression on the values of the inputs."""
+    if is_text(task):
+        made = linear.answered(task, lesson, judged, NAME, counts)
+        return Answers(
+            made,
+            f"logistic regression on how often each of {len(counted_tokens(task)):,} tokens is in a text"
+            f"{linear.counted(task, lesson)}",
+        )
     made = linear.answered(task, lesson, judged, NAME, features)
     shape = " x ".join(map(str, reduced(task.pretrained.inputs).shape))
     return Answers(made, f"logistic regression on {shape} values{linear.counted(task, lesson)}")
@@ -36,6 +45,37 @@ def features(task: Task, indices: Array) -> Array:
     rows = [row.reshape(-1) for _, row in readable(task.found.examples, indices.tolist(), spec)]
     kept = np.linspace(0, len(rows[0]) - 1, min(len(rows[0]), MOST_VALUES)).round().astype(np.int64)
     return np.stack([row[kept] for row in rows] if len(kept) < len(rows[0]) else rows)
+
+
+def is_text(task: Task) -> bool:
+    """Whether the examples are texts, of which ids of tokens are no amounts."""
+    columns = task.found.examples.columns
+    return columns is not None and columns.of_text
+
+
+def counts(task: Task, indices: Array) -> Array:
+    """How often each of the most frequent tokens is in each text, float32 (n, tokens) of ln(1 + count)."""
+    places = {token: place for place, token in enumerate(counted_tokens(task).tolist())}
+    made = np.zeros((len(indices), len(places)), np.float32)
+    rows = readable(task.found.examples, indices.tolist(), task.pretrained.inputs)
+    for out, (_, row) in zip(made, rows, strict=True):
+        for token in row.astype(np.int64).tolist():
+            if token in places:
+                out[places[token]] += 1
+    return np.log1p(made)
+
+
+def counted_tokens(task: Task) -> Array:
+    """The ids that are most frequent in the training texts, rising; without those that are no tokens."""
+    inputs = task.pretrained.inputs
+    assert inputs.text is not None
+    found = np.zeros(inputs.text.size, np.int64)
+    training = task.found.examples.indices("train").tolist()
+    for _, row in readable(task.found.examples, training, inputs):
+        found += np.bincount(row.astype(np.int64), minlength=len(found))
+    found[list(inputs.text.reserved)] = 0
+    ranked = np.argsort(-found, kind="stable")[:MOST_TOKENS]
+    return np.sort(ranked[found[ranked] > 0])
 
 
 def reduced(inputs: InputSpec) -> InputSpec:

@@ -27,6 +27,7 @@ from regraft.recipes.depth.halving import Study
 from regraft.recipes.depth.searching import Found, prepare, search
 from regraft.recipes.depth.sharing_out import Task
 from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.encoding import encoded
 from regraft.recipes.running import describe, open_for, require_phases
 from regraft.recipes.transfer import check_inputs, transfer
 from regraft.report import depth_page
@@ -90,10 +91,14 @@ def depth(
         require_free(Path(out))
     with collecting_warnings() as warned:
         with clock.stage("open"):
-            examples = data_room.open(data, labels=labels, split=asked.split, strict=asked.strict)
-            pretrained = open_for(asked, source)
+            examples = data_room.open(
+                data, labels=labels, split=asked.split, strict=asked.strict, columns=asked.columns
+            )
+            pretrained = encoded(open_for(asked, source), examples, asked)
         named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
         asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
+        if examples.columns is not None:
+            asked = replace(asked, columns=examples.columns, input=pretrained.inputs)
         folder = Path(out) if out is not None else default_folder(named, asked.source)
         store = Store(Path(cache) if cache else None, cache_limit)
         with run_folder.held(folder):

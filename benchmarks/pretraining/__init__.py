@@ -1,0 +1,1 @@
+"""What pretraining without labels is worth."""

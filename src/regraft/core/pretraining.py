@@ -1,0 +1,234 @@
+"""What pretraining is asked for and what it tells: frozen records, the same in Python and in `pretraining.json`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from regraft.core.columns import Columns
+from regraft.core.errors import RequestError
+from regraft.core.input_spec import InputSpec
+from regraft.core.metric import Metric
+from regraft.core.text_spec import Unit
+
+Kind = Literal["pictures", "numbers", "text", "table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """How a network is pretrained, whatever it learns by; every method has defaults of its own.
+
+    Attributes:
+        epochs: passes over the examples, for each stage where layers are trained one at a time.
+        batch_size: examples per step; what fills no whole batch is left for another epoch.
+        optimizer: `adam` or `sgd`.
+        rate: the peak of the learning rate.
+        momentum: of `sgd`.
+        schedule: `cosine`: the rate falls to zero over all epochs; `constant`: it stays.
+        warmup: the part of all steps during which the rate rises from zero.
+        weight_decay: decoupled decay of kernels.
+        clip_norm: gradients of all variables together are scaled down to this Euclidean norm; None: never.
+        patience: end after so many epochs in which the held-out figure did not improve; None: never early.
+        held_out: the part of the examples that is kept back to judge by.
+    """
+
+    epochs: int = 30
+    batch_size: int = 128
+    optimizer: Literal["adam", "sgd"] = "adam"
+    rate: float = 1e-3
+    momentum: float = 0.0
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: float = 0.05
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    patience: int | None = 10
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse figures that no pretraining can have.
+
+        Raises:
+            RequestError: one of them, named, with what is allowed.
+        """
+        for name, allowed, holds in (
+            ("epochs", "as 1 or more", self.epochs >= 1),
+            ("batch_size", "as 1 or more", self.batch_size >= 1),
+            ("rate", "above 0", 0 < self.rate < math.inf),
+            ("momentum", "from 0 (off) to below 1", 0 <= self.momentum < 1),
+            ("warmup", "from 0 (none) to below 1", 0 <= self.warmup < 1),
+            ("weight_decay", "as 0 (off) or above", 0 <= self.weight_decay < math.inf),
+            ("clip_norm", "above 0", self.clip_norm is None or 0 < self.clip_norm < math.inf),
+            ("patience", "as 1 or more", self.patience is None or self.patience >= 1),
+            ("held_out", "above 0 and below 1", 0 < self.held_out < 1),
+        ):
+            if not holds:
+                raise RequestError(f"expected '{name}' {allowed}, found {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainingEpoch:
+    """One pass over the examples.
+
+    Attributes:
+        epoch: its number; 0 is the state before the first.
+        loss: mean over the pass while training; None for epoch 0.
+        held_out: the loss on the examples kept back.
+        measures: the method's own figures on the examples kept back.
+        rate: of the last step.
+        seconds: that the pass took, what is told about it included.
+        probe: accuracy of a linear head on a few labels, where there are any.
+    """
+
+    epoch: int
+    loss: float | None
+    held_out: float
+    measures: Mapping[str, float] = field(default_factory=dict[str, float])
+    rate: float = 0.0
+    seconds: float = 0.0
+    probe: float | None = None
+
+
+Scaling = Literal["auto", "unit", "standard", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The one document of a pretraining: what `resume`, the record and doing it again need.
+
+    Attributes:
+        method: a name of `pretraining.METHODS`.
+        data: what the examples were opened from.
+        data_digest: of them; None before they are opened.
+        architecture: what the network is built from; empty: the method's own for this kind of data.
+        spec: how it is trained.
+        settings: of the method, all of them once they are known.
+        scaling: of plain numbers. `unit`: from 0 to 1 by the lowest and highest value of all; `standard`: mean 0 and
+            deviation 1 of each; `none`: as they are; `auto`: bytes as 0 to 1, what lies from 0 to 1 as it is, else
+            `standard`.
+        input_size: height and width in pixels; None: those of the pictures, or 64 where they differ.
+        labels: labelled examples for the probe and for the question whether it helped, where `data` has none.
+        probe: how many labels the probe and that question have; 0: neither is asked.
+        compare: whether it helped is measured; `auto`: where that does not take long.
+        strict: an unreadable example is an error.
+        seed: of every random choice.
+        columns: of a table of texts or rows: which hold what, as far as that was said; None: told by their names.
+        tokens: what texts are taken apart into.
+        vocabulary: how many different ids texts have at most; None: as many as are usual for such tokens.
+        length: how many tokens of a text the network sees; None: all of nearly all texts, as far as that goes.
+    """
+
+    method: str
+    data: str = ""
+    data_digest: str | None = None
+    architecture: str = ""
+    spec: Spec | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    scaling: Scaling = "auto"
+    input_size: int | None = None
+    labels: str = ""
+    probe: int = 500
+    compare: Literal["auto", "yes", "no"] = "auto"
+    strict: bool = False
+    seed: int = 0
+    tokens: Unit = "words"
+    vocabulary: int | None = None
+    length: int | None = None
+    columns: Columns | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse figures that nothing can be done with.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        if self.probe < 0 or (self.input_size is not None and self.input_size < 1):
+            raise RequestError(
+                f"expected 'probe' as 0 or more and 'input_size' as 1 or more, found {self.probe} and {self.input_size}"
+            )
+        if self.length is not None and self.length < 1:
+            raise RequestError(f"expected 'length' as 1 or more tokens, found {self.length}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What was trained in one go: the whole network, or one of its layers.
+
+    Attributes:
+        name: of the layers that learnt.
+        history: one row per epoch.
+        best: the epoch that is kept.
+        stopped: why it ended early: `patience`, `interrupted`, or None.
+    """
+
+    name: str
+    history: tuple[PretrainingEpoch, ...]
+    best: int
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Helped:
+    """Whether starting from the pretrained weights helped at this number of labels.
+
+    Attributes:
+        labels: that both learnt from.
+        judged: how many other examples both were judged by.
+        reused: accuracy of the pretrained network: its head alone, or all of it fine-tuned, as cross-validation chose.
+        way: `head` or `fine-tuned`.
+        scratch: accuracy of the same network from random weights, its rate and epochs chosen in the same way.
+        gain: the difference, paired on the same examples.
+        sentence: said plainly.
+    """
+
+    labels: int
+    judged: int
+    reused: Metric
+    way: str
+    scratch: Metric
+    gain: Metric
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainingRecord:
+    """Everything that a pretraining is known by.
+
+    Attributes:
+        folder: where everything of it is.
+        model: the file of the network.
+        report: the page.
+        asked: what was asked for, with what was open in it filled in.
+        inputs: what the network takes.
+        kind: of data.
+        examples: learnt from.
+        held_out: judged by while training.
+        unused: left for the test of others: labelled examples of the test split, and those of the same content.
+        classes: of the labels, where there are any.
+        shape: of the representation of one example.
+        parameters: of the network.
+        stages: what was trained, one after the other.
+        helped: None where it was not measured.
+        seconds: by what they went to.
+        warnings: what was warned of.
+        environment: versions and machine.
+        interrupted: whether somebody ended it before its time.
+    """
+
+    folder: str
+    model: str
+    report: str
+    asked: Asked
+    inputs: InputSpec
+    kind: Kind
+    examples: int
+    held_out: int
+    unused: int
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    parameters: int
+    stages: tuple[Stage, ...]
+    helped: Helped | None
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
+    environment: Mapping[str, str]
+    interrupted: bool = False

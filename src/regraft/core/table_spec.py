@@ -1,0 +1,228 @@
+"""How a row of numbers and categories becomes one vector: means, scales, and the values of each category."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from regraft.core.errors import DataError, RequestError, nearest
+
+Array = np.ndarray[Any, Any]
+Kind = Literal["number", "category"]
+
+# What stands where nothing is known; of numbers and categories alike, whatever its capitals.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a", "<na>"})
+# A column is of numbers where so many of its cells are.
+_NUMBERS = 0.9
+# Values of a category that have a place of their own; rarer ones share one.
+MOST_VALUES = 64
+_OFTEN_ENOUGH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: as the table has it.
+        kind: `number` becomes `(value - mean) / scale`, 0 where it is missing. `category` becomes a 1 among zeros: in
+            the first place where its value is missing, or not among those that are known.
+        mean: of a number.
+        scale: of a number.
+        indicator: whether a number has a second place, which is 1 where it is missing.
+        values: of a category, in the order of their places.
+    """
+
+    name: str
+    kind: Kind
+    mean: float = 0.0
+    scale: float = 1.0
+    indicator: bool = False
+    values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that nothing could be divided by."""
+        if not (math.isfinite(self.mean) and math.isfinite(self.scale) and self.scale > 0):
+            raise RequestError(
+                f"expected a finite mean and a scale above 0 for '{self.name}', found {self.mean}, {self.scale}"
+            )
+
+    @property
+    def width(self) -> int:
+        """How many values of the vector are this column's."""
+        return 1 + self.indicator if self.kind == "number" else 1 + len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """The columns that a network was trained on, in the order of its input.
+
+    Attributes:
+        columns: each of them.
+
+    >>> spec = TableSpec((Column("age", "number", 40.0, 10.0, True), Column("sex", "category", values=("f", "m"))))
+    >>> encoder(spec, ("sex", "age"))(("m", "50"))
+    array([1., 0., 0., 0., 1.], dtype=float32)
+    """
+
+    columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of one name."""
+        names = self.names
+        if len(set(names)) < len(names):
+            raise RequestError(f"expected columns of different names, found {', '.join(names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def width(self) -> int:
+        """How long the vector is."""
+        return sum(column.width for column in self.columns)
+
+    @property
+    def places(self) -> tuple[slice, ...]:
+        """Which values of the vector are each column's."""
+        ends = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
+        return tuple(slice(start, end) for start, end in itertools.pairwise(ends))
+
+
+def missing(cell: str) -> bool:
+    """Whether a cell says that nothing is known.
+
+    >>> missing(" NA "), missing("0")
+    (True, False)
+    """
+    return cell.strip().lower() in MISSING
+
+
+def number(cell: str) -> float | None:
+    """The finite number that a cell says; None where it says none.
+
+    >>> number("1e3"), number("1,5"), number("inf")
+    (1000.0, None, None)
+    """
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def encoder(spec: TableSpec, names: Sequence[str]) -> Callable[[Sequence[str]], Array]:
+    """What gives the vector float32 (width,) of a row whose cells are called so.
+
+    The function that is returned raises DataError where a number cannot be read.
+
+    Raises:
+        DataError: a column is not there.
+    """
+    absent = [name for name in spec.names if name not in names]
+    if absent:
+        raise DataError(
+            f"expected the {len(spec.columns)} columns that the network was trained on, found no '{absent[0]}'"
+            f"{nearest(absent[0], names)}{f' and {len(absent) - 1} more' if len(absent) > 1 else ''}"
+        )
+    places = {name: place for place, name in enumerate(names)}
+    makers = [
+        (places[column.name], _maker(column), part) for column, part in zip(spec.columns, spec.places, strict=True)
+    ]
+    width = spec.width
+
+    def encode(row: Sequence[str]) -> Array:
+        made = np.zeros(width, np.float32)
+        for place, maker, part in makers:
+            maker(row[place], made[part])
+        return made
+
+    return encode
+
+
+def _maker(column: Column) -> Callable[[str, Array], None]:
+    if column.kind == "category":
+        known = {value: place for place, value in enumerate(column.values, 1)}
+
+        def category(cell: str, out: Array) -> None:
+            out[known.get(cell.strip(), 0)] = 1.0
+
+        return category
+
+    def amount(cell: str, out: Array) -> None:
+        value = number(cell)
+        if value is not None:
+            out[0] = (value - column.mean) / column.scale
+        elif not missing(cell):
+            raise DataError(f"has '{cell.strip()[:40]}' in the column '{column.name}', expected a number")
+        elif column.indicator:
+            out[1] = 1.0
+
+    return amount
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a table taught: the columns that are used, and a line for each that is not, with its reason."""
+
+    spec: TableSpec
+    left_out: tuple[str, ...]
+
+
+def learn(
+    names: Sequence[str], rows: Sequence[Sequence[str]], categories: Sequence[str] = (), standardise: bool = True
+) -> Learnt:
+    """Means, scales and values of columns.
+
+    Args:
+        names: of the columns.
+        rows: cells of training examples, each row in the order of the names.
+        categories: columns whose numbers are codes.
+        standardise: else numbers stay as they are.
+
+    Raises:
+        DataError: no column says anything.
+        RequestError: a category is no column.
+    """
+    for name in categories:
+        if name not in names:
+            raise RequestError(f"expected columns of the table as categories, found '{name}'{nearest(name, names)}")
+    columns: list[Column] = []
+    left_out: list[str] = []
+    for place, name in enumerate(names):
+        found = _column(name, [row[place] for row in rows], name in categories, standardise)
+        if isinstance(found, Column):
+            columns.append(found)
+        else:
+            left_out.append(f"column '{name}' {found}")
+    if not columns:
+        raise DataError(f"no column says anything: {'; '.join(left_out[:3]) or 'there is none'}")
+    return Learnt(TableSpec(tuple(columns)), tuple(left_out))
+
+
+def _column(name: str, cells: Sequence[str], coded: bool, standardise: bool) -> Column | str:
+    """A column, or why it is of no use."""
+    present = [cell.strip() for cell in cells if not missing(cell)]
+    if not present:
+        return "has no value in any training example"
+    gaps = len(present) < len(cells)
+    if len(set(present)) == 1 and not gaps:
+        return f"is '{present[0][:40]}' in every training example"
+    values = [value for cell in present if (value := number(cell)) is not None]
+    if not coded and len(values) >= _NUMBERS * len(present):
+        spread = np.array(values, np.float64)
+        deviation = float(spread.std())
+        if not standardise:
+            return Column(name, "number", indicator=gaps)
+        return Column(name, "number", float(spread.mean()), deviation if deviation > 0 else 1.0, gaps)
+    counts = Counter(present)
+    often = [value for value, count in counts.items() if count >= _OFTEN_ENOUGH]
+    if not often:
+        return f"has another value in each of {len(present)} training examples; as text it can be read by itself"
+    ranked = sorted(often, key=lambda value: (-counts[value], value))[:MOST_VALUES]
+    return Column(name, "category", values=tuple(sorted(ranked)))

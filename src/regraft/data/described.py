@@ -1,0 +1,78 @@
+"""Data of texts or rows together with what is said of its columns, told apart from lists and folders of pictures."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regraft.core.columns import Columns
+from regraft.core.errors import RequestError
+from regraft.data import files, table_lines
+
+TEXT_ENDING = ".txt"
+
+_PATH = "path"
+_JSON_LINES = (".jsonl", ".ndjson")
+# So many files of a folder are looked at to tell texts from pictures.
+_LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """Data, and what its columns are as far as that was said.
+
+    Attributes:
+        data: the path of a table or of a folder of texts, or a data frame.
+        columns: what was said.
+    """
+
+    data: Any
+    columns: Columns
+
+
+def described(path: Path, columns: Columns | None, lines: bool = False) -> Path | Described:
+    """A path that holds texts or rows, with what is said of its columns; any other path as it is.
+
+    Args:
+        path: which exists.
+        columns: what was said.
+        lines: whether a text file counts, as one text a line.
+
+    Raises:
+        RequestError: columns are said of what has none.
+    """
+    if _holds_texts(path) or _is_table(path, columns) or (lines and is_text(path)):
+        return Described(path, columns or Columns())
+    if columns is not None:
+        raise RequestError(
+            f"columns are of a table ({', '.join(table_lines.ENDINGS)}), and '{path}' is none; leave them out"
+        )
+    return path
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file is called as texts are."""
+    return path.suffix.lower() == TEXT_ENDING and path.is_file()
+
+
+def _is_table(path: Path, columns: Columns | None) -> bool:
+    """Whether a file is a table of texts or rows: a list of pictures has a column `path`, and nothing is said of it."""
+    if not table_lines.is_table(path):
+        return False
+    said = columns or Columns()
+    if said.read or not said.header or path.suffix.lower() in _JSON_LINES:
+        return True
+    names = [name.strip().lower() for name in table_lines.header(path, said.encoding)]
+    # Of an empty file nothing can be told; who reads it says what it expects.
+    return _PATH not in names and (bool(names) or columns is not None)
+
+
+def _holds_texts(path: Path) -> bool:
+    """Whether a folder holds text files in its sub-folders, and among the first of them nothing else."""
+    if not path.is_dir():
+        return False
+    inner = (file for folder in files.entries(path)[0] for file in files.below(folder))
+    some = list(itertools.islice(inner, _LOOKED_AT))
+    texts = sum(file.suffix.lower() == TEXT_ENDING for file in some)
+    # A note among photographs is no text to learn from.
+    return texts > 1 and texts == len(some)

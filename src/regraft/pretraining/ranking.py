@@ -1,0 +1,111 @@
+"""Max margin: a network gives every example a score, a good one a higher one than its corrupted copy, by a margin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from regraft.core.errors import DataError, RequestError
+from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining import losses
+from regraft.pretraining.corrupting.choosing import Corrupt, corrupter
+from regraft.pretraining.corrupting.words import How
+from regraft.pretraining.heads import dense, vector
+from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
+from regraft.pretraining.pair_sampling import Samplers
+from regraft.pretraining.strength import Course, Strength
+
+NAME = "ranking"
+KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
+LABELS = False
+GREEDY = False
+ARCHITECTURES: Mapping[Kind, str] = {}
+SPEC = Spec()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set.
+
+    Attributes:
+        by: what is above what: `corrupted`: each example above a copy in which something was exchanged; `labels`: an
+            example of a later class above one of an earlier class.
+        margin: by how much.
+        words: text: `replace` them by words of other texts, `swap` them, or `either`.
+        strength: the share of an example that is exchanged in the beginning.
+        last_strength: and in the end; less is harder to find.
+        course: how the strength goes from one to the other: `linear`, `cosine`, or `constant`, it stays.
+    """
+
+    by: Literal["corrupted", "labels"] = "corrupted"
+    margin: float = 1.0
+    words: How = "either"
+    strength: float = 0.4
+    last_strength: float = 0.15
+    course: Course = "linear"
+
+    def __post_init__(self) -> None:
+        """Refuse what no loss can have.
+
+        Raises:
+            RequestError: a figure is out of range.
+        """
+        Strength(self.strength, self.last_strength, self.course)
+        if not 0 < self.margin < float("inf"):
+            raise RequestError(f"expected 'margin' above 0, found {self.margin}")
+
+
+def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
+    """The trunk below a score."""
+    # A number that is added to every score makes no difference.
+    score = dense(vector(trunk.output), 1, "score", seed, bias=False)
+    model: Any = keras.Model(trunk.input, score, name="ranking")
+
+    def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
+        ops: Any = keras.ops
+        better, worse, counted = batch
+        scores: Any = model(ops.concatenate([better, worse]), training=training)
+        above, below = ops.split(scores[:, 0], 2)
+        return losses.mean_where(ops.maximum(settings.margin - (above - below), 0.0), counted)
+
+    draw = (
+        _by_labels(sample) if settings.by == "labels" else _by_corruption(corrupter(sample, settings.words), settings)
+    )
+    return Learner(model=model, trunk=trunk, draw=draw, loss=loss, measures={"ordered": _ordered})
+
+
+def _by_corruption(corrupt: Corrupt, settings: Settings) -> Any:
+    strength = Strength(settings.strength, settings.last_strength, settings.course)
+
+    def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
+        good = rows.take(indices)
+        made = corrupt(good, strength.at(progress), random)
+        return good, made.x, made.bad.astype(np.float32)
+
+    return draw
+
+
+def _by_labels(sample: Sample) -> Any:
+    if sample.labels is None:
+        raise DataError("expected labels for 'by = labels', found none; name a column of labels, or say by=corrupted")
+    samplers = Samplers("labels")
+
+    def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
+        sampler, labels = samplers.of(rows)
+        pairs = sampler.pairs(indices, random, same=0.0)
+        first_is_better = labels[pairs.first] > labels[pairs.second]
+        better = np.where(first_is_better, pairs.first, pairs.second)
+        worse = np.where(first_is_better, pairs.second, pairs.first)
+        return rows.take(better), rows.take(worse), np.ones(len(better), np.float32)
+
+    return draw
+
+
+def _ordered(model: Any, batch: Batch) -> float:
+    """The share of pairs whose better one has the higher score."""
+    better, worse, counted = batch
+    scores = [np.asarray(keras.ops.convert_to_numpy(model(item, training=False)[:, 0])) for item in (better, worse)]
+    right = (scores[0] > scores[1])[counted > 0]
+    return float(right.mean()) if len(right) else 0.5

@@ -1,0 +1,1 @@
+"""Random versions of examples that show the same thing, one file for each kind of data: `view(x, ..., random)`."""

@@ -1,0 +1,228 @@
+"""How texts and rows of a table become the numbers that a network takes: the source says it, or examples teach it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.core import table_spec, text_spec
+from regraft.core.columns import Columns
+from regraft.core.errors import RequestError, SourceError
+from regraft.core.input_spec import InputSpec
+from regraft.core.plan import Plan
+from regraft.core.progress import say, track, warn
+from regraft.core.table_spec import TableSpec
+from regraft.core.text_spec import TextSpec
+from regraft.data import Examples
+from regraft.graph import flow
+from regraft.importers import Pretrained
+
+Array = np.ndarray[Any, Any]
+
+_LARGEST_FILE = 1 << 28
+
+
+def encoded(pretrained: Pretrained, examples: Examples, plan: Plan) -> Pretrained:
+    """The source with the way in which these examples become its input.
+
+    Pictures and arrays need none, and the source is what it was.
+
+    Args:
+        pretrained: the source.
+        examples: of which only the training examples are learnt from.
+        plan: what it says of tokens and of a vocabulary; with `input`, it says all.
+
+    Raises:
+        SourceError: the source takes something else.
+        DataError: no column says anything, or one that the source was trained on is missing.
+        RequestError: words of the plan that do not go together.
+    """
+    columns = examples.columns
+    if columns is None:
+        _refuse_words(plan)
+        return pretrained
+    shape = _shape(pretrained)
+    if columns.of_text:
+        inputs = with_texts(pretrained, examples, plan, shape)
+    else:
+        inputs = with_rows(pretrained, examples, plan, shape)
+    return replace(pretrained, inputs=inputs)
+
+
+def with_texts(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tuple[int, ...]) -> InputSpec:
+    """The input convention for texts, with what is longer than the network sees said."""
+    inputs = pretrained.inputs
+    if inputs.table is not None:
+        raise SourceError(
+            f"expected rows with the columns {_some(inputs.table.names)}, which '{pretrained.source}' takes, found "
+            f"texts in {examples.origin}"
+        )
+    spec = inputs.text
+    if spec is None:
+        spec = vocabulary_for(examples, plan, known_ids(pretrained.model), pretrained.source)
+    elif plan.tokens is not None and plan.tokens != spec.unit:
+        raise RequestError(f"'{pretrained.source}' takes {spec.unit}, and {plan.tokens} were asked for; leave that out")
+    _require_known(spec, known_ids(pretrained.model), pretrained.source)
+    tell_of_long_ones(lengths(examples, spec), shape[0], spec)
+    return replace(inputs, shape=shape, text=spec, scale=(1.0,), offset=(0.0,))
+
+
+def with_rows(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tuple[int, ...]) -> InputSpec:
+    """The input convention for rows of a table, with the columns that are of no use said."""
+    inputs, columns = pretrained.inputs, examples.columns or Columns()
+    if inputs.text is not None:
+        raise SourceError(
+            f"expected texts, which '{pretrained.source}' takes, found rows with the columns {_some(columns.features)} "
+            f"in {examples.origin}; say which is text with --text-column"
+        )
+    if inputs.table is not None:
+        # Refused here, before anything is computed, where a column is missing.
+        table_spec.encoder(inputs.table, columns.features)
+        ignored = [name for name in columns.features if name not in inputs.table.names]
+        if ignored:
+            warn(f"'{pretrained.source}' was not trained on the columns {_some(ignored)} of {examples.origin}")
+        return inputs
+    spec = table_for(examples, standardise=plan.preprocessing != "raw")
+    if spec.width != int(np.prod(shape)):
+        raise SourceError(
+            f"the {len(spec.columns)} columns of {examples.origin} become {spec.width} values ({_counted(spec)}), and "
+            f"'{pretrained.source}' takes {shape}; give a network for {spec.width}, or say which columns to read with "
+            "--columns"
+        )
+    return replace(inputs, shape=shape, table=spec, scale=(1.0,), offset=(0.0,))
+
+
+def vocabulary_for(examples: Examples, plan: Plan, most: int | None, source: str) -> TextSpec:
+    """The vocabulary of a file that the plan names, or one learnt from the training examples, which is warned of.
+
+    Args:
+        examples: texts.
+        plan: what it says of tokens and of a vocabulary.
+        most: how many ids there may be; None: as many as are usual.
+        source: of a network that was perhaps trained before: its ids are lost.
+    """
+    if plan.vocabulary is not None:
+        return read_vocabulary(Path(plan.vocabulary), plan.tokens or "words")
+    unit = plan.tokens or "words"
+    spec = text_spec.learn(texts_of(examples, examples.indices("train")), unit, most)
+    warn(
+        f"'{source}' does not say which id is which token: a vocabulary of {spec.size:,} {unit} was learnt from the "
+        f"training texts of {examples.origin}; what it had learnt of ids before fits others now, where it had learnt "
+        "anything: give its own with --vocabulary"
+    )
+    return spec
+
+
+def table_for(examples: Examples, training: Array | None = None, standardise: bool = True) -> TableSpec:
+    """Means, scales and values of the columns, learnt from examples; columns of no use are warned of.
+
+    Args:
+        examples: rows.
+        training: indices of those to learn from; None: the training examples.
+        standardise: else numbers stay as they are.
+    """
+    columns = examples.columns or Columns()
+    rows = [raw.tolist() for raw in examples.load(examples.indices("train") if training is None else training)]
+    learnt = table_spec.learn(columns.features, rows, columns.categories, standardise)
+    if learnt.left_out:
+        more = f" and {len(learnt.left_out) - 3} more" if len(learnt.left_out) > 3 else ""
+        warn(f"left out of {examples.origin}: {'; '.join(learnt.left_out[:3])}{more}")
+    spec = learnt.spec
+    say(f"{len(spec.columns)} columns of {examples.origin} become {spec.width} values ({_counted(spec)})")
+    return spec
+
+
+def texts_of(examples: Examples, indices: Array) -> Iterator[str]:
+    """The texts of examples, one after the other."""
+    return (str(examples.load([index])[0][0]) for index in indices.tolist())
+
+
+def lengths(examples: Examples, spec: TextSpec) -> Array:
+    """How many tokens each text has, int64 (n,)."""
+    encode = text_spec.encoder(spec)
+    indices = track(range(len(examples)), f"Reading {examples.origin}", total=len(examples))
+    return np.array([len(encode(str(examples.load([index])[0][0]))) for index in indices], np.int64)
+
+
+def read_vocabulary(path: Path, unit: text_spec.Unit) -> TextSpec:
+    """The vocabulary in a file; see `core.text_spec.read_vocabulary`.
+
+    Raises:
+        RequestError: it cannot be read, or is none.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise RequestError(f"expected a vocabulary in '{path}', found {path.stat().st_size:,} bytes")
+        return text_spec.read_vocabulary(path.read_text(encoding="utf-8-sig"), str(path), unit)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read the vocabulary '{path}': {error}") from None
+
+
+def known_ids(model: keras.Model) -> int | None:
+    """How many ids the lowest Embedding of a network knows; None where it has none."""
+    if flow.functional(model) is None:
+        return None
+    found = (call.operation for call in flow.read(model).calls if isinstance(call.operation, keras.layers.Embedding))
+    first: Any = next(found, None)
+    return None if first is None else int(first.input_dim)
+
+
+def _shape(pretrained: Pretrained) -> tuple[int, ...]:
+    """Of the input of a network that takes one vector for each example."""
+    shape = pretrained.inputs.shape
+    if len(shape) != 1:
+        given = [tuple(tensor.shape[1:]) for tensor in getattr(pretrained.model, "inputs", None) or ()]
+        raise SourceError(
+            f"expected a network that takes one vector of a fixed length, for texts or rows of a table, found "
+            f"'{pretrained.source}' with the input{'s' if len(given) > 1 else ''} "
+            f"{', '.join(map(str, given)) or 'of no stated shape'}; rebuild it with keras.Input((length,))"
+        )
+    return shape
+
+
+def _require_known(spec: TextSpec, most: int | None, source: str) -> None:
+    if most is not None and spec.size > most:
+        raise SourceError(
+            f"the vocabulary has {spec.size:,} ids, and the Embedding of '{source}' knows {most:,}; give the one that "
+            "it was trained with"
+        )
+
+
+def tell_of_long_ones(found: Array, limit: int, spec: TextSpec) -> None:
+    """Warn of texts that the network does not see whole, in one line.
+
+    Args:
+        found: how many tokens each text has.
+        limit: how many the network sees.
+        spec: how texts become ids.
+    """
+    longer = int((found > limit).sum())
+    if longer:
+        end = "end" if spec.at_end else "beginning"
+        warn(
+            f"{longer:,} of {len(found):,} texts have more than the {limit} {spec.unit} that the network sees, up to "
+            f"{int(found.max()):,}: their {end} is left out"
+        )
+
+
+def _refuse_words(plan: Plan) -> None:
+    for name, value in (("tokens", plan.tokens), ("a vocabulary", plan.vocabulary)):
+        if value is not None:
+            raise RequestError(f"{name} are for texts, and these examples are none; say which column is text")
+
+
+def _counted(spec: TableSpec) -> str:
+    numbers = sum(column.kind == "number" for column in spec.columns)
+    gaps = sum(column.indicator for column in spec.columns)
+    parts = [f"{numbers} of numbers"] if numbers else []
+    parts += [f"{gaps} of them with gaps"] if gaps else []
+    parts += [f"{len(spec.columns) - numbers} of categories"] if numbers < len(spec.columns) else []
+    return ", ".join(parts)
+
+
+def _some(names: Any) -> str:
+    named = [str(name) for name in names]
+    return f"{', '.join(named[:4])}{f' and {len(named) - 4} more' if len(named) > 4 else ''}"

@@ -1,0 +1,114 @@
+"""Pretraining on texts and on rows of tables, and what it made as a source."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import regraft
+from regraft.core.errors import DataError, RequestError
+from regraft.core.progress import collecting_warnings
+
+GOOD, BAD, THINGS = ("fine", "lovely", "great"), ("poor", "dull", "awful"), ("film", "plot", "cast")
+QUIET = {"fine_tune": "no", "baselines": "no"}
+SMALL = {"epochs": 2, "settings": {"batch_size": 16}}
+
+
+def sentences(count: int, seed: int) -> list[str]:
+    draws = np.random.default_rng(seed)
+    made: list[str] = []
+    for index in range(count):
+        words = [*draws.choice(GOOD if index % 2 else BAD, 2), *draws.choice(THINGS, 2), f"nr{seed}x{index}"]
+        made.append(" ".join(draws.permutation(words).tolist()))
+    return made
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("texts")
+    (folder / "lines.txt").write_text("\n".join(sentences(120, 0)) + "\n\n", encoding="utf-8")
+    labelled = "".join(f"{text},{'nyes'[index % 2 :][:1]}\n" for index, text in enumerate(sentences(60, 1)))
+    (folder / "some.csv").write_text("text,label\n" + labelled, encoding="utf-8")
+    made = regraft.pretrain(
+        "corrupted",
+        folder / "lines.txt",
+        out=folder / "source",
+        architecture="text-cnn?width=8&filters=8",
+        labels=folder / "some.csv",
+        probe=40,
+        compare="no",
+        **SMALL,
+    )
+    assert made.record.kind == "text"
+    assert made.record.asked.columns.text == "text"
+    assert made.record.stages[0].history[0].probe is not None
+    return folder / "source"
+
+
+def test_a_source_of_texts_says_its_words(source: Path, tmp_path: Path) -> None:
+    opened = regraft.open(source)
+    spec = opened.inputs.text
+    assert set(spec.tokens[3:]) == {*GOOD, *BAD, *THINGS}
+    assert opened.inputs.shape == (8,)
+    texts = sentences(60, 2)
+    with collecting_warnings() as warned:
+        run = regraft.fit(
+            (texts, [index % 2 for index in range(60)]), source, out=tmp_path / "run", cache=tmp_path, **QUIET
+        )
+    assert not any("does not say" in line for line in warned)
+    assert run.record.plan.input.text == spec
+    assert run.record.metrics["test"].accuracy.value > 0.9
+    with pytest.raises(RequestError, match=r"takes words, and characters were asked for"):
+        regraft.fit((texts, [0, 1] * 30), source, tokens="characters", out=tmp_path / "no", cache=tmp_path)
+
+
+def test_lists_of_texts_and_words_that_are_guessed(tmp_path: Path) -> None:
+    with collecting_warnings() as warned:
+        made = regraft.pretrain(
+            "masked",
+            sentences(80, 0),
+            out=tmp_path / "source",
+            architecture="text-transformer?width=8&heads=2&inner=8&layers=1",
+            length=4,
+            vocabulary=10,
+            probe=0,
+            **SMALL,
+        )
+    assert made.record.inputs.text.size == 10
+    assert any(re.search(r"80 of 80 texts have more than the 4 words", line) for line in warned)
+    assert made.record.shape == (16,)
+
+
+def test_a_table_without_labels(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    size = draws.normal(0, 1, 160)
+    lines = [f"{one:.4f},{2 * one + draws.normal(0, 0.1):.4f},{'ab'[int(one > 0)]}\n" for one in size]
+    (tmp_path / "t.csv").write_text("x,y,side\n" + "".join(lines), encoding="utf-8")
+    made = regraft.pretrain(
+        "corrupted", tmp_path / "t.csv", out=tmp_path / "source", architecture="mlp?units=16", probe=0, **SMALL
+    )
+    assert made.record.kind == "table"
+    assert made.record.inputs.table.names == ("x", "y", "side")
+    assert made.record.inputs.shape == (5,)
+    labelled = [f"{line.split(',')[2].strip()},{line.split(',')[0]},{'pn'[int(line[0] == '-')]}\n" for line in lines]
+    (tmp_path / "l.csv").write_text("side,x,label\n" + "".join(labelled), encoding="utf-8")
+    with pytest.raises(DataError, match=r"expected the 3 columns that the network was trained on, found no 'y'"):
+        regraft.fit(tmp_path / "l.csv", tmp_path / "source", out=tmp_path / "no", cache=tmp_path)
+    rows = [f"{line.strip()},{'pn'[int(line[0] == '-')]}\n" for line in lines]
+    (tmp_path / "all.csv").write_text("x,y,side,label\n" + "".join(rows), encoding="utf-8")
+    run = regraft.fit(tmp_path / "all.csv", tmp_path / "source", out=tmp_path / "run", cache=tmp_path, **QUIET)
+    assert run.record.plan.input.table == made.record.inputs.table
+    assert run.record.metrics["test"].accuracy.value > 0.9
+
+
+def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,\n" * 30, encoding="utf-8")
+    with pytest.raises(DataError, match=r"no column says anything: column 'a' is '1' in every .*; column 'b' has no"):
+        regraft.pretrain("corrupted", tmp_path / "t.csv", out=tmp_path / "no")
+    with pytest.raises(DataError, match=r"'barlow-twins' learns from .*, found text in"):
+        regraft.pretrain("barlow-twins", sentences(30, 0), out=tmp_path / "no")
+    with pytest.raises(RequestError, match=r"an architecture for text, found 'mlp'.*there is text-cnn, text-rnn"):
+        regraft.pretrain("corrupted", sentences(30, 0), architecture="mlp", out=tmp_path / "no")
+    with pytest.raises(RequestError, match=r"expected 'length' as 1 or more tokens, found 0"):
+        regraft.pretrain("corrupted", sentences(30, 0), length=0, out=tmp_path / "no")
