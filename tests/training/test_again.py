@@ -6,12 +6,12 @@ import pytest
 
 from regraft.core.phase import Phase
 from regraft.graph import names
+from regraft.surgery.seeding import is_seed
 from regraft.training import predicting
 from regraft.training.again import Again
 from regraft.training.feeds import Feed
 from regraft.training.loop import train
 from regraft.training.rates import with_rates
-from regraft.training.seeding import is_seed
 
 
 def _branch():

@@ -13,10 +13,10 @@ from regraft.core.found_rate import FoundRate
 from regraft.core.phase import Phase
 from regraft.report import rate_page
 from regraft.surgery.copy import copy_model
+from regraft.surgery.seeding import seed_layers
 from regraft.training.kinds import make
 from regraft.training.rate_curve import FEWEST, HIGHEST, LOWEST, STEPS, climb, read, rising
 from regraft.training.rate_finder import Rising, batches, growth
-from regraft.training.seeding import seed_layers
 
 Array = np.ndarray[Any, Any]
 

@@ -12,13 +12,13 @@ from scipy.special import softmax
 from regraft.core.phase import Phase
 from regraft.graph import names
 from regraft.surgery.copy import copy_model
+from regraft.surgery.seeding import is_seed, seed_layers
 from regraft.training.checkpoint import Checkpoint, assign
 from regraft.training.course import Course, Given
 from regraft.training.feeds import Feed, originals
 from regraft.training.loop import dropping
 from regraft.training.precision import computing_in
 from regraft.training.rates import set_trainable
-from regraft.training.seeding import is_seed, seed_layers
 
 Array = np.ndarray[Any, Any]
 

@@ -20,6 +20,7 @@ from regraft.graph import names
 from regraft.graph.digest import of_variables
 from regraft.surgery.copy import copy_model
 from regraft.surgery.graft import DROPOUT
+from regraft.surgery.seeding import is_seed, seed_layers
 from regraft.training.certificates import certify_phase
 from regraft.training.checkpoint import Checkpoint
 from regraft.training.course import Course, Given
@@ -27,7 +28,6 @@ from regraft.training.feeds import PREDICTION_BATCH, Feed, originals
 from regraft.training.precision import computing_in
 from regraft.training.rates import following, set_trainable
 from regraft.training.recalibrating import recalibrate
-from regraft.training.seeding import is_seed, seed_layers
 
 Array = np.ndarray[Any, Any]
 

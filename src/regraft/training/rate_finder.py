@@ -14,11 +14,11 @@ from regraft.core.phase import Phase, Rate
 from regraft.core.progress import say
 from regraft.graph import names
 from regraft.surgery.copy import copy_model
+from regraft.surgery.seeding import seed_layers
 from regraft.training.feeds import Feed
 from regraft.training.optimizers import updates
 from regraft.training.rate_curve import HIGHEST, LOWEST, STEPS, climb, read, rising
 from regraft.training.rates import set_trainable, with_rates
-from regraft.training.seeding import seed_layers
 from regraft.training.step import Stepper, stepper
 
 Array = np.ndarray[Any, Any]

@@ -1,0 +1,199 @@
+"""One step of pretraining and one look at the loss, compiled, on each backend; any loss of one model."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from regraft.graph import names
+from regraft.pretraining.learner import Array, Batch, Learner
+
+
+class Stepper(Protocol):
+    """Changes a learner's model step by step; keeps what is carried from one step to the next."""
+
+    carried: dict[str, Array]
+
+    def step(self, batch: Batch) -> float:
+        """Take one step; returns the loss before it."""
+        ...
+
+    def loss(self, batch: Batch) -> float:
+        """The loss in inference mode; nothing is changed, what is carried is taken as it is."""
+        ...
+
+    def synchronise(self) -> None:
+        """Write the state back into the variables of the model and the optimizer."""
+        ...
+
+
+def stepper(learner: Learner, optimizer: keras.optimizers.Optimizer) -> Stepper:
+    """The stepper of the backend that Keras runs on.
+
+    Args:
+        learner: its model is changed.
+        optimizer: built for the model's trainable variables in the order of `learning`.
+    """
+    return _STEPPERS[keras.backend.backend()](learner, optimizer)
+
+
+def learning(model: keras.Model) -> dict[str, keras.Variable]:
+    """What learns, by canonical name."""
+    every = names.variables(model)
+    return {name: every[name] for name in names.trainable(model)}
+
+
+def _told(told: Any, order: Mapping[str, Array]) -> tuple[Any, list[Any]]:
+    """The loss, and what is carried on, in order."""
+    if not order:
+        return told, []
+    loss, carried = told
+    return loss, [carried[name] for name in order]
+
+
+class _TensorFlow:
+    def __init__(self, learner: Learner, optimizer: Any) -> None:
+        self.carried = {name: np.array(value) for name, value in learner.carried.items()}
+        self._learner, self._optimizer = learner, optimizer
+        self._variables = list(learning(learner.model).values())
+        self._compiled: dict[bool, Any] = {}
+
+    def step(self, batch: Batch) -> float:
+        loss, carried = self._run(batch, True)
+        self.carried = {name: value.numpy() for name, value in zip(self.carried, carried, strict=True)}
+        return float(loss)
+
+    def loss(self, batch: Batch) -> float:
+        return float(self._run(batch, False)[0])
+
+    def synchronise(self) -> None:
+        """Nothing to do: TensorFlow's steps change the variables themselves."""
+
+    def _run(self, batch: Batch, training: bool) -> Any:
+        given = [*batch, *self.carried.values()]
+        if training not in self._compiled:
+            self._compiled[training] = self._compile(given, len(batch), training)
+        return self._compiled[training](*given)
+
+    def _compile(self, given: list[Array], drawn: int, training: bool) -> Any:
+        import tensorflow as tf
+
+        learner = self._learner
+
+        def told(batch: Any) -> Any:
+            return _told(learner.loss(learner.model, batch, training), self.carried)
+
+        def step(*batch: Any) -> Any:
+            values = [variable.value for variable in self._variables]
+            with tf.GradientTape() as tape:
+                loss, carried = told(batch)
+            found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            self._optimizer.apply(found, self._variables)
+            return loss, carried
+
+        def look(*batch: Any) -> Any:
+            # Recurrent layers of Keras advance their seeds in inference too; looking at a model is to leave no trace.
+            with keras.StatelessScope():
+                return told(batch)
+
+        specs = [
+            tf.TensorSpec((None, *item.shape[1:]) if item.ndim and place < drawn else item.shape, item.dtype)
+            for place, item in enumerate(given)
+        ]
+        # Concrete at once: TensorFlow warns of functions that are made anew, as ours are for every model.
+        function: Any = tf.function(step if training else look, specs, autograph=False)
+        made = function.get_concrete_function()
+        return lambda *batch: made(*(tf.constant(item) for item in batch))
+
+
+class _Jax:
+    def __init__(self, learner: Learner, optimizer: Any) -> None:
+        import jax
+
+        self.carried = {name: np.array(value) for name, value in learner.carried.items()}
+        self._optimizer = optimizer
+        self._learning = list(learning(learner.model).values())
+        ids = {id(variable) for variable in self._learning}
+        self._others = [variable for variable in learner.model.variables if id(variable) not in ids]
+        every = [*self._learning, *self._others]
+
+        def told(values: Any, others: Any, batch: Any, training: bool) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(every, [*values, *others], strict=True))) as scope:
+                loss, carried = _told(learner.loss(learner.model, batch, training), self.carried)
+            return loss, (carried, [scope.get_current_value(variable) for variable in self._others])
+
+        gradient: Any = jax.value_and_grad(
+            lambda values, others, batch: told(values, others, batch, True), has_aux=True
+        )
+
+        def step(values: Any, others: Any, state: Any, batch: Any) -> Any:
+            (loss, (carried, updated)), found = gradient(values, others, batch)
+            moved, kept = optimizer.stateless_apply(state, found, values)
+            return loss, carried, moved, updated, kept
+
+        self._step = jax.jit(step)
+        self._look = jax.jit(lambda values, others, batch: told(values, others, batch, False)[0])
+        self._values = [variable.value for variable in self._learning]
+        self._other_values = [variable.value for variable in self._others]
+        self._state = [variable.value for variable in optimizer.variables]
+
+    def step(self, batch: Batch) -> float:
+        given = (*batch, *self.carried.values())
+        loss, carried, self._values, self._other_values, self._state = self._step(
+            self._values, self._other_values, self._state, given
+        )
+        self.carried = {name: np.asarray(value) for name, value in zip(self.carried, carried, strict=True)}
+        return float(loss)
+
+    def loss(self, batch: Batch) -> float:
+        return float(self._look(self._values, self._other_values, (*batch, *self.carried.values())))
+
+    def synchronise(self) -> None:
+        for variables, values in (
+            (self._learning, self._values),
+            (self._others, self._other_values),
+            (self._optimizer.variables, self._state),
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+
+class _Torch:
+    def __init__(self, learner: Learner, optimizer: Any) -> None:
+        self.carried = {name: np.array(value) for name, value in learner.carried.items()}
+        self._learner, self._optimizer = learner, optimizer
+        self._variables = list(learning(learner.model).values())
+
+    def step(self, batch: Batch) -> float:
+        import torch
+
+        loss, carried = self._told(batch, True)
+        values = [variable.value for variable in self._variables]
+        found = list(torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True))
+        with torch.no_grad():
+            self._optimizer.apply(found, self._variables)
+        self.carried = {
+            name: np.array(keras.ops.convert_to_numpy(value)) for name, value in zip(self.carried, carried, strict=True)
+        }
+        return float(loss.detach())
+
+    def loss(self, batch: Batch) -> float:
+        import torch
+
+        with torch.inference_mode(), keras.StatelessScope():
+            return float(self._told(batch, False)[0])
+
+    def synchronise(self) -> None:
+        """Nothing to do: PyTorch's steps change the variables themselves."""
+
+    def _told(self, batch: Batch, training: bool) -> Any:
+        tensors = tuple(keras.ops.convert_to_tensor(item) for item in (*batch, *self.carried.values()))
+        return _told(self._learner.loss(self._learner.model, tensors, training), self.carried)
+
+
+_STEPPERS: dict[str, Callable[[Learner, Any], Stepper]] = {
+    "tensorflow": _TensorFlow,
+    "jax": _Jax,
+    "torch": _Torch,
+}
