@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # `--help` needs no framework.
 METHODS: Mapping[str, str] = {
     "autoencoder": "to give back the input from a representation",
+    "dbn": "which states of its input are probable, by layers of units one after the other",
     "rbm": "which states of its input are probable, by one layer of units",
 }
 

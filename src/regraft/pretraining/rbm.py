@@ -18,7 +18,7 @@ NAME = "rbm"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
 GREEDY = False
-ARCHITECTURES: Mapping[Kind, str] = {}
+ARCHITECTURES: Mapping[Kind, str] = dict.fromkeys(KINDS, "mlp?units=512&activation=sigmoid")
 SPEC = Spec(
     epochs=30, batch_size=100, optimizer="sgd", rate=0.05, momentum=0.9, warmup=0.05, weight_decay=2e-4, patience=None
 )
@@ -78,7 +78,7 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         raise RequestError(f"sparsity={settings.sparsity:g} needs sigmoid units, found rectified ones; leave it out")
     return Learner(
         model=placed.model,
-        trunk=placed.trunk,
+        trunk=trunk,
         draw=_draw(placed, settings),
         loss=_loss(placed, settings),
         measures=_measures(placed, sample.x[:_COMPARED]),
@@ -104,7 +104,7 @@ def _loss(placed: Placed, settings: Settings) -> Any:
 
     def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
         x, hidden, visible, looked_at, *carried = batch
-        machine, data, given = placed.machine(model), placed.below(x), Noise(hidden, visible)
+        machine, data, given = placed.machine(model), placed.visible(x), Noise(hidden, visible)
         known = dict(zip(_names(settings), carried, strict=True))
         if not training:
             total: Any = _judged(placed, machine, data, looked_at)
@@ -134,13 +134,13 @@ def _measures(placed: Placed, learnt: Array) -> dict[str, Measure]:
         return float(np.asarray(keras.ops.convert_to_numpy(tensor)))
 
     def reconstruction_error(model: keras.Model, batch: Batch) -> float:
-        return number(measures.reconstruction_error(placed.machine(model), placed.below(batch[0])))
+        return number(measures.reconstruction_error(placed.machine(model), placed.visible(batch[0])))
 
     def pseudo_likelihood(model: keras.Model, batch: Batch) -> float:
-        return number(measures.pseudo_likelihood(placed.machine(model), placed.below(batch[0]), batch[3]))
+        return number(measures.pseudo_likelihood(placed.machine(model), placed.visible(batch[0]), batch[3]))
 
     def free_energy_gap(model: keras.Model, batch: Batch) -> float:
-        return number(measures.free_energy_gap(placed.machine(model), placed.below(batch[0]), placed.below(learnt)))
+        return number(measures.free_energy_gap(placed.machine(model), placed.visible(batch[0]), placed.visible(learnt)))
 
     found: dict[str, Measure] = {"reconstruction_error": reconstruction_error, "free_energy_gap": free_energy_gap}
     return found | ({"pseudo_likelihood": pseudo_likelihood} if placed.kinds[0] == "binary" else {})

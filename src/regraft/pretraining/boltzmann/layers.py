@@ -15,10 +15,11 @@ Array = np.ndarray[Any, Any]
 
 VISIBLE = "visible"
 _KINDS: dict[str, Hidden] = {"sigmoid": "binary", "relu": "rectified"}
-# What hardly varies is not blown up to the variance of the rest: a hundredth of the usual deviation at least.
-_LEAST_DEVIATION = 0.01
+# What hardly ever differs from its mean is not blown up: its deviation counts as this part of its range at least.
+_LEAST_DEVIATION = 0.05
 # How far means may be from 0 and deviations from 1 for inputs to count as standardised already.
 _STANDARDISED = 0.25
+_BATCH = 500
 
 
 @keras.saving.register_keras_serializable("regraft")
@@ -40,17 +41,19 @@ class Placed:
 
     Attributes:
         model: from the network's input to the hidden units, and the visible biases beside them.
-        trunk: the part that is kept.
-        below: from the network's input to the visible values (n, visible).
+        below: from the network's input to what the hidden units are given (n, visible).
         hidden: the layer that has kernel and hidden biases.
         kinds: of the visible and of the hidden units.
+        mean: (visible,) that Gaussian units are seen from; 0 for binary ones.
+        deviation: (visible,) that they are measured in; 1 for binary ones.
     """
 
     model: keras.Model
-    trunk: keras.Model
     below: keras.Model
     hidden: Any
     kinds: tuple[Visible, Hidden]
+    mean: Array
+    deviation: Array
 
     @property
     def units(self) -> tuple[int, int]:
@@ -58,20 +61,33 @@ class Placed:
         width, count = self.hidden.kernel.shape
         return int(width), int(count)
 
-    def machine(self, model: keras.Model | None = None) -> Machine:
-        """The parameters as they are now, as tensors through which gradients go."""
+    def machine(self, model: keras.Model) -> Machine:
+        """The parameters as they are now, as tensors through which gradients go; of visible values as `visible` gives.
+
+        The layer takes values as they come, the machine standardised ones, so that its parameters are the layer's in
+        other units. A gradient comes back divided by the square of those units: the layer learns as fast as one that
+        is given standardised values.
+        """
         ops: Any = keras.ops
-        visible: Any = (model or self.model).get_layer(VISIBLE)
-        kernel, hidden, biases = map(ops.convert_to_tensor, (self.hidden.kernel, self.hidden.bias, visible.bias))
-        return Machine(kernel, hidden, biases, *self.kinds)
+        kernel, hidden = ops.convert_to_tensor(self.hidden.kernel), ops.convert_to_tensor(self.hidden.bias)
+        visible: Any = model.get_layer(VISIBLE)
+        if self.kinds[0] == "gaussian":
+            unit = self.deviation[:, None]
+            kernel = kernel + (1 / unit**2 - 1) * (kernel - ops.stop_gradient(kernel))
+            hidden = hidden + ops.matmul(self.mean, kernel)
+            kernel = unit * kernel
+        return Machine(kernel, hidden, ops.convert_to_tensor(visible.bias), *self.kinds)
+
+    def visible(self, x: Any) -> Any:
+        """The visible values (n, visible) of inputs of the network."""
+        values: Any = self.below(x)
+        return (values - self.mean) / self.deviation if self.kinds[0] == "gaussian" else values
 
 
 def place(
     trunk: keras.Model, x: Array, visible: Visible | None, *, sparsity: float, random: np.random.Generator
 ) -> Placed:
     """Make the only layer of a network that learns the hidden units of a machine, at its start.
-
-    Inputs of Gaussian units that are not about standardised get a `Normalization` layer, which stays in the trunk.
 
     Args:
         trunk: whose last layers are a `Dense` one and its activation; its weights are set.
@@ -84,28 +100,56 @@ def place(
         RequestError: the network is not such a one, or the values are none for binary units.
     """
     hidden, kind = _hidden(trunk)
-    entry, given = trunk.inputs[0], _given(trunk, hidden)
-    below: Any = keras.Model(entry, given, name="below")
+    below: Any = keras.Model(trunk.inputs[0], _given(trunk, hidden), name="below")
     values = _outputs(below, x)
+    found = _visible_kind(hidden, values, visible)
+    mean, deviation = _scale(values) if found == "gaussian" else (np.zeros(1, np.float32), np.ones(1, np.float32))
+    width, count = hidden.kernel.shape
+    kernel = starting.kernel(width, count, random)
+    if found == "gaussian":
+        kernel = kernel / deviation[:, None]
+    hidden.kernel.assign(kernel)
+    hidden.bias.assign(starting.hidden_bias(count, sparsity) - (mean @ kernel if mean.any() else 0))
+    units = VisibleUnits(name=VISIBLE)
+    model: keras.Model = keras.Model(trunk.inputs[0], [trunk.outputs[0], units(below.outputs[0])], name="machine")
+    units.bias.assign(starting.visible_bias((values - mean) / deviation, found))
+    return Placed(model, below, hidden, (found, kind), mean, deviation)
+
+
+def _given(trunk: keras.Model, hidden: Any) -> Any:
+    """The symbolic tensor that the hidden units are given in this network, which may share its layers with others."""
+    nodes = flow.nodes(flow.functional(trunk))
+    return next(node.input_tensors[0] for node in nodes if node.operation is hidden)
+
+
+def _outputs(model: Any, x: Array) -> Array:
+    batches = [model(x[start : start + _BATCH]) for start in range(0, len(x), _BATCH)]
+    return np.concatenate([np.asarray(keras.ops.convert_to_numpy(batch)) for batch in batches])
+
+
+def _visible_kind(hidden: Any, values: Array, asked: Visible | None) -> Visible:
+    """The kind of visible units for such values."""
     if values.ndim != 2:
         raise RequestError(
             f"expected vectors below layer '{hidden.name}', found {values.shape[1:]}; put a Flatten layer there"
         )
-    found = visible or ("binary" if _are_chances(values) else "gaussian")
-    if found == "binary" and not _are_chances(values):
+    are_chances = bool((values >= 0).all() and (values <= 1).all())
+    if asked == "binary" and not are_chances:
         raise RequestError(
             f"binary visible units take values from 0 to 1, found {values.min():g} to {values.max():g} below layer "
             f"'{hidden.name}'; scale them, or set visible=gaussian"
         )
-    if found == "gaussian" and not _is_standardised(values):
-        trunk, values = _standardised(trunk, hidden, values)
-        below = keras.Model(trunk.inputs[0], _given(trunk, hidden), name="below")
-    _start(hidden, values, sparsity, random)
-    units = VisibleUnits(name=VISIBLE)
-    made: Any = [trunk.outputs[0], units(below.outputs[0])]
-    model: keras.Model = keras.Model(trunk.inputs[0], made, name="machine")
-    units.bias.assign(starting.visible_bias(values, found))
-    return Placed(model, trunk, below, hidden, (found, kind))
+    return asked or ("binary" if are_chances else "gaussian")
+
+
+def _scale(values: Array) -> tuple[Array, Array]:
+    """Mean and deviation (visible,) float32 that values are to be standardised by; 0 and 1 where they are already."""
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    varying = deviation > 0
+    if (np.abs(mean) < _STANDARDISED).all() and (np.abs(deviation[varying] - 1) < _STANDARDISED).all():
+        return np.zeros_like(mean), np.ones_like(deviation)
+    least = _LEAST_DEVIATION * np.ptp(values, axis=0)
+    return mean, np.where(varying, np.maximum(deviation, least), 1).astype(np.float32)
 
 
 def _hidden(trunk: keras.Model) -> tuple[Any, Hidden]:
@@ -129,45 +173,3 @@ def _hidden(trunk: keras.Model) -> tuple[Any, Hidden]:
             f"ones), found {' and '.join(applied) or 'none'}; choose such an architecture"
         )
     return hidden, _KINDS[applied[0]]
-
-
-def _given(trunk: keras.Model, hidden: Any) -> Any:
-    """The symbolic tensor that the hidden units are given in this network, which may share its layers with others."""
-    nodes = flow.nodes(flow.functional(trunk))
-    return next(node.input_tensors[0] for node in nodes if node.operation is hidden)
-
-
-def _outputs(model: Any, x: Array) -> Array:
-    return np.asarray(model.predict(x, batch_size=500, verbose=0))
-
-
-def _standardised(trunk: keras.Model, hidden: Any, values: Array) -> tuple[keras.Model, Array]:
-    """The trunk with a layer that standardises below the hidden units, and the values above that layer."""
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    varying = deviation[deviation > 0]
-    least = _LEAST_DEVIATION * float(np.median(varying)) if len(varying) else 1.0
-    variance = np.maximum(deviation, least) ** 2
-    layer: Any = keras.layers.Normalization(
-        mean=mean.tolist(), variance=variance.tolist(), name=f"{hidden.name}_standardised"
-    )
-    made: Any = hidden(layer(_given(trunk, hidden)))
-    for after in trunk.layers[trunk.layers.index(hidden) + 1 :]:
-        made = after(made)
-    new: keras.Model = keras.Model(trunk.inputs[0], made, name=trunk.name)
-    return new, (values - mean) / np.sqrt(variance)
-
-
-def _start(hidden: Any, values: Array, sparsity: float, random: np.random.Generator) -> None:
-    width, count = hidden.kernel.shape
-    hidden.kernel.assign(starting.kernel(width, count, random))
-    hidden.bias.assign(starting.hidden_bias(count, sparsity))
-
-
-def _are_chances(values: Array) -> bool:
-    return bool((values >= 0).all() and (values <= 1).all())
-
-
-def _is_standardised(values: Array) -> bool:
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    varying = deviation > 0
-    return bool((np.abs(mean) < _STANDARDISED).all() and (np.abs(deviation[varying] - 1) < _STANDARDISED).all())
