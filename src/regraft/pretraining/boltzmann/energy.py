@@ -69,7 +69,7 @@ def free_energy(machine: Machine, visible: Any) -> Any:
 
 
 def hidden_gain(machine: Machine, inputs: Any) -> Any:
-    """By how much the hidden units, given these inputs (n, hidden), lower the free energy: (n,)."""
+    """By how much the hidden units, given inputs (..., hidden), lower the free energy: (...)."""
     terms = ops.softplus(inputs) if machine.hidden == "binary" else ops.square(ops.relu(inputs)) / 2
     return ops.sum(terms, axis=-1)
 

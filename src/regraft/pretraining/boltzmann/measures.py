@@ -26,19 +26,14 @@ def pseudo_likelihood(machine: Machine, visible: Any, positions: Any) -> Any:
         visible: (n, visible).
         positions: (n, m) int32, the units that are looked at of each row.
     """
-    inputs = energy.hidden_inputs(machine, visible)
-    total: Any = 0.0
-    for place in range(positions.shape[1]):
-        chosen = positions[:, place]
-        value = ops.take_along_axis(visible, chosen[:, None], axis=1)
-        weights = ops.take(machine.kernel, chosen, axis=0)
-        off = inputs - value * weights
-        # How much lower the free energy is with the unit on than off.
-        gain = ops.take(machine.visible_bias, chosen) + energy.hidden_gain(machine, off + weights)
-        gain = gain - energy.hidden_gain(machine, off)
-        value = value[:, 0]
-        total = total - value * ops.softplus(-gain) - (1 - value) * ops.softplus(gain)
-    return ops.mean(total) * (visible.shape[1] / positions.shape[1])
+    values = ops.take_along_axis(visible, positions, axis=1)
+    weights = ops.take(machine.kernel, positions, axis=0)
+    off = energy.hidden_inputs(machine, visible)[:, None] - values[..., None] * weights
+    # How much lower the free energy is with the unit on than off: (n, m).
+    gain = energy.hidden_gain(machine, off + weights) - energy.hidden_gain(machine, off)
+    gain = gain + ops.take(machine.visible_bias, positions)
+    chances = values * ops.softplus(-gain) + (1 - values) * ops.softplus(gain)
+    return -visible.shape[1] * ops.mean(chances)
 
 
 def free_energy_gap(machine: Machine, held_out: Any, learnt: Any) -> Any:
