@@ -29,6 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
+from benchmarks.pretraining import rbm_parity
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "depth": depth,
     "steps": steps,
     "coverage": coverage,
+    "rbm_parity": rbm_parity,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
@@ -63,6 +65,7 @@ _BY_DEFAULT = (
     "hard_pairs",
     "steps",
     "coverage",
+    "rbm_parity",
 )
 
 

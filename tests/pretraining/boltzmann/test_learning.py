@@ -14,6 +14,7 @@ from regraft.pretraining.boltzmann.chains import Noise
 from regraft.pretraining.boltzmann.energy import Machine
 
 tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its tape tells the gradients")
 
 _FIELDS = ("kernel", "hidden_bias", "visible_bias")
 
