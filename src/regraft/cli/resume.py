@@ -6,8 +6,11 @@ from pathlib import Path
 import regraft
 from regraft.cli import arguments as words
 from regraft.cli import framework, interruption
+from regraft.cli import pretrain as pretraining
 from regraft.cli.summary import summary
+from regraft.core.pretraining import PretrainingRecord
 from regraft.core.records import RunRecord
+from regraft.formats.pretraining_folder import is_begun
 
 SUMMARY = "finish a run that was interrupted; what was computed is not computed again"
 EXAMPLE = "regraft resume flowers-run"
@@ -21,12 +24,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     words.trust_argument(parser, "the source of RUN")
 
 
-def run(arguments: argparse.Namespace) -> RunRecord:
+def run(arguments: argparse.Namespace) -> RunRecord | PretrainingRecord:
     """Do it."""
     # Here, because this needs more than the help does.
     from regraft.recipes import early
 
     folder = Path(arguments.folder)
+    if is_begun(folder):
+        return _pretraining(folder, arguments.cache)
     early.require_run(folder)
     framework.load()
     with interruption.resumable(folder):
@@ -35,6 +40,15 @@ def run(arguments: argparse.Namespace) -> RunRecord:
         ).record
 
 
-def show(result: RunRecord) -> str:
+def _pretraining(folder: Path, cache: str | None) -> PretrainingRecord:
+    framework.load()
+    # Only now, because this needs Keras.
+    from regraft.recipes.pretraining.asking import resume
+
+    with interruption.resumable(folder):
+        return resume(folder, cache=cache).record
+
+
+def show(result: RunRecord | PretrainingRecord) -> str:
     """For people."""
-    return summary(result)
+    return pretraining.show(result) if isinstance(result, PretrainingRecord) else summary(result)

@@ -22,6 +22,7 @@ from regraft.cli import (
     inspect,
     interruption,
     predict,
+    pretrain,
     report,
     restore,
     resume,
@@ -35,6 +36,7 @@ from regraft.core.plain import to_json
 COMMANDS: dict[str, ModuleType] = {
     "fit": fit,
     "depth": depth,
+    "pretrain": pretrain,
     "inspect": inspect,
     "evaluate": evaluate,
     "predict": predict,
@@ -50,7 +52,6 @@ COMMANDS: dict[str, ModuleType] = {
 # What the design has and this version does not.
 LATER = {
     "rank": "which source to reuse",
-    "pretrain": "make a source when there is none",
     "zoo": "the catalogue of models",
 }
 

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from regraft.core.errors import RequestError
+from regraft.core.input_spec import InputSpec
+from regraft.core.metric import Metric
 
 Kind = Literal["pictures", "numbers", "text", "table"]
 
@@ -82,3 +84,139 @@ class PretrainingEpoch:
     rate: float = 0.0
     seconds: float = 0.0
     probe: float | None = None
+
+
+Scaling = Literal["auto", "unit", "standard", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The one document of a pretraining: what `resume`, the record and doing it again need.
+
+    Attributes:
+        method: a name of `pretraining.METHODS`.
+        data: what the examples were opened from.
+        data_digest: of them; None before they are opened.
+        architecture: what the network is built from; empty: the method's own for this kind of data.
+        spec: how it is trained.
+        settings: of the method, all of them once they are known.
+        scaling: of plain numbers. `unit`: from 0 to 1 by the lowest and highest value of all; `standard`: mean 0 and
+            deviation 1 of each; `none`: as they are; `auto`: bytes as 0 to 1, what lies from 0 to 1 as it is, else
+            `standard`.
+        input_size: height and width in pixels; None: those of the pictures, or 64 where they differ.
+        labels: labelled examples for the probe and for the question whether it helped, where `data` has none.
+        probe: how many labels the probe and that question have; 0: neither is asked.
+        compare: whether it helped is measured; `auto`: where that does not take long.
+        strict: an unreadable example is an error.
+        seed: of every random choice.
+    """
+
+    method: str
+    data: str = ""
+    data_digest: str | None = None
+    architecture: str = ""
+    spec: Spec | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    scaling: Scaling = "auto"
+    input_size: int | None = None
+    labels: str = ""
+    probe: int = 500
+    compare: Literal["auto", "yes", "no"] = "auto"
+    strict: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse figures that nothing can be done with.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        if self.probe < 0 or (self.input_size is not None and self.input_size < 1):
+            raise RequestError(
+                f"expected 'probe' as 0 or more and 'input_size' as 1 or more, found {self.probe} and {self.input_size}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What was trained in one go: the whole network, or one of its layers.
+
+    Attributes:
+        name: of the layers that learnt.
+        history: one row per epoch.
+        best: the epoch that is kept.
+        stopped: why it ended early: `patience`, `interrupted`, or None.
+    """
+
+    name: str
+    history: tuple[PretrainingEpoch, ...]
+    best: int
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Helped:
+    """Whether starting from the pretrained weights helped at this number of labels.
+
+    Attributes:
+        labels: that both learnt from.
+        judged: how many other examples both were judged by.
+        reused: accuracy of the pretrained network: its head alone, or all of it fine-tuned, as cross-validation chose.
+        way: `head` or `fine-tuned`.
+        scratch: accuracy of the same network from random weights, its rate and epochs chosen in the same way.
+        gain: the difference, paired on the same examples.
+        sentence: said plainly.
+    """
+
+    labels: int
+    judged: int
+    reused: Metric
+    way: str
+    scratch: Metric
+    gain: Metric
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainingRecord:
+    """Everything that a pretraining is known by.
+
+    Attributes:
+        folder: where everything of it is.
+        model: the file of the network.
+        report: the page.
+        asked: what was asked for, with what was open in it filled in.
+        inputs: what the network takes.
+        kind: of data.
+        examples: learnt from.
+        held_out: judged by while training.
+        unused: left for the test of others: labelled examples of the test split, and those of the same content.
+        classes: of the labels, where there are any.
+        shape: of the representation of one example.
+        parameters: of the network.
+        stages: what was trained, one after the other.
+        helped: None where it was not measured.
+        seconds: by what they went to.
+        warnings: what was warned of.
+        environment: versions and machine.
+        interrupted: whether somebody ended it before its time.
+    """
+
+    folder: str
+    model: str
+    report: str
+    asked: Asked
+    inputs: InputSpec
+    kind: Kind
+    examples: int
+    held_out: int
+    unused: int
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    parameters: int
+    stages: tuple[Stage, ...]
+    helped: Helped | None
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
+    environment: Mapping[str, str]
+    interrupted: bool = False

@@ -2,7 +2,17 @@
 
 from regraft.data.decode import read_picture
 from regraft.data.examples import SPLITS, Examples, Read, UnreadableExample
-from regraft.data.opening import KINDS, pictures_in
+from regraft.data.opening import KINDS, open_unlabelled, pictures_in
 from regraft.data.opening import open_examples as open  # noqa: A004 - said as data.open
 
-__all__ = ["KINDS", "SPLITS", "Examples", "Read", "UnreadableExample", "open", "pictures_in", "read_picture"]
+__all__ = [
+    "KINDS",
+    "SPLITS",
+    "Examples",
+    "Read",
+    "UnreadableExample",
+    "open",
+    "open_unlabelled",
+    "pictures_in",
+    "read_picture",
+]

@@ -12,6 +12,7 @@ from regraft.data import files, in_memory
 from regraft.data.examples import Array
 from regraft.data.found import Found
 from regraft.data.in_memory import Part
+from regraft.data.labels import Labels
 
 WHAT = "arrays: an .npz file, a pair (x, y), an array with labels=, or a dictionary of arrays"
 
@@ -56,6 +57,28 @@ def gather(data: Any, labels: Any = None) -> Found:
         table = cast(Mapping[Any, Any], data)
         return _of_table({str(key): value for key, value in table.items()}, "the dictionary", labels)
     return in_memory.found(_of_values(data, labels), None, "the arrays given")
+
+
+def unlabelled(data: Any) -> Found:
+    """The examples of arrays; labels may be absent: one array, or a table of arrays in which a `y` is missing.
+
+    Raises:
+        DataError: the file is no `.npz`, there is no array of examples, or arrays do not fit together.
+    """
+    if isinstance(data, Path):
+        return _of_table(_loaded(data), f"'{data}'", None, needs_labels=False)
+    if isinstance(data, Mapping):
+        table = cast(Mapping[Any, Any], data)
+        named = {str(key): value for key, value in table.items()}
+        return _of_table(named, "the dictionary", None, needs_labels=False)
+    if isinstance(data, tuple) and len(cast(Sequence[Any], data)) == 2:
+        return gather(data)
+    x = _array(data, "x")
+    return in_memory.found([Part(None, x, _none(len(x)))], None, "the array given")
+
+
+def _none(count: int) -> Labels:
+    return Labels((None,), np.zeros(count, np.uint8))
 
 
 def _of_values(data: Any, labels: Any) -> list[Part]:
@@ -104,20 +127,23 @@ def _known() -> set[str]:
     return {*_NAMES, *(key for _, x, y in _KEYS for key in (x, y))}
 
 
-def _of_table(table: Mapping[str, Any], origin: str, labels: Any) -> Found:
+def _of_table(table: Mapping[str, Any], origin: str, labels: Any, needs_labels: bool = True) -> Found:
     if labels is not None:
         raise RequestError(f"labels= is for a single array; {origin} has its labels in it")
     if not (x_keys := [row for row in _KEYS if row[1] in table]):
         raise DataError(f"expected {_EXPECTED} in {origin}, found {_listed(table)}")
     for _, x, y in x_keys:
-        if y not in table:
+        if y not in table and needs_labels:
             raise DataError(f"expected '{y}' beside '{x}' in {origin}, found no such array{nearest(y, table)}")
     stated = [split for split, _, _ in x_keys]
     if None in stated and len(stated) > 1:
         raise DataError(f"expected either x and y, or arrays for each split in {origin}, found both")
     if stated[0] == "test" or "train" not in (*stated, *("train" for split in stated if split is None)):
         raise DataError(f"expected training arrays in {origin}, found only {', '.join(x for _, x, _ in x_keys)}")
-    parts = [Part(split, _array(table[x], x), table[y], (x, y)) for split, x, y in x_keys]
+    parts: list[Part] = []
+    for split, x, y in x_keys:
+        given = _array(table[x], x)
+        parts.append(Part(split, given, table[y] if y in table else _none(len(given)), (x, y)))
     named = next((table[name] for name in _NAMES if name in table), None)
     names = None if named is None else tuple(_text(name) for name in np.asarray(named).ravel().tolist())
     return in_memory.found(parts, names, origin)

@@ -69,7 +69,7 @@ class Examples:
 
     Attributes:
         ids: the digest of each example's content: of the file's bytes, or of the array with its dtype and shape.
-        labels: int32 (n,), indices into `classes`.
+        labels: int32 (n,), indices into `classes`; -1 where there is none, which only `open_unlabelled` gives.
         classes: names, in the order of a model's outputs.
         split: of each, `train`, `validation` or `test`; `split == "train"` is a mask (n,).
         names: the path relative to the data, or "index 17".
@@ -167,10 +167,10 @@ class Examples:
 
     def digest(self) -> str:
         """One digest over contents, class names and splits, independent of paths and of the order."""
-        pairs = sorted(
-            (name, split, label, code) for label, name in enumerate(self.classes) for code, split in enumerate(SPLITS)
-        )
-        ranks = np.empty((len(self.classes), len(SPLITS)), np.int32)
+        # Those without a label, -1, are looked up in the last row.
+        named = [*enumerate(self.classes), (-1, "")]
+        pairs = sorted((name, split, label, code) for label, name in named for code, split in enumerate(SPLITS))
+        ranks = np.empty((len(named), len(SPLITS)), np.int32)
         for rank, (_, _, label, code) in enumerate(pairs):
             ranks[label, code] = rank
         rows = looked_up(ranks, self.labels, self.split.codes)

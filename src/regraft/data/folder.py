@@ -83,6 +83,37 @@ def gather(data: Path, labels: Any = None) -> Found:
     )
 
 
+def unlabelled(data: Path) -> Found:
+    """All pictures in a folder, however it is arranged.
+
+    Where there are several sub-folders they are taken for classes; a picture that lies in none has no label.
+
+    Raises:
+        DataError: there is no picture.
+    """
+    folders, _ = files.entries(data)
+    splits = {path.name: split for path, split in _splits(folders).items()}
+    paths, found, said = Texts(), list[tuple[str, ...]](), list[str | None]()
+    for path in files.paths_below(data):
+        if files.looks_like_picture(data / path):
+            parts = path.split("/")[:-1]
+            said.append(splits[parts.pop(0)] if parts and parts[0] in splits else None)
+            found.append(tuple(parts[:1]))
+            paths.append(path)
+    if not len(paths):
+        raise DataError(f"expected pictures in '{data}' or its sub-folders, found none")
+    several = len({parts for parts in found if parts}) > 1
+    listed = files.Listed(data, paths)
+    return Found(
+        names=listed.names(),
+        labels=Labels.of(files.shown(parts[0]) if parts and several else None for parts in found),
+        stated=stated(said),
+        identify=one_by_one(listed.identify),
+        read=listed.read,
+        origin=f"'{data}'",
+    )
+
+
 def _repeated(counted: Sequence[tuple[str, str | None, int]]) -> Labels:
     labels = Labels.of(name for name, _, _ in counted)
     return Labels(labels.values, np.repeat(labels.codes, [count for _, _, count in counted]))

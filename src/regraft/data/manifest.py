@@ -18,6 +18,7 @@ WHAT = "a .csv, .tsv or .parquet table with columns path, label and optionally s
 
 _ENDINGS = (".csv", ".tsv", ".parquet")
 _NEEDED = ("path", "label")
+_KNOWN = (*_NEEDED, "split")
 
 # Of each row: where it stands, for messages, and what it says as path, label and split.
 _Row = tuple[str, Any, Any, Any]
@@ -42,9 +43,14 @@ def gather(data: Path, labels: Any = None) -> Found:
     """
     if labels is not None:
         raise RequestError(f"labels= is for arrays; the column 'label' of '{data}' says the labels")
+    return _gathered(data, _NEEDED)
+
+
+def _gathered(data: Path, needed: Sequence[str]) -> Found:
     paths, collected, splits = Texts(), Collected(), bytearray()
     left_out: list[str] = []
-    for where, path, label, split in _parquet(data) if data.suffix.lower() == ".parquet" else _text(data):
+    rows = _parquet(data, needed) if data.suffix.lower() == ".parquet" else _text(data, needed)
+    for where, path, label, split in rows:
         if not _filled(path):
             left_out.append(f"{where} of '{data.name}' has no path")
             continue
@@ -65,25 +71,35 @@ def gather(data: Path, labels: Any = None) -> Found:
     )
 
 
-def _places(columns: Sequence[str], path: Path) -> list[int | None]:
+def unlabelled(data: Path) -> Found:
+    """The pictures that a table lists; the column `label` may be absent, and any of its cells empty.
+
+    Raises:
+        DataError: it cannot be read, or has no column `path`.
+    """
+    return _gathered(data, ("path",))
+
+
+def _places(columns: Sequence[str], path: Path, needed: Sequence[str]) -> list[int | None]:
     """Where path, label and split are among the columns; of columns with the same name the last one counts."""
     places = {name.strip().lower(): place for place, name in enumerate(columns)}
-    for column in _NEEDED:
+    for column in needed:
         if column not in places:
+            named = f"columns {' and '.join(needed)}" if len(needed) > 1 else f"a column {needed[0]}"
             raise DataError(
-                f"expected columns path and label in '{path}', found no '{column}' but {', '.join(places) or 'none'}"
+                f"expected {named} in '{path}', found no '{column}' but {', '.join(places) or 'none'}"
                 f"{nearest(column, places)}"
             )
-    return [places.get(column) for column in (*_NEEDED, "split")]
+    return [places.get(column) for column in _KNOWN]
 
 
-def _text(path: Path) -> Iterator[_Row]:
+def _text(path: Path, needed: Sequence[str]) -> Iterator[_Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
             reader = csv.reader(file, delimiter=_delimiter(path, first))
-            places = _places(next(reader, []), path)
+            places = _places(next(reader, []), path, needed)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     path_, label, split = (
@@ -100,7 +116,7 @@ def _delimiter(path: Path, first: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def _parquet(path: Path) -> Iterator[_Row]:
+def _parquet(path: Path, needed: Sequence[str]) -> Iterator[_Row]:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -109,7 +125,7 @@ def _parquet(path: Path) -> Iterator[_Row]:
     try:
         with parquet.ParquetFile(path) as file:
             names: list[str] = file.schema_arrow.names
-            places = _places(names, path)
+            places = _places(names, path, needed)
             row = 0
             wanted = [names[place] for place in places if place is not None]
             for batch in file.iter_batches(_BLOCK, columns=wanted):

@@ -62,6 +62,69 @@ def open_examples(
     raise RequestError(f"expected data of a known kind, found {what}; known are: {known}")
 
 
+def open_unlabelled(data: Any, *, split: SplitSpec = _DEFAULT_SPLIT, strict: bool = False) -> Examples:
+    """Open examples of which some or all have no label, to learn from without labels.
+
+    Args:
+        data: as for `open_examples`; besides, a folder of pictures that is not arranged in classes, a table without a
+            column `label`, arrays without `y`, a single array.
+        split: how examples without a stated split are divided; those without a label that are not the same as one with
+            a label are for training.
+        strict: a bad example is an error.
+
+    Returns:
+        Examples whose `labels` are -1 where there is none; `classes` may be empty.
+
+    Raises:
+        DataError: nothing is there, or, if `strict`, an example is bad.
+        RequestError: the kind is unknown.
+    """
+    if isinstance(data, Examples):
+        return data
+    if isinstance(data, (str, Path)):
+        data = files.existing(Path(data).expanduser())
+    for kind in KINDS:
+        if kind.accepts(data):
+            found: Found = kind.unlabelled(data) if hasattr(kind, "unlabelled") else kind.gather(data)
+            examples = _divided_unlabelled(found, split)
+            if strict and examples.left_out:
+                raise DataError(f"{examples.left_out[0]}, in {examples.origin}; repair it, or do without strict")
+            if examples.left_out:
+                progress.warn(f"left out of {examples.origin}{doubts.because(examples.left_out)}")
+            return examples
+    known = "; ".join(kind.WHAT for kind in KINDS)
+    raise RequestError(f"expected data of a known kind, found '{data}'; known are: {known}")
+
+
+def _divided_unlabelled(found: Found, spec: SplitSpec) -> Examples:
+    ids, usable, left_out = _usable(found, with_labels=False)
+    kept = rows_of(np.flatnonzero(usable), len(usable))
+    given, stated = found.labels.take(kept), found.stated[kept]
+    known = np.flatnonzero(~given.missing())
+    classes: tuple[str, ...] = ()
+    labels = np.full(len(kept), -1, np.int32)
+    codes = np.where(stated == split_.NOT_STATED, np.uint8(0), stated)
+    if len(known):
+        classes, labels[known] = labels_.indexed(given.take(known), found.class_names, found.origin)
+        codes[known] = split_.divide(ids.take(known), labels[known], stated[known], spec).codes
+        # What is judged by is not to be known without its label either.
+        place = dict(zip(ids.take(known), codes[known].tolist(), strict=True))
+        for row in np.flatnonzero(labels < 0).tolist():
+            codes[row] = place.get(ids[row], codes[row])
+    return Examples(
+        ids=ids,
+        labels=labels,
+        classes=classes,
+        split=split_.Splits(codes.astype(np.uint8)),
+        names=found.names.take(kept),
+        read=Chosen(found.read, kept),
+        shape=found.shape,
+        full_intensity=found.full_intensity,
+        left_out=tuple(left_out),
+        origin=found.origin,
+    )
+
+
 def pictures_in(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     """The picture files that are meant, to predict for them.
 
@@ -110,9 +173,9 @@ def _divided(found: Found, spec: SplitSpec) -> Examples:
     )
 
 
-def _usable(found: Found) -> tuple[Ids, Array, list[str]]:
+def _usable(found: Found, with_labels: bool = True) -> tuple[Ids, Array, list[str]]:
     """The ids of those that can be used, which these are, bool (n,), and a line for each of the others."""
-    usable = ~found.labels.missing()
+    usable = ~found.labels.missing() if with_labels else np.ones(len(found.labels), bool)
     left_out = list(found.left_out)
     # All at once: what grows leaves its former places behind.
     digests, made = np.empty(len(usable), f"V{SIZE}"), 0

@@ -18,6 +18,7 @@ from regraft.formats import (
     npz,
     onnx,
     pickles,
+    pretraining_folder,
     pytorch,
     safetensors,
     sniffing,
@@ -72,7 +73,7 @@ def sniff(path: Path | str) -> str:
         SourceError: there is no such file, its format is not known, or is known and cannot be read yet.
         CorruptFileError: it is empty, or begins as a known format and is cut off.
     """
-    path = Path(path)
+    path = pretraining_folder.network(Path(path))
     found = sniffing.recognised(path)
     if found not in FORMATS:
         raise SourceError(
@@ -97,7 +98,8 @@ def read(path: Path | str, architecture: Mapping[str, Any] | None = None) -> Ten
         SourceError: see `sniff`; or the file holds what this version cannot read.
         CorruptFileError: the file is truncated or was altered; nothing of it is used.
     """
-    return FORMATS[sniff(path)].read(Path(path), architecture)
+    path = pretraining_folder.network(Path(path))
+    return FORMATS[sniff(path)].read(path, architecture)
 
 
 def graph(archive: TensorArchive) -> OperationGraph:

@@ -19,6 +19,7 @@ from regraft.importers import (
     keras_file,
     labels,
     live_model,
+    pretraining_folder,
     state_dict,
     torch_module,
 )
@@ -31,6 +32,7 @@ KINDS: tuple[ModuleType, ...] = (
     torch_module,
     keras_applications,
     hub,
+    pretraining_folder,
     converting,
     state_dict,
     keras_file,

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 # `--help` needs no framework.
 METHODS: Mapping[str, str] = {
     "autoencoder": "to give back the input from a representation",
-    "dbn": "which states of its input are probable, by layers of units one after the other",
-    "rbm": "which states of its input are probable, by one layer of units",
+    "denoising-autoencoder": "to give back the input from a disturbed one",
+    "stacked-autoencoder": "to give back the input, layer by layer, then all at once",
+    "rbm": "to know probable inputs from others, by one layer of units that are on or off",
+    "dbn": "to know probable inputs from others, by such layers on top of each other",
 }
 
 

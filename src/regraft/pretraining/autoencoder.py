@@ -1,15 +1,22 @@
-"""Autoencoder: a network learns to give back its input from its own representation of it."""
+"""Autoencoder: a network learns to give back its input from its own representation of it.
+
+With a representation that is wide, something must keep it from copying: few values that are active (`sparsity`), or
+values that change little when the input does (`contraction`; Rifai et al. 2011).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
+from regraft.core.errors import RequestError
 from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining.decoding import decoder, stacked
+from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
+from regraft.pretraining.tying import tied_decoder
 
 NAME = "autoencoder"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
@@ -18,35 +25,72 @@ GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec()
 
+# How far an input is moved to see how far its representation moves.
+_NEAR = 1e-2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What can be set.
 
     Attributes:
-        loss: `squared` error or `cross-entropy` (for values from 0 to 1); `auto`: by the values.
+        error: of what is given back: `squared`, or `cross-entropy` for values from 0 to 1; `auto`: by the values.
+        tied: whether the decoder has the kernels of the trunk's dense layers, transposed.
+        sparsity: weight of the penalty on the size of the representation's values (L1); 0: none.
+        target: with `sparsity`, and a representation by sigmoids: the mean that each value is drawn to (Kullback and
+            Leibler's divergence) in place of L1; 0: L1.
+        contraction: weight of the penalty on how far the representation moves with the input: the squared Frobenius
+            norm of its Jacobian, estimated along one random direction for each example; 0: none.
     """
 
-    loss: Literal["auto", "squared", "cross-entropy"] = "auto"
+    error: Error = "auto"
+    tied: bool = False
+    sparsity: float = 0.0
+    target: float = 0.0
+    contraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse weights that no penalty can have.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        for name in ("sparsity", "contraction"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise RequestError(f"expected '{name}' as 0 (none) or above, found {getattr(self, name)}")
+        if not 0 <= self.target < 1:
+            raise RequestError(f"expected 'target' from 0 (L1) to below 1, found {self.target}")
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a decoder."""
-    crossed = sample.is_unit if settings.loss == "auto" else settings.loss == "cross-entropy"
-    flat = keras.layers.Flatten(name="flat")(trunk.output)
-    start: Any = keras.initializers.GlorotUniform(seed)
-    made = keras.layers.Dense(prod(sample.shape), name="decoder", kernel_initializer=start)(flat)
-    model = keras.Model(trunk.input, keras.layers.Reshape(sample.shape, name="given_back")(made), name="autoencoder")
+    below = tied_decoder(trunk, sample.shape) if settings.tied else decoder(trunk, sample.shape, seed)
+    error = errors(require_error(settings.error, sample))
+    ops: Any = keras.ops
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
-        return (rows.take(indices),)
+        x = rows.take(indices)
+        return (x, random.standard_normal(x.shape, np.float32)) if settings.contraction else (x,)
 
     def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
-        ops: Any = keras.ops
-        (x,) = batch
-        out: Any = model(x, training=training)
-        if crossed:
-            return ops.mean(ops.maximum(out, 0.0) - out * x + ops.log1p(ops.exp(-ops.abs(out))))
-        return ops.mean(ops.square(out - x))
+        x, *directions = batch
+        represented: Any = trunk(x, training=training)
+        total = ops.mean(error(below(represented, training=training), x))
+        if settings.sparsity:
+            total = total + settings.sparsity * _size(represented, settings.target)
+        if directions:
+            moved: Any = trunk(x + _NEAR * directions[0], training=training)
+            change = ops.sum(ops.square((moved - represented) / _NEAR)) / ops.cast(ops.shape(x)[0], "float32")
+            total = total + settings.contraction * change
+        return total
 
-    return Learner(model=model, trunk=trunk, draw=draw, loss=loss)
+    return Learner(model=stacked(trunk, below, name=NAME.replace("-", "_")), trunk=trunk, draw=draw, loss=loss)
+
+
+def _size(represented: Any, target: float) -> Any:
+    ops: Any = keras.ops
+    if not target:
+        return ops.mean(ops.abs(represented))
+    axes = tuple(range(len(represented.shape) - 1))
+    mean = ops.clip(ops.mean(represented, axis=axes), 1e-4, 1 - 1e-4)
+    return ops.mean(target * ops.log(target / mean) + (1 - target) * ops.log((1 - target) / (1 - mean)))

@@ -124,7 +124,7 @@ class _Jax:
             return loss, (carried, [scope.get_current_value(variable) for variable in self._others])
 
         gradient: Any = jax.value_and_grad(
-            lambda values, others, batch: told(values, others, batch, True), has_aux=True
+            lambda values, others, given: told(values, others, given, True), has_aux=True
         )
 
         def step(values: Any, others: Any, state: Any, batch: Any) -> Any:

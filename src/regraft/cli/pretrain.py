@@ -1,0 +1,131 @@
+"""`regraft pretrain`: make a source where there is none."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from regraft.cli import arguments as words
+from regraft.cli import framework, interruption
+from regraft.cli.text import counted, facts, paragraph, seconds, share
+from regraft.core.errors import RequestError
+from regraft.core.pretraining import PretrainingRecord
+from regraft.pretraining import METHODS
+
+SUMMARY = "make a source where there is none: pretrain a network on examples without labels"
+EXAMPLE = """
+regraft pretrain autoencoder photographs --out source
+regraft pretrain denoising-autoencoder digits.npz --set noise=0.4 --epochs 50
+regraft pretrain autoencoder table.npz --architecture mlp?units=500,250
+regraft fit flowers --source source
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words that `pretrain` understands."""
+    learns = "; ".join(f"{name}: {what}" for name, what in METHODS.items())
+    parser.add_argument("method", metavar="METHOD", help=f"what the network learns: {learns}")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="examples, with labels or without: a folder of pictures, a .csv, .parquet or .npz file; labelled examples "
+        "of the test split are left alone",
+    )
+    parser.add_argument("--out", metavar="DIR", help="a new folder for the source; else one below regraft-runs")
+    parser.add_argument(
+        "--architecture",
+        metavar="A",
+        help="the network: mlp?units=500,250, cnn?filters=32,64&units=128, keras:NAME?..., or package.module:function",
+    )
+    parser.add_argument("--epochs", metavar="N", type=int, help="passes over the examples, of each stage")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        dest="settings",
+        action="append",
+        default=[],
+        help="a setting of the method (noise=0.3) or of its training (rate=1e-3, batch_size=64); may be repeated",
+    )
+    parser.add_argument("--labels", metavar="DATA2", help="labelled examples for the probe, where DATA has none")
+    parser.add_argument(
+        "--probe",
+        metavar="N",
+        type=int,
+        default=500,
+        help="labels that are used to see how good the network is, while it learns and after; 500; 0: none",
+    )
+    parser.add_argument(
+        "--compare",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="measure whether it helped, beside the same network from scratch; auto: where that is cheap",
+    )
+    parser.add_argument("--input-size", metavar="N", type=int, help="height and width of the pictures, in pixels")
+    parser.add_argument(
+        "--scaling",
+        choices=("auto", "unit", "standard", "none"),
+        default="auto",
+        help="of plain numbers: to 0 to 1, to mean 0 and deviation 1, or none",
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of every random choice; 0")
+    words.strict_argument(parser)
+    words.cache_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> PretrainingRecord:
+    """Do it."""
+    pairs = dict(_pair(text) for text in arguments.settings)
+    if arguments.epochs is not None:
+        pairs["epochs"] = str(arguments.epochs)
+    from regraft.recipes.pretraining import early
+
+    early.refuse(arguments.method, arguments.data, arguments.labels, Path(arguments.out) if arguments.out else None)
+    framework.load()
+    # Only now, because this needs Keras.
+    from regraft.recipes.pretraining.asking import default_folder, pretrain
+
+    out = Path(arguments.out) if arguments.out else default_folder(arguments.method, arguments.data)
+    with interruption.resumable(out):
+        return pretrain(
+            arguments.method,
+            arguments.data,
+            out=out,
+            architecture=arguments.architecture,
+            settings=pairs,
+            labels=arguments.labels,
+            probe=arguments.probe,
+            scaling=arguments.scaling,
+            input_size=arguments.input_size,
+            compare=arguments.compare,
+            strict=arguments.strict,
+            seed=arguments.seed,
+            cache=arguments.cache,
+        ).record
+
+
+def show(result: PretrainingRecord) -> str:
+    """For people."""
+    # Here, because it needs more than the help does.
+    from regraft.report.pretraining_page import headline
+
+    rows = [
+        ("source", f"{result.folder}, {counted(result.parameters, 'parameter')}, gives {result.shape}"),
+        ("learnt from", f"{counted(result.examples, 'example')}, {result.held_out:,} more held out"),
+    ]
+    for stage in result.stages:
+        first, last = stage.history[0], stage.history[stage.best]
+        probes = [row.probe for row in stage.history if row.probe is not None]
+        said = (
+            f"held-out loss {first.held_out:.4g} to {last.held_out:.4g}, epoch {stage.best} of {len(stage.history) - 1}"
+        )
+        said += f"; probe {share(probes[0])} to {share(probes[-1])}" if probes else ""
+        rows.append((stage.name, said))
+    rows += [("page", result.report), ("time", seconds(result.seconds["total"]))]
+    use = f"use it\n  regraft fit DATA --source {shlex.quote(result.folder)}"
+    return "\n\n".join([paragraph(headline(result)), facts(rows), use])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise RequestError(f"expected --set NAME=VALUE, found '{text}'")
+    return name.strip(), value.strip()

@@ -1,0 +1,62 @@
+"""Denoising autoencoder: a network is shown its input with noise and learns to give it back without (Vincent 2010)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining.decoding import decoder, stacked
+from regraft.pretraining.giving_back import Disturbed, Error, Noise, errors, require_error
+from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
+from regraft.pretraining.tying import tied_decoder
+
+NAME = "denoising-autoencoder"
+KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
+LABELS = False
+GREEDY = False
+ARCHITECTURES: Mapping[Kind, str] = {}
+SPEC = Spec(epochs=50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set.
+
+    Attributes:
+        noise: the standard deviation of `gaussian` noise, in units of the data's own where they do not lie from 0 to 1;
+            the part of the values that `masking` or `salt-and-pepper` sets.
+        noise_kind: `gaussian`, `masking` or `salt-and-pepper`.
+        emphasis: weight of the values that were disturbed, beside 1 for the others.
+        error: of what is given back: `squared`, or `cross-entropy` for values from 0 to 1; `auto`: by the values.
+        tied: whether the decoder has the kernels of the trunk's dense layers, transposed.
+    """
+
+    noise: float = 0.3
+    noise_kind: Noise = "masking"
+    emphasis: float = 1.0
+    error: Error = "auto"
+    tied: bool = False
+
+
+def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
+    """The trunk below a decoder, fed with noise."""
+    below = tied_decoder(trunk, sample.shape) if settings.tied else decoder(trunk, sample.shape, seed)
+    error = errors(require_error(settings.error, sample))
+    disturbed = Disturbed.of(settings.noise_kind, settings.noise, sample)
+    ops: Any = keras.ops
+
+    def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
+        x = rows.take(indices)
+        return x, disturbed.put_on(x, random)
+
+    def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
+        x, shown = batch
+        each = error(model(shown, training=training), x)
+        if settings.emphasis != 1:
+            each = each * ops.where(ops.not_equal(x, shown), settings.emphasis, 1.0)
+        return ops.mean(each)
+
+    return Learner(model=stacked(trunk, below, name="denoising_autoencoder"), trunk=trunk, draw=draw, loss=loss)

@@ -1,0 +1,1 @@
+"""The journey of `regraft pretrain`: a source where there is none."""

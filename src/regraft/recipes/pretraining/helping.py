@@ -1,0 +1,126 @@
+"""Whether the pretrained weights help at a number of labels: beside the same network from scratch, tuned alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from regraft.core import memory, metrics
+from regraft.core.blocks import HEAD
+from regraft.core.folds import folds
+from regraft.core.phase import Phase
+from regraft.core.pretraining import Helped
+from regraft.recipes.baselines import tuning
+from regraft.recipes.baselines.anew import settle_sooner
+from regraft.recipes.pretraining.probing import Labelled, represented
+from regraft.surgery.graft import graft, set_head
+from regraft.training import loop, predicting
+from regraft.training.feeds import Feed
+from regraft.training.heads import fit_head
+
+Array = np.ndarray[Any, Any]
+
+_PARTS = 3
+_LEAST_STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 600, 10, 100
+_BATCH = 32
+_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """What a way of learning from the labels came to.
+
+    Attributes:
+        way: its name.
+        correct: bool (n,), whether it is right about each example that it is judged by.
+        expected: accuracy by cross-validation on the labels it learnt from.
+        note: how it was trained.
+    """
+
+    way: str
+    correct: Array
+    expected: float
+    note: str
+
+
+def helped(trunk: keras.Model, fresh: keras.Model, learning: Labelled, judging: Labelled, seed: int) -> Helped:
+    """Measure it.
+
+    Args:
+        trunk: pretrained; not changed.
+        fresh: the same network with random weights; not changed.
+        learning: what both learn from.
+        judging: what both are judged by.
+        seed: of folds, of the order of examples, of heads.
+    """
+    scratch = fine_tuned(fresh, learning, judging, seed)
+    ways = [head_alone(trunk, learning, judging, seed), fine_tuned(trunk, learning, judging, seed)]
+    best = max(ways, key=lambda way: way.expected)
+    gain = metrics.paired_gain(best.correct, scratch.correct)
+    reused, alone = metrics.accuracy(best.correct), metrics.accuracy(scratch.correct)
+    sentence = _sentence(len(learning.y), len(judging.y), reused.value, alone.value, gain)
+    return Helped(len(learning.y), len(judging.y), reused, best.way, alone, gain, sentence)
+
+
+def _sentence(labels: int, judged: int, reused: float, scratch: float, gain: Any) -> str:
+    low, high = gain.interval
+    told = f"{100 * reused:.1f} % against {100 * scratch:.1f} % on {judged} others"
+    points = f"{100 * gain.value:+.1f} points, 95 %: {100 * low:+.1f} to {100 * high:+.1f}"
+    if low > 0:
+        return f"Pretraining helps at {labels} labels: {told} for the same network from scratch ({points})."
+    if high < 0:
+        return f"Pretraining hurts at {labels} labels: {told} for the same network from scratch ({points})."
+    return f"Pretraining makes no clear difference at {labels} labels: {told} for the network from scratch ({points})."
+
+
+def head_alone(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: int) -> Answered:
+    """A linear head on the network as it is."""
+    features, others = represented(trunk, learning.x), represented(trunk, judging.x)
+    fold = folds(np.arange(len(learning.y)), learning.y, _PARTS, seed)
+    right = np.zeros(len(learning.y), bool)
+    for number in np.unique(fold).tolist():
+        out = fold == number
+        head = fit_head(features[~out], learning.y[~out], learning.classes)
+        right[out] = head.logits(features[out]).argmax(axis=1) == learning.y[out]
+    head = fit_head(features, learning.y, learning.classes)
+    correct = head.logits(others).argmax(axis=1) == judging.y
+    return Answered("head", correct, float(right.mean()), "a linear head on the frozen network")
+
+
+def fine_tuned(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: int) -> Answered:
+    """All of the network and a head on it, the rate and the epochs chosen by parts left out in turn."""
+    branch = graft(trunk, learning.classes, seed=seed)
+    # Undecided at first, on every backend.
+    width = int(branch.get_layer(HEAD).kernel.shape[0])
+    set_head(branch, np.zeros((width, learning.classes), np.float32), np.zeros(learning.classes, np.float32))
+    branch.trainable = True
+    settle_sooner(branch, _MOMENTUM)
+    epochs = min(_MOST_EPOCHS, max(_LEAST_EPOCHS, -(-_LEAST_STEPS * _BATCH // len(learning.y))))
+    phase = Phase(
+        name="fine-tuned",
+        epochs=epochs,
+        batch_size=_BATCH,
+        batch_norm="adapt",
+        clip_norm=1.0,
+        patience=max(10, epochs // 3),
+        monitor="accuracy",
+    )
+    feed = _feeds(learning)
+    fold = folds(np.arange(len(learning.y)), learning.y, _PARTS, seed)
+    parts = [fold == number for number in np.unique(fold).tolist()]
+    tuned = tuning.by_parts(branch, phase, feed, np.arange(len(learning.y)), parts, seed)
+    last = replace(tuning.at(phase, tuned.rate), keep="last")
+    nothing = feed(np.arange(0))
+    model = loop.train(
+        branch, last, feed(np.arange(len(learning.y))), nothing, seed=seed, stop_after=tuned.best.epoch
+    ).model
+    made = predicting.predict(model, _feeds(judging)(np.arange(len(judging.y))))
+    memory.release()
+    note = f"{tuned.best.epoch} of {epochs} epochs at rate {tuned.rate:g}, the best of {tuned.count} tried"
+    return Answered("fine-tuned", made.argmax(axis=1) == judging.y, tuned.best.accuracy, note)
+
+
+def _feeds(given: Labelled) -> Callable[[Array], Feed]:
+    return lambda indices: Feed(lambda chosen, _view: given.x[indices[chosen]], given.y[indices])

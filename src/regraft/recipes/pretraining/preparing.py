@@ -1,0 +1,98 @@
+"""What a new network is to take: the kind of data, the size of pictures, the scale of numbers."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from regraft.core.errors import DataError, RequestError
+from regraft.core.input_spec import InputSpec
+from regraft.core.pretraining import Kind, Scaling
+from regraft.core.progress import say, warn
+from regraft.data import Examples
+from regraft.data.in_memory import is_picture
+from regraft.recipes.pretraining.rows import readable
+
+Array = np.ndarray[Any, Any]
+
+# Where pictures differ in size and nobody says one.
+_SIDE = 64
+_LOOKED_AT = 16
+# Examples that the scale of numbers is worked out from.
+_MEASURED = 20_000
+
+
+def kind_of(examples: Examples) -> Kind:
+    """Whether examples are pictures or plain numbers."""
+    return "pictures" if examples.shape is None or is_picture(examples.shape) else "numbers"
+
+
+def inputs_for(examples: Examples, training: Array, scaling: Scaling, size: int | None) -> InputSpec:
+    """The input convention of a network that is made for these examples.
+
+    Args:
+        examples: where they come from.
+        training: int64 (n,), those that are learnt from; the scale is theirs.
+        scaling: see `Asked`.
+        size: height and width of pictures.
+
+    Raises:
+        DataError: all values of all examples are the same.
+        RequestError: a size is said, and they are no pictures.
+    """
+    if kind_of(examples) == "pictures":
+        shape = _picture_shape(examples, training, size)
+        return InputSpec(shape, scale=(1 / 255,), name="unit", origin="requested")
+    if size is not None:
+        raise RequestError(
+            f"expected pictures for an input size, found examples of shape {examples.shape}; leave it out"
+        )
+    assert examples.shape is not None
+    plain = InputSpec(examples.shape, origin="requested")
+    chosen = training[:: max(1, len(training) // _MEASURED)]
+    rows = np.stack([row for _, row in readable(examples, chosen, plain)])
+    low, high = float(rows.min()), float(rows.max())
+    if low == high:
+        raise DataError(f"all values of all examples in {examples.origin} are {low:g}: there is nothing to learn")
+    if scaling == "auto":
+        is_bytes = examples.read(int(training[0]), None).dtype == np.uint8
+        scaling = "unit" if is_bytes else "none" if low >= 0 and high <= 1 else "standard"
+        if is_bytes:
+            low, high = 0.0, 255.0
+    if scaling == "none":
+        return plain
+    if scaling == "unit":
+        return replace(plain, scale=(1 / (high - low),), offset=(-low / (high - low),), name="unit")
+    return _standardised(plain, rows, examples)
+
+
+def _standardised(plain: InputSpec, rows: Array, examples: Examples) -> InputSpec:
+    flat = rows.reshape(-1, plain.shape[-1]).astype(np.float64)
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    constant = np.flatnonzero(deviation <= 1e-7 * np.maximum(1.0, np.abs(mean)))
+    if len(constant):
+        named = ", ".join(map(str, constant[:5].tolist())) + (", ..." if len(constant) > 5 else "")
+        warn(
+            f"{len(constant)} of {len(mean)} values are the same in all examples of {examples.origin} ({named}); "
+            "nothing can be learnt from them"
+        )
+    scale = 1.0 / np.where(np.isin(np.arange(len(mean)), constant), 1.0, deviation)
+    return replace(plain, scale=tuple(scale.tolist()), offset=tuple((-mean * scale).tolist()), name="standard")
+
+
+def _picture_shape(examples: Examples, training: Array, size: int | None) -> tuple[int, int, int]:
+    if examples.shape is not None:
+        height, width, channels = examples.shape
+        return (size or height, size or width, channels)
+    raw = examples.load(training[:_LOOKED_AT].tolist())
+    shapes = {tuple(picture.shape[:2]) for picture in raw}
+    gray = all((picture == picture[..., :1]).all() for picture in raw)
+    channels = 1 if gray else 3
+    if size is not None:
+        return (size, size, channels)
+    if len(shapes) == 1:
+        height, width = shapes.pop()
+        if max(height, width) <= 2 * _SIDE:
+            return (height, width, channels)
+    say(f"pictures are brought to {_SIDE} x {_SIDE} pixels; --input-size says otherwise")
+    return (_SIDE, _SIDE, channels)
