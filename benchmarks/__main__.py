@@ -29,7 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import rbm_parity
+from benchmarks.pretraining import greedy, rbm_parity
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -50,6 +50,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "steps": steps,
     "coverage": coverage,
     "rbm_parity": rbm_parity,
+    "greedy": greedy,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
@@ -66,6 +67,7 @@ _BY_DEFAULT = (
     "steps",
     "coverage",
     "rbm_parity",
+    "greedy",
 )
 
 

@@ -93,5 +93,5 @@ def test_a_stage_begins_with_the_log_odds_of_the_units_below() -> None:
 
 
 def test_layers_that_are_no_machines_are_refused() -> None:
-    with pytest.raises(RequestError, match="'hidden1' to have the activation sigmoid .* found tanh"):
+    with pytest.raises(RequestError, match=r"'hidden1' to have the activation sigmoid .* found tanh"):
         _stacked(_bits(300), _trunk("tanh"), Settings())
