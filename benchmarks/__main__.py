@@ -29,7 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import greedy, rbm_parity
+from benchmarks.pretraining import greedy, labels, rbm_parity
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "coverage": coverage,
     "rbm_parity": rbm_parity,
     "greedy": greedy,
+    "labels": labels,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from regraft.core.errors import RegraftError
     from regraft.core.input_spec import InputSpec
     from regraft.core.plan import Plan
-    from regraft.core.records import CutPoint, RunRecord
+    from regraft.core.records import RunRecord
     from regraft.data import Examples
     from regraft.data import open as open_data
     from regraft.graph.cut_points import cut_points
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from regraft.recipes.exporting import export
     from regraft.recipes.finding import find_rate
     from regraft.recipes.inspecting import inspect
+    from regraft.recipes.pretraining.asking import pretrain
     from regraft.recipes.restoring import restore
     from regraft.recipes.running import Run, fit, load, resume
     from regraft.recipes.using import evaluate, predict
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from regraft.training.custom import updates
 
 __all__ = [
-    "CutPoint",
     "Examples",
     "InputSpec",
     "Plan",
@@ -61,6 +61,7 @@ __all__ = [
     "open_data",
     "optimizer_state",
     "predict",
+    "pretrain",
     "restore",
     "resume",
     "updates",
@@ -69,7 +70,6 @@ __all__ = [
 
 # Names come when they are asked for, so that `regraft --help` and `regraft inspect` need no framework.
 _WHERE = {
-    "CutPoint": "regraft.core.records:CutPoint",
     "Examples": "regraft.data:Examples",
     "InputSpec": "regraft.core.input_spec:InputSpec",
     "Plan": "regraft.core.plan:Plan",
@@ -94,6 +94,7 @@ _WHERE = {
     "open_data": "regraft.data:open",
     "optimizer_state": "regraft.importers.optimizer_state.reading:optimizer_state",
     "predict": "regraft.recipes.using:predict",
+    "pretrain": "regraft.recipes.pretraining.asking:pretrain",
     "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",
     "updates": "regraft.training.custom:updates",

@@ -66,9 +66,9 @@ def draw_hidden(machine: Machine, visible: Any, numbers: Any) -> Any:
     inputs = energy.hidden_inputs(machine, visible)
     chances = ops.sigmoid(inputs)
     if machine.hidden == "binary":
-        return ops.cast(numbers < chances, "float32")
+        return ops.cast(ops.less(numbers, chances), "float32")
     # The sum of the endlessly many binary units is about normal, with a variance of sigmoid(x).
-    return ops.relu(inputs + ops.sqrt(chances) * numbers)
+    return ops.relu(ops.add(inputs, ops.multiply(ops.sqrt(chances), numbers)))
 
 
 def draw_visible(machine: Machine, hidden: Any, numbers: Any) -> Any:
@@ -76,7 +76,7 @@ def draw_visible(machine: Machine, hidden: Any, numbers: Any) -> Any:
     means = energy.visible_means(machine, hidden)
     if numbers.shape[-1] == 0:
         return means
-    return ops.cast(numbers < means, "float32") if machine.visible == "binary" else means + numbers
+    return ops.cast(ops.less(numbers, means), "float32") if machine.visible == "binary" else ops.add(means, numbers)
 
 
 def continued(machine: Machine, hidden: Any, given: Noise) -> tuple[Any, Any]:

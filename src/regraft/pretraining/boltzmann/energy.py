@@ -44,7 +44,7 @@ class Machine:
 
 def hidden_inputs(machine: Machine, visible: Any) -> Any:
     """What each hidden unit is given by visible values (n, visible): (n, hidden)."""
-    return ops.matmul(visible, machine.kernel) + machine.hidden_bias
+    return ops.add(ops.matmul(visible, machine.kernel), machine.hidden_bias)
 
 
 def hidden_means(machine: Machine, visible: Any) -> Any:
@@ -55,7 +55,7 @@ def hidden_means(machine: Machine, visible: Any) -> Any:
 
 def visible_means(machine: Machine, hidden: Any) -> Any:
     """The mean of each visible unit given hidden values (n, hidden): (n, visible)."""
-    inputs = ops.matmul(hidden, ops.transpose(machine.kernel)) + machine.visible_bias
+    inputs = ops.add(ops.matmul(hidden, ops.transpose(machine.kernel)), machine.visible_bias)
     return ops.sigmoid(inputs) if machine.visible == "binary" else inputs
 
 
@@ -77,5 +77,5 @@ def hidden_gain(machine: Machine, inputs: Any) -> Any:
 def visible_energy(machine: Machine, visible: Any) -> Any:
     """The part of the energy that no hidden unit has a share in: (n,)."""
     if machine.visible == "binary":
-        return -ops.sum(visible * machine.visible_bias, axis=-1)
-    return ops.sum(ops.square(visible - machine.visible_bias), axis=-1) / 2
+        return -ops.sum(ops.multiply(visible, machine.visible_bias), axis=-1)
+    return ops.sum(ops.square(ops.subtract(visible, machine.visible_bias)), axis=-1) / 2

@@ -72,7 +72,7 @@ class Placed:
         kernel, hidden = ops.convert_to_tensor(self.hidden.kernel), ops.convert_to_tensor(self.hidden.bias)
         visible: Any = model.get_layer(VISIBLE)
         if self.kinds[0] == "gaussian":
-            unit = self.deviation[:, None]
+            unit = ops.convert_to_tensor(self.deviation[:, None])
             kernel = kernel + (1 / unit**2 - 1) * (kernel - ops.stop_gradient(kernel))
             hidden = hidden + ops.matmul(self.mean, kernel)
             kernel = unit * kernel
@@ -80,8 +80,11 @@ class Placed:
 
     def visible(self, x: Any) -> Any:
         """The visible values (n, visible) of inputs of the network."""
-        values: Any = self.below(x)
-        return (values - self.mean) / self.deviation if self.kinds[0] == "gaussian" else values
+        ops: Any = keras.ops
+        values = self.below(x)
+        if self.kinds[0] == "gaussian":
+            values = ops.divide(ops.subtract(values, self.mean), self.deviation)
+        return values
 
 
 def place(

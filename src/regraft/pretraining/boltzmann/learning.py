@@ -50,8 +50,8 @@ def sparsity(machine: Machine, data: Any, activity: Any, target: float) -> tuple
         The term, and the activity with this batch.
     """
     inputs = energy.hidden_inputs(machine, data)
-    now = _KEPT * activity + (1 - _KEPT) * ops.mean(ops.sigmoid(inputs), axis=0)
-    now = ops.stop_gradient(now)
+    batch = ops.mean(ops.sigmoid(inputs), axis=0)
+    now = ops.stop_gradient(ops.add(ops.multiply(_KEPT, activity), (1 - _KEPT) * batch))
     return ops.sum((now - target) * ops.mean(inputs, axis=0)), now
 
 

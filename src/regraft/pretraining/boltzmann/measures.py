@@ -13,7 +13,7 @@ ops: Any = keras.ops
 def reconstruction_error(machine: Machine, visible: Any) -> Any:
     """Mean squared difference between values (n, visible) and what comes back by way of the hidden means."""
     found = energy.visible_means(machine, energy.hidden_means(machine, visible))
-    return ops.mean(ops.square(found - visible))
+    return ops.mean(ops.square(ops.subtract(found, visible)))
 
 
 def pseudo_likelihood(machine: Machine, visible: Any, positions: Any) -> Any:

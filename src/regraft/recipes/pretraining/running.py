@@ -94,7 +94,6 @@ def pretrain_in(
         with clock.stage("open"):
             task = _task(chosen, asked, data, labels)
         asked = _resolved(chosen, asked, task)
-        folders.begin(folder, asked)
         settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
         spec = cast(Spec, asked.spec)
         begun = (
@@ -103,12 +102,16 @@ def pretrain_in(
             else trunks.build(asked.architecture, task.inputs.shape, preparing.kind_of(task.examples), asked.seed)
         )
         fresh, model = copy_model(begun), copy_model(begun)
+        # Only now: what was wrong with the request has left nothing behind.
+        folders.begin(folder, asked)
         with clock.stage("pretrain"):
             stages = _stages(chosen, model, task, settings, spec, asked.seed, folder, store)
         memory.release()
         folders.save_model(folder, model, task.inputs)
+        # Whoever ended the training does not want to wait for another.
+        ended = any(stage.stopped == "interrupted" for stage in stages)
         with clock.stage("compare"):
-            helped = _helped(model, fresh, task, asked)
+            helped = None if ended else _helped(model, fresh, task, asked)
         record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned))
         folders.finish(folder, record, pretraining_page.page(record), pretraining_page.card(record))
     return Pretraining(folder, record, model)

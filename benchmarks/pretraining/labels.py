@@ -1,0 +1,214 @@
+"""MNIST with 100, 500 and 2,000 labels: every method of pretraining, and the same network from scratch, tuned alike.
+
+Of the 10,000 pictures of the test set 1,500 are kept to judge by; the other 8,500 are pretrained on, and some of them
+have labels. A network that was pretrained is used with a linear head alone or fine-tuned whole, whichever
+cross-validation on the labels finds better. The network from scratch is the same, its rate and epochs are chosen in the
+same way. Every seed draws its own pictures to judge by, its own labels, its own weights.
+"""
+
+import dataclasses
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import digits, fit, frame
+from benchmarks.frame import Bar, Result, Settings, Table
+
+Array = np.ndarray[Any, Any]
+
+LABELS = (100, 500, 2000)
+JUDGED = 1500
+GAIN, AT, METHODS_NEEDED = 0.03, 500, 2
+# What is pretrained, where a method has no network of its own.
+NETWORKS = {"numbers": "mlp", "pictures": "cnn?filters=16,32&units=64"}
+# Two-sided 95 % points of Student's distribution, by degrees of freedom.
+_STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a method came to with one seed and one number of labels.
+
+    Attributes:
+        method: its name.
+        network: what was pretrained.
+        labels: how many.
+        seed: of everything.
+        reused: share of right answers of the pretrained network.
+        way: `head` or `fine-tuned`.
+        scratch: of the same network from random weights.
+        seconds: processor time of the pretraining.
+    """
+
+    method: str
+    network: str
+    labels: int
+    seed: int
+    reused: float
+    way: str
+    scratch: float
+    seconds: float
+
+    @property
+    def gain(self) -> float:
+        """How many more are right."""
+        return self.reused - self.scratch
+
+
+def run(settings: Settings) -> Iterator[Result]:
+    """All methods with a seed, and again for the next; the result so far after each method."""
+    from regraft.pretraining import METHODS
+
+    fit.ready()
+    measured: list[Outcome] = []
+    for seed in range(settings.splits):
+        scratch: dict[tuple[str, int], float] = {}
+        for name in METHODS:
+            for kind in kinds_of(name):
+                measured += of_method(name, kind, seed, scratch)
+                yield compare(measured, settings)
+
+
+def kinds_of(name: str) -> list[str]:
+    """As what a method is given the pictures: as rows of numbers, as pictures, or as both, one after the other.
+
+    Not one that needs labels, which would have more of them than it is compared at; and not pictures for a network that
+    flattens them.
+    """
+    from regraft.pretraining import method
+
+    chosen = method(name)
+    kinds = [kind for kind in NETWORKS if kind in chosen.KINDS and not chosen.LABELS]
+    flat = chosen.ARCHITECTURES.get("pictures", "").startswith("mlp")
+    return ["numbers"] if "numbers" in kinds and flat else kinds
+
+
+def of_method(
+    name: str,
+    kind: str,
+    seed: int,
+    scratch: dict[tuple[str, int], float],
+    *,
+    labels: Sequence[int] = LABELS,
+    pool: int | None = None,
+    judged: int = JUDGED,
+    network: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Outcome]:
+    """A method with one seed.
+
+    Args:
+        name: of the method.
+        kind: as what it is given the pictures.
+        seed: of everything.
+        scratch: what networks from scratch came to with this seed; filled in.
+        labels: how many.
+        pool: pictures to pretrain on; None: all that are not judged by.
+        judged: pictures to judge by.
+        network: what is pretrained; None: the method's own, or `NETWORKS`.
+        settings: of the method and its training, in place of the defaults.
+    """
+    from regraft.pretraining import method, trunks
+    from regraft.recipes.pretraining import helping
+    from regraft.recipes.pretraining.asking import pretrain
+    from regraft.recipes.pretraining.probing import Labelled
+
+    x, y = digits.pool()
+    order = np.random.default_rng(seed).permutation(len(x))
+    test, rest = order[:judged], order[judged:][:pool]
+    shaped = x if kind == "numbers" else x.reshape(-1, 28, 28, 1)
+    text = network or method(name).ARCHITECTURES.get(kind) or NETWORKS[kind]
+    fresh = trunks.build(text, shaped.shape[1:], kind, seed)
+    started = time.process_time()
+    with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as folder:
+        out, cache = Path(folder) / "source", Path(folder) / "cache"
+        trunk = pretrain(
+            name, shaped[rest], out=out, cache=cache, architecture=text, settings=settings, probe=0, seed=seed
+        ).model
+    seconds = time.process_time() - started
+    judging = Labelled(shaped[test], y[test], 10)
+    made: list[Outcome] = []
+    for count in labels:
+        own = rest[_balanced(y[rest], count, seed)]
+        learning = Labelled(shaped[own], y[own], 10)
+        if (text, count) not in scratch:
+            scratch[text, count] = float(helping.fine_tuned(fresh, learning, judging, seed).correct.mean())
+        ways = [way(trunk, learning, judging, seed) for way in (helping.head_alone, helping.fine_tuned)]
+        best = max(ways, key=lambda way: way.expected)
+        made.append(
+            Outcome(name, text, count, seed, float(best.correct.mean()), best.way, scratch[text, count], seconds)
+        )
+        _say(made[-1])
+    return made
+
+
+def _balanced(y: Array, count: int, seed: int) -> Array:
+    """So many of the examples, as many of each class."""
+    order = np.random.default_rng([seed, count]).permutation(len(y))
+    return np.concatenate([order[y[order] == label][: count // 10] for label in range(10)])
+
+
+def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
+    """Gains with intervals, and the bar."""
+    groups = [
+        [item for item in measured if (item.method, item.network, item.labels) == key]
+        for key in dict.fromkeys((item.method, item.network, item.labels) for item in measured)
+    ]
+    table = Table(
+        "Accuracy on 1,500 others, means; the difference with its 95 % interval over seeds",
+        ("method", "network", "labels", "from scratch, %", "pretrained, %", "difference, points", "seconds"),
+        tuple(_row(group) for group in groups),
+    )
+    reached = {
+        group[0].method: None
+        for group in groups
+        if group[0].labels == AT and statistics.fmean(item.gain for item in group) >= GAIN and interval(group)[0] > 0
+    }
+    bar = Bar(
+        f"at {AT} labels at least {METHODS_NEEDED} methods gain {100 * GAIN:.0f} points over scratch (p < 0.05)",
+        f"{len(reached)}: {', '.join(reached) or 'none'}",
+        len(reached) >= METHODS_NEEDED,
+    )
+    rows = tuple(dataclasses.asdict(item) | {"gain": item.gain} for item in measured)
+    return Result("labels", str(__doc__), (table,), rows, (bar,), settings=settings)
+
+
+def interval(group: Sequence[Outcome]) -> tuple[float, float]:
+    """95 % interval of the mean gain over seeds, by Student's distribution; infinite for one seed."""
+    gains = [item.gain for item in group]
+    if len(gains) < 2:
+        return -float("inf"), float("inf")
+    mean = statistics.fmean(gains)
+    error = _STUDENT.get(len(gains) - 1, 2.0) * statistics.stdev(gains) / len(gains) ** 0.5
+    return mean - error, mean + error
+
+
+def _row(group: Sequence[Outcome]) -> tuple[str, ...]:
+    gain = statistics.fmean(item.gain for item in group)
+    low, high = interval(group)
+    told = f" ({100 * low:+.1f} to {100 * high:+.1f})" if len(group) > 1 else ""
+    return (
+        group[0].method,
+        group[0].network,
+        str(group[0].labels),
+        frame.percent(statistics.fmean(item.scratch for item in group)),
+        frame.percent(statistics.fmean(item.reused for item in group)),
+        f"{100 * gain:+.1f}{told}",
+        frame.seconds(statistics.median(item.seconds for item in group)),
+    )
+
+
+def _say(outcome: Outcome) -> None:
+    print(
+        f"{outcome.method} on {outcome.network}, seed {outcome.seed}, {outcome.labels} labels: "
+        f"{frame.percent(outcome.reused)} % ({outcome.way}) against {frame.percent(outcome.scratch)} %",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,137 @@
+"""Masked reconstruction: parts of the input are taken away, and the network learns to say what was there.
+
+Squares of a picture (He et al. 2022), cells of a table or single numbers. What stands in their place is what the data
+has on average, or, for numbers and tables, what another example has there (Bahri et al. 2022): then it cannot be seen
+which are taken away, and the network has to know what goes together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from regraft.core.errors import RequestError
+from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining.decoding import decoder, stacked
+from regraft.pretraining.giving_back import Error, errors, require_error
+from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
+
+NAME = "masked"
+KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
+LABELS = False
+GREEDY = False
+ARCHITECTURES: Mapping[Kind, str] = {}
+SPEC = Spec(epochs=50)
+
+# Squares of a picture along its shorter side, unless somebody says how large they are.
+_SQUARES = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set.
+
+    Attributes:
+        hidden: the part of the squares, cells or numbers that are taken away.
+        patch: sides of squares in pixels; 0: a seventh of the shorter side, and at least 2.
+        instead: what stands in their place: `mean` of the data, or the value that `another` example has there; `auto`:
+            the mean in pictures, others' values in numbers and tables.
+        visible: weight of the error where nothing was taken away, beside 1 where something was.
+        error: of what is given back: `squared`, or `cross-entropy` for values from 0 to 1; `auto`: by the values.
+    """
+
+    hidden: float = 0.5
+    patch: int = 0
+    instead: Literal["auto", "mean", "another"] = "auto"
+    visible: float = 0.1
+    error: Error = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse figures that leave nothing to see or nothing to learn.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        if not 0 < self.hidden < 1:
+            raise RequestError(f"expected 'hidden' above 0 and below 1, found {self.hidden}")
+        if self.patch < 0 or not 0 <= self.visible < np.inf:
+            raise RequestError(f"expected 'patch' and 'visible' as 0 or above, found {self.patch} and {self.visible}")
+
+
+def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
+    """The trunk below a decoder, fed with what is left."""
+    below = decoder(trunk, sample.shape, seed)
+    error = errors(require_error(settings.error, sample))
+    mean = sample.x.mean(axis=0, keepdims=True).astype(np.float32)
+    others = settings.instead == "another" or (settings.instead == "auto" and sample.kind != "pictures")
+    ops: Any = keras.ops
+
+    def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
+        x = rows.take(indices)
+        mask = masks(len(x), sample, settings, random)
+        given = x[_derangement(len(x), random)] if others else mean
+        return x, np.where(mask, given, x).astype(np.float32), mask.astype(np.float32)
+
+    def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
+        x, shown, mask = batch
+        weight = mask + settings.visible * (1 - mask)
+        each = error(model(shown, training=training), x) * weight
+        return ops.sum(each) / ops.maximum(ops.sum(ops.broadcast_to(weight, ops.shape(each))), 1e-6)
+
+    def error_of_hidden(model: keras.Model, batch: Batch) -> float:
+        x, shown, mask = batch
+        each = np.asarray(keras.ops.convert_to_numpy(error(model(shown, training=False), x)))
+        return float((each * mask).sum() / max(1e-6, float(np.broadcast_to(mask, each.shape).sum())))
+
+    return Learner(
+        model=stacked(trunk, below, name="masked"),
+        trunk=trunk,
+        draw=draw,
+        loss=loss,
+        measures={"error_of_hidden": error_of_hidden},
+    )
+
+
+def masks(count: int, sample: Sample, settings: Settings, random: np.random.Generator) -> Array:
+    """What is taken away of each example: bool (count, ...), of the sample's shape or with axes of 1.
+
+    Of each example the same number of squares, cells or numbers, and at least one, but never all.
+    """
+    if sample.kind == "pictures":
+        return _squares(count, sample.shape, settings, random)
+    cells = sample.cells or tuple((start, start + 1) for start in range(sample.shape[-1]))
+    chosen = _chosen(count, len(cells), settings.hidden, random)
+    widths = [stop - start for start, stop in cells]
+    mask = np.zeros((count, sample.shape[-1]), bool)
+    mask[:, np.concatenate([np.arange(start, stop) for start, stop in cells])] = np.repeat(chosen, widths, axis=1)
+    return mask.reshape(count, *([1] * (len(sample.shape) - 1)), sample.shape[-1])
+
+
+def _squares(count: int, shape: tuple[int, ...], settings: Settings, random: np.random.Generator) -> Array:
+    height, width = shape[:2]
+    side = min(settings.patch or max(2, -(-min(height, width) // _SQUARES)), height, width)
+    rows, columns = -(-height // side), -(-width // side)
+    if rows * columns < 2:
+        raise RequestError(
+            f"expected squares smaller than the pictures, found {side} x {side} for {height} x {width}; "
+            "say a smaller one: --set patch=N"
+        )
+    chosen = _chosen(count, rows * columns, settings.hidden, random).reshape(count, rows, columns)
+    whole = chosen.repeat(side, axis=1).repeat(side, axis=2)
+    return whole[:, :height, :width, np.newaxis]
+
+
+def _chosen(count: int, places: int, part: float, random: np.random.Generator) -> Array:
+    """Bool (count, places), the same number in each row."""
+    number = min(places - 1, max(1, round(part * places)))
+    return random.random((count, places)).argsort(axis=1) < number
+
+
+def _derangement(count: int, random: np.random.Generator) -> Array:
+    """Another example for each, drawn in a circle."""
+    order = random.permutation(count)
+    made = np.empty(count, np.int64)
+    made[order] = np.roll(order, 1)
+    return made
