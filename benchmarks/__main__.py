@@ -30,7 +30,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import labels, sentences
+from benchmarks.pretraining import greedy, labels, rbm_parity, sentences
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -51,6 +51,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "depth_pictures": depth_pictures,
     "steps": steps,
     "coverage": coverage,
+    "rbm_parity": rbm_parity,
+    "greedy": greedy,
     "labels": labels,
     "sentences": sentences,
 }
@@ -68,6 +70,8 @@ _BY_DEFAULT = (
     "hard_pairs",
     "steps",
     "coverage",
+    "rbm_parity",
+    "greedy",
 )
 
 

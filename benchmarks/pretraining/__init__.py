@@ -1,1 +1,1 @@
-"""What pretraining without labels is worth."""
+"""Measurements of pretraining: parity, what it is worth beside the same network from scratch, and what it costs."""

@@ -19,6 +19,8 @@ METHODS: Mapping[str, str] = {
     "autoencoder": "to give back the input from a representation",
     "denoising-autoencoder": "to give back the input from a disturbed one",
     "stacked-autoencoder": "to give back the input, layer by layer, then all at once",
+    "rbm": "to know probable inputs from others, by one layer of units that are on or off",
+    "dbn": "to know probable inputs from others, by such layers on top of each other",
     "masked": "to say what stood where a part of the input was taken away",
 }
 

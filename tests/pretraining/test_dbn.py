@@ -1,0 +1,97 @@
+"""Machines on top of each other: each learns from what the layers below make of the examples."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from regraft.core.errors import RequestError
+from regraft.core.pretraining import Spec
+from regraft.pretraining import dbn, greedy
+from regraft.pretraining.boltzmann.layers import VISIBLE
+from regraft.pretraining.learner import Sample
+from regraft.pretraining.rbm import Settings
+
+_SPEC = Spec(epochs=6, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
+
+
+class InMemory:
+    labels = None
+    groups = None
+
+    def __init__(self, x: np.ndarray) -> None:
+        self._x = x
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        return self._x[indices]
+
+
+def _bits(count: int) -> np.ndarray:
+    patterns = np.array([[1] * 6 + [0] * 6, [0] * 6 + [1] * 6, [1, 0] * 6, [0, 1] * 6], "float32")
+    random = np.random.default_rng(0)
+    rows = patterns[random.integers(0, 4, count)]
+    return np.where(random.random(rows.shape) < 0.05, 1 - rows, rows).astype("float32")
+
+
+def _trunk(activation: Any = "sigmoid") -> keras.Model:
+    inputs: Any = keras.Input((12,))
+    x = inputs
+    for number, units in enumerate((10, 8, 6), 1):
+        x = keras.layers.Dense(units, activation=activation, name=f"hidden{number}")(x)
+    return keras.Model(inputs, x)
+
+
+def _stacked(x: np.ndarray, trunk: keras.Model, settings: Settings) -> tuple[greedy.Layered, list[np.ndarray]]:
+    seen: list[np.ndarray] = []
+
+    def rows(below: Any) -> Any:
+        made = x if below is None else np.asarray(keras.ops.convert_to_numpy(below(x)))
+        seen.append(made)
+        return InMemory(made[:240]), InMemory(made[240:])
+
+    sample = Sample(kind="numbers", x=x[:240], count=240)
+    return greedy.pretrain(dbn, trunk, rows, sample, settings, _SPEC, 0, checkpoint=lambda _number: None), seen
+
+
+def test_each_layer_learns_on_the_outputs_of_those_below() -> None:
+    x, trunk = _bits(300), _trunk()
+    layered, seen = _stacked(x, trunk, Settings())
+    assert [stage.name for stage in layered.stages] == ["hidden1", "hidden2", "hidden3"]
+    assert [made.shape for made in seen] == [(300, 12), (300, 10), (300, 8)]
+    # What the second machine learnt from is what the finished first layer says.
+    first = np.asarray(keras.Model(trunk.inputs[0], trunk.get_layer("hidden1").output)(x))
+    np.testing.assert_array_equal(seen[1], first)
+    for stage in layered.stages:
+        assert stage.history[stage.best].held_out < 0.8 * stage.history[0].held_out, stage.name
+        assert "pseudo_likelihood" in stage.history[0].measures
+    assert layered.trunk is trunk
+    # Four patterns are four clusters in the topmost layer still.
+    made = np.asarray(trunk(_bits(4000)[:200]))
+    assert made.std(axis=0).max() > 0.2
+
+
+def test_what_is_said_of_visible_units_is_said_of_the_examples() -> None:
+    x = (10 * _bits(300) + 3).astype("float32")
+    layered, _ = _stacked(x, _trunk(), Settings(visible="gaussian"))
+    assert ["pseudo_likelihood" in stage.history[0].measures for stage in layered.stages] == [False, True, True]
+
+
+def test_a_stage_begins_with_the_log_odds_of_the_units_below() -> None:
+    below = np.random.default_rng(1).random((100, 10)).astype("float32")
+    inputs = keras.Input((10,))
+    piece = keras.Model(inputs, keras.layers.Dense(4, activation="sigmoid", name="hidden2")(inputs))
+    sample = Sample(kind="numbers", x=below, count=100, stage=1)
+    learner = dbn.learner(piece, sample, Settings(), 0)
+    total = below.sum(axis=0)
+    visible = keras.ops.convert_to_numpy(learner.model.get_layer(VISIBLE).bias)
+    np.testing.assert_allclose(visible, np.log((total + 0.5) / (100.5 - total)), rtol=1e-4, atol=1e-5)
+    assert dbn.whole(piece, [learner], sample, Settings(), 0) is None
+
+
+def test_layers_that_are_no_machines_are_refused() -> None:
+    with pytest.raises(RequestError, match=r"'hidden1' to have the activation sigmoid .* found tanh"):
+        _stacked(_bits(300), _trunk("tanh"), Settings())
