@@ -29,7 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import greedy, labels, rbm_parity
+from benchmarks.pretraining import greedy, labels, rbm_parity, rotated
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "coverage": coverage,
     "rbm_parity": rbm_parity,
     "greedy": greedy,
+    "rotated": rotated,
     "labels": labels,
 }
 
