@@ -30,7 +30,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import greedy, labels, rbm_parity, sentences
+from benchmarks.pretraining import greedy, labels, rbm_parity, rotated, sentences
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -53,6 +53,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "coverage": coverage,
     "rbm_parity": rbm_parity,
     "greedy": greedy,
+    "rotated": rotated,
     "labels": labels,
     "sentences": sentences,
 }

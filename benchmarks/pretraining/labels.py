@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from benchmarks import digits, fit, frame
 from benchmarks.frame import Bar, Result, Settings, Table
+
+if TYPE_CHECKING:
+    from regraft.core.pretraining import Kind
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +30,7 @@ LABELS = (100, 500, 2000)
 JUDGED = 1500
 GAIN, AT, METHODS_NEEDED = 0.03, 500, 2
 # What is pretrained, where a method has no network of its own.
-NETWORKS = {"numbers": "mlp", "pictures": "cnn?filters=16,32&units=64"}
+NETWORKS: Mapping["Kind", str] = {"numbers": "mlp", "pictures": "cnn?filters=16,32&units=64"}
 # Two-sided 95 % points of Student's distribution, by degrees of freedom.
 _STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
@@ -83,7 +86,7 @@ def run(settings: Settings) -> Iterator[Result]:
                 yield compare(measured, settings)
 
 
-def kinds_of(name: str) -> list[str]:
+def kinds_of(name: str) -> "list[Kind]":
     """As what a method is given the pictures: as rows of numbers, as pictures, or as both, one after the other.
 
     Not one that needs labels, which would have more of them than it is compared at; and not pictures for a network that
@@ -92,14 +95,18 @@ def kinds_of(name: str) -> list[str]:
     from regraft.pretraining import method
 
     chosen = method(name)
-    kinds = [kind for kind in NETWORKS if kind in chosen.KINDS and not chosen.LABELS]
-    flat = chosen.ARCHITECTURES.get("pictures", "").startswith("mlp")
-    return ["numbers"] if "numbers" in kinds and flat else kinds
+    flat = chosen.ARCHITECTURES.get("pictures", "").startswith("mlp") and "numbers" in chosen.KINDS
+    taken: list[Kind] = []
+    if "numbers" in chosen.KINDS and not chosen.LABELS:
+        taken.append("numbers")
+    if "pictures" in chosen.KINDS and not chosen.LABELS and not flat:
+        taken.append("pictures")
+    return taken
 
 
 def of_method(
     name: str,
-    kind: str,
+    kind: "Kind",
     seed: int,
     scratch: dict[tuple[str, int], float],
     *,

@@ -16,6 +16,10 @@ from regraft.pretraining.rbm import Settings
 _SPEC = Spec(epochs=6, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
 
 
+def _numpy(tensor: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(tensor))
+
+
 class InMemory:
     labels = None
     groups = None
@@ -49,7 +53,7 @@ def _stacked(x: np.ndarray, trunk: keras.Model, settings: Settings) -> tuple[gre
     seen: list[np.ndarray] = []
 
     def rows(below: Any) -> Any:
-        made = x if below is None else np.asarray(keras.ops.convert_to_numpy(below(x)))
+        made = x if below is None else _numpy(below(x))
         seen.append(made)
         return InMemory(made[:240]), InMemory(made[240:])
 
@@ -63,14 +67,14 @@ def test_each_layer_learns_on_the_outputs_of_those_below() -> None:
     assert [stage.name for stage in layered.stages] == ["hidden1", "hidden2", "hidden3"]
     assert [made.shape for made in seen] == [(300, 12), (300, 10), (300, 8)]
     # What the second machine learnt from is what the finished first layer says.
-    first = np.asarray(keras.Model(trunk.inputs[0], trunk.get_layer("hidden1").output)(x))
+    first = _numpy(keras.Model(trunk.inputs[0], trunk.get_layer("hidden1").output)(x))
     np.testing.assert_array_equal(seen[1], first)
     for stage in layered.stages:
         assert stage.history[stage.best].held_out < 0.8 * stage.history[0].held_out, stage.name
         assert "pseudo_likelihood" in stage.history[0].measures
     assert layered.trunk is trunk
     # Four patterns are four clusters in the topmost layer still.
-    made = np.asarray(trunk(_bits(4000)[:200]))
+    made = _numpy(trunk(_bits(4000)[:200]))
     assert made.std(axis=0).max() > 0.2
 
 

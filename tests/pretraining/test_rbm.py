@@ -21,6 +21,10 @@ _PATTERNS = np.array([[1] * 6 + [0] * 6, [0] * 6 + [1] * 6, [1, 0] * 6, [0, 1] *
 _SPEC = Spec(epochs=15, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
 
 
+def _numpy(tensor: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(tensor))
+
+
 class InMemory:
     labels = None
     groups = None
@@ -92,7 +96,7 @@ def test_sparse_units_are_on_as_often_as_asked() -> None:
     x = _bits(600)
     _, dense = _learned(x)
     _, sparse = _learned(x, sparsity=0.1, sparsity_cost=2.0)
-    often = [float(np.asarray(done.trunk(x)).mean()) for done in (dense, sparse)]
+    often = [float(_numpy(done.trunk(x)).mean()) for done in (dense, sparse)]
     assert often[0] > 0.25
     assert often[1] < 0.2
 
@@ -110,9 +114,9 @@ def test_gaussian_units_learn_numbers_of_any_scale_and_the_trunk_takes_them_as_t
     # What the machine says of standardised values, the trunk says of those as they came.
     placed = layers.place(_trunk(), x, None, sparsity=0.0, random=random)
     machine = placed.machine(placed.model)
-    expected = np.asarray(energy.hidden_means(machine, placed.visible(x)))
-    np.testing.assert_allclose(np.asarray(placed.model(x)[0]), expected, atol=1e-5)
-    assert np.isfinite(np.asarray(learned.trunk(x))).all()
+    expected = _numpy(energy.hidden_means(machine, placed.visible(x)))
+    np.testing.assert_allclose(_numpy(placed.model(x)[0]), expected, atol=1e-5)
+    assert np.isfinite(_numpy(learned.trunk(x))).all()
 
 
 def test_the_scale_of_numbers_does_not_change_what_is_learnt() -> None:
@@ -126,7 +130,7 @@ def test_the_scale_of_numbers_does_not_change_what_is_learnt() -> None:
     other = loop.pretrain(_learner(x[:300] * factors), scaled[0], scaled[1], spec, 0)
     # Thirty steps of float32; the means that are subtracted are those of 300 examples, not 0 to the last digit.
     assert other.history[-1].held_out == pytest.approx(one.history[-1].held_out, rel=1e-3)
-    np.testing.assert_allclose(np.asarray(other.trunk(x * factors)), np.asarray(one.trunk(x)), atol=2e-3)
+    np.testing.assert_allclose(_numpy(other.trunk(x * factors)), _numpy(one.trunk(x)), atol=2e-3)
 
 
 def test_rectified_units_learn_too() -> None:
