@@ -30,7 +30,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import greedy, labels, rbm_parity, rotated, sentences
+from benchmarks.pretraining import digit_pairs, greedy, labels, pair_sampling, rbm_parity, rotated, sentences
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -56,6 +56,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "rotated": rotated,
     "labels": labels,
     "sentences": sentences,
+    "digit_pairs": digit_pairs,
+    "pair_sampling": pair_sampling,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and
