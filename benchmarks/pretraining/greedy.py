@@ -150,7 +150,7 @@ def layered(way: str, given: Any, in_memory: bool, epochs: int, folder: Path, se
     """Train five layers in one way; opening the examples does not count."""
     from regraft import data as data_room
     from regraft.activations.store import Store
-    from regraft.core.pretraining import Spec
+    from regraft.core.pretraining import Asked, Spec
     from regraft.pretraining import greedy, method, trunks
     from regraft.pretraining.learner import Sample
     from regraft.recipes.pretraining import preparing
@@ -160,7 +160,7 @@ def layered(way: str, given: Any, in_memory: bool, epochs: int, folder: Path, se
     examples = data_room.open_unlabelled(given)
     order = np.random.default_rng(seed).permutation(len(examples))
     size = None if in_memory else _SIDE
-    inputs = preparing.inputs_for(examples, order, "auto", size)
+    inputs = preparing.inputs_for(examples, order, Asked(method="stacked-autoencoder", input_size=size))
     held = len(order) // 10
     rows = [Prepared(examples, np.sort(part), inputs, in_memory) for part in (order[held:], order[:held])]
     kind: Any = preparing.kind_of(examples)

@@ -156,7 +156,8 @@ def counted_words(task: Task, seed: int) -> float:
 
     chosen = drawn(task.labels, LABELS, seed).tolist()
     # Words alone hold nothing in a class that has one or two examples: folds are few.
-    solved: Any = LogisticRegressionCV(Cs=np.logspace(-1, 4, 6), cv=3, max_iter=2000, use_legacy_attributes=False)
+    regression: Any = LogisticRegressionCV
+    solved = regression(Cs=np.logspace(-1, 4, 6), cv=3, max_iter=2000, use_legacy_attributes=False)
     model: Any = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), solved)
     model.fit([task.texts[place] for place in chosen], task.labels[chosen])
     return float((model.predict(list(task.judged)) == task.right).mean())
