@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 EPOCHS, SEED = 4, 3
 # A Boltzmann machine begins by knowing how often each unit is on, and knows no more for some passes.
-_SLOWER = {"rbm": 12, "dbn": 12}
+_SLOWER = {"rbm": 30, "dbn": 30}
 # Every method with every kind that there are examples for here.
 KINDS: tuple[Kind, ...] = ("numbers", "pictures")
 CASES = [(name, kind) for name in METHODS for kind in method(name).KINDS if kind in KINDS]
