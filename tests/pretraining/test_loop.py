@@ -1,10 +1,14 @@
 """Pretraining learns, and is the same when it is interrupted and resumed."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
+from regraft.core.errors import CorruptFileError, DataError, WorkError
 from regraft.core.pretraining import Spec
+from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.pretraining import loop, method
 from regraft.pretraining.learner import Sample
@@ -55,3 +59,71 @@ def test_resumed_equals_trained_through(rows, tmp_path):
     one, other = names.values(through.trunk), names.values(second.trunk)
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
     assert [row.held_out for row in through.history] == [row.held_out for row in second.history]
+
+
+def _falling(values):
+    """A learner whose held-out figure is what a list says, epoch by epoch; it learns as the plain one does."""
+    told = iter(values)
+    return lambda model, batch: next(told)
+
+
+def test_it_ends_when_the_figure_has_not_improved_and_keeps_the_best_epoch(rows):
+    made = dataclasses.replace(_learner(rows[0]), measures={"told": _falling([9, 5, 3, 4, 4, 4, 4, 4])}, monitor="told")
+    # One batch of held-out examples for each epoch.
+    spec = Spec(epochs=7, batch_size=64, patience=3)
+    learned = loop.pretrain(made, rows[0], InMemory(rows[1].take(np.arange(60))), spec, 0)
+    assert (learned.best, learned.stopped, len(learned.history)) == (2, "patience", 6)
+    shorter = loop.pretrain(
+        _learner(rows[0]), rows[0], rows[1], dataclasses.replace(spec, patience=None), 0, stop_after=2
+    )
+    one, other = names.values(learned.trunk), names.values(shorter.trunk)
+    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def test_a_loss_that_is_no_number_names_the_epoch(rows):
+    with pytest.raises(
+        WorkError, match=r"the (held-out )?loss became \S+ (in step \d+ of|after) epoch \d+; try a rate below"
+    ):
+        loop.pretrain(_learner(rows[0]), *rows, Spec(epochs=40, batch_size=16, rate=1e30, warmup=0.0), 0)
+
+
+def test_a_checkpoint_that_is_damaged_is_refused_and_one_of_other_settings_left(rows, tmp_path):
+    path, spec = tmp_path / "state.npz", Spec(epochs=2, batch_size=64)
+    loop.pretrain(_learner(rows[0]), *rows, spec, 0, path=path)
+    with collecting_warnings() as said:
+        loop.pretrain(_learner(rows[0]), *rows, spec, 1, path=path)
+    assert said == [f"checkpoint '{path}' is of other settings or other data; pretraining starts anew"]
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(
+        CorruptFileError, match=r"state.npz' cannot be read: .*; remove it to start the pretraining anew"
+    ):
+        loop.pretrain(_learner(rows[0]), *rows, spec, 1, path=path)
+
+
+def test_one_example_is_no_data(rows):
+    with pytest.raises(DataError, match="expected at least 2 examples to hold out, found 1"):
+        loop.pretrain(_learner(rows[0]), rows[0], InMemory(rows[1].take(np.arange(1))), Spec(), 0)
+
+
+def test_the_probe_is_asked_after_every_epoch(rows):
+    asked = iter(range(10))
+    learned = loop.pretrain(_learner(rows[0]), *rows, Spec(epochs=2, batch_size=64), 0, probe=lambda trunk: next(asked))
+    assert [row.probe for row in learned.history] == [0, 1, 2]
+
+
+def test_what_is_carried_goes_from_step_to_step_and_is_resumed(rows, tmp_path):
+    def made():
+        plain = _learner(rows[0])
+
+        def loss(model, batch, training):
+            x, count = batch
+            return plain.loss(model, (x,), training), {"count": count + 1}
+
+        return dataclasses.replace(plain, loss=loss, carried={"count": np.zeros(3, np.float32)})
+
+    spec = Spec(epochs=3, batch_size=80)
+    loop.pretrain(made(), *rows, spec, 0, path=tmp_path / "part.npz", stop_after=1)
+    loop.pretrain(made(), *rows, spec, 0, path=tmp_path / "part.npz")
+    with np.load(tmp_path / "part.npz") as kept:
+        # Three steps an epoch; looking at held-out examples carries nothing on.
+        assert kept["now/carried/count"].tolist() == [9.0, 9.0, 9.0]

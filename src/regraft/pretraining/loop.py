@@ -174,12 +174,17 @@ class _Course:
 
     def go_on(self, state: State) -> None:
         """Take up a state that was kept."""
-        variables = {f"model/{name}": variable for name, variable in names.variables(self._learner.model).items()}
-        variables |= {f"optimizer/{place}": variable for place, variable in enumerate(self._optimizer.variables)}
-        for name, variable in variables.items():
-            variable.assign(state.now[name])
+        own = names.variables(self._learner.model)
+        # In order: Keras counts up names that nobody gave, so that they may be others now. That these are the same
+        # variables in the same order, the digest of their first values has said (`_settings`).
+        kept = [value for name, value in state.now.items() if name.startswith("model/")]
+        for variable, value in zip(own.values(), kept, strict=True):
+            variable.assign(value)
+        for place, variable in enumerate(self._optimizer.variables):
+            variable.assign(state.now[f"optimizer/{place}"])
         names.refresh(self._learner.model)
-        self.history, self._best = list(state.history), dict(state.best)
+        self.history = list(state.history)
+        self._best = dict(zip(own, state.best.values(), strict=True))
         self._stepper = stepper(self._learner, self._optimizer)
         self._stepper.carried = {name: state.now[f"carried/{name}"] for name in self._learner.carried}
 

@@ -46,7 +46,7 @@ def test_the_folder_holds_a_source_and_what_it_is_known_by(made: running.Pretrai
     read = plain.from_plain(PretrainingRecord, json.loads((made.folder / "pretraining.json").read_text()))
     assert read == made.record
     assert made.record.shape == (4,)
-    assert made.record.asked.settings["noise"] == 0.3
+    assert made.record.asked.settings["noise"] == 0.5
     assert made.record.examples + made.record.held_out + made.record.unused == 300
 
 
