@@ -14,6 +14,8 @@ from regraft.pretraining.learner import Sample
 Array = np.ndarray[Any, Any]
 
 EPOCHS, SEED = 4, 3
+# A Boltzmann machine begins by knowing how often each unit is on, and knows no more for some passes.
+_SLOWER = {"rbm": 30, "dbn": 30}
 # Every method with every kind that there are examples for here.
 KINDS: tuple[Kind, ...] = ("numbers", "pictures")
 CASES = [(name, kind) for name in METHODS for kind in method(name).KINDS if kind in KINDS]
@@ -62,6 +64,8 @@ def trunk(name: str, kind: Kind, seed: int = SEED) -> keras.Model:
     sort, _, query = text.partition("?")
     options = [item for item in query.split("&") if item and not item.startswith(("units", "filters"))]
     small, _, own = _SMALL.get(sort, text).partition("?")
+    # One layer where the method's own network has one.
+    own = own.replace("12,8", "12") if sort == "mlp" and "units=" in query and "," not in query else own
     return trunks.build(f"{small}?{'&'.join([*filter(None, [own]), *options])}", rows(kind)[0].x.shape[1:], kind, seed)
 
 
@@ -74,10 +78,11 @@ def sample(kind: Kind) -> Sample:
 
 
 def trained(
-    name: str, kind: Kind, folder: Path, *, seed: int = SEED, stop_after: int | None = None, epochs: int = EPOCHS
+    name: str, kind: Kind, folder: Path, *, seed: int = SEED, stop_after: int | None = None, epochs: int | None = None
 ) -> tuple[keras.Model, tuple[Stage, ...]]:
     """A trunk after the method, and its stages; checkpoints in the folder."""
     chosen = method(name)
+    epochs = epochs or _SLOWER.get(name, EPOCHS)
     spec = replace(chosen.SPEC, epochs=epochs, batch_size=16, patience=None)
     learning, held_out = rows(kind)
     model, settings = trunk(name, kind), chosen.Settings()

@@ -19,9 +19,7 @@ KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = dict.fromkeys(KINDS, "mlp?units=512&activation=sigmoid")
-SPEC = Spec(
-    epochs=30, batch_size=100, optimizer="sgd", rate=0.1, momentum=0.9, warmup=0.05, weight_decay=5e-4, patience=None
-)
+SPEC = Spec(epochs=30, batch_size=100, optimizer="sgd", rate=0.1, momentum=0.9, warmup=0.05, weight_decay=5e-4)
 
 # Hinton's guide: Gaussian units need a rate one or two orders of magnitude below that of binary ones.
 _GAUSSIAN_RATE = 0.02

@@ -49,7 +49,7 @@ def test_a_reconstruction_is_a_hidden_draw_and_then_the_visible_means() -> None:
     for step in range(2):
         hidden = given.hidden[:, step] < 1 / (1 + np.exp(-(expected @ kernel + hidden_bias)))
         expected = 1 / (1 + np.exp(-(hidden @ kernel.T + visible_bias)))
-    np.testing.assert_allclose(_numpy(chains.reconstructed(machine, data, given)), expected, rtol=1e-5)
+    np.testing.assert_allclose(_numpy(chains.reconstructed(machine, data, given)[0]), expected, rtol=1e-5)
 
 
 def test_gaussian_and_rectified_units_have_their_means_and_variances() -> None:

@@ -73,7 +73,10 @@ def draw_hidden(machine: Machine, visible: Any, numbers: Any) -> Any:
 
 def draw_visible(machine: Machine, hidden: Any, numbers: Any) -> Any:
     """Visible values (n, visible) given hidden ones (n, hidden); their means where `numbers` is (n, 0)."""
-    means = energy.visible_means(machine, hidden)
+    return _about(machine, energy.visible_means(machine, hidden), numbers)
+
+
+def _about(machine: Machine, means: Any, numbers: Any) -> Any:
     if numbers.shape[-1] == 0:
         return means
     return ops.cast(ops.less(numbers, means), "float32") if machine.visible == "binary" else ops.add(means, numbers)
@@ -92,9 +95,14 @@ def continued(machine: Machine, hidden: Any, given: Noise) -> tuple[Any, Any]:
     return visible, hidden
 
 
-def reconstructed(machine: Machine, visible: Any, given: Noise) -> Any:
-    """The end of chains that begin at visible values (n, visible), after all steps of the noise: (n, visible)."""
+def reconstructed(machine: Machine, visible: Any, given: Noise) -> tuple[Any, Any]:
+    """The end of chains that begin at visible values (n, visible), after all steps of the noise.
+
+    Returns:
+        The visible values (n, visible), and the means that they were drawn about.
+    """
+    means = visible
     for step in range(given.hidden.shape[1]):
-        hidden = draw_hidden(machine, visible, given.hidden[:, step])
-        visible = draw_visible(machine, hidden, given.visible[:, step])
-    return visible
+        means = energy.visible_means(machine, draw_hidden(machine, visible, given.hidden[:, step]))
+        visible = _about(machine, means, given.visible[:, step])
+    return visible, means

@@ -19,14 +19,26 @@ ops: Any = keras.ops
 _KEPT = 0.95  # of a unit's remembered activity, at each step; the guide says 0.9 to 0.99
 
 
-def contrast(machine: Machine, data: Any, drawn: Any) -> Any:
-    """Mean free energy of data (n, visible) less that of what the machine drew (m, visible), which stays as it is."""
-    return ops.mean(energy.free_energy(machine, data)) - ops.mean(energy.free_energy(machine, ops.stop_gradient(drawn)))
+def contrast(machine: Machine, data: Any, drawn: Any, means: Any = None) -> Any:
+    """Mean free energy of data (n, visible) less that of what the machine drew, which stays as it is.
+
+    Args:
+        machine: whose parameters learn.
+        data: (n, visible).
+        drawn: (m, visible).
+        means: what `drawn` was drawn about. The slope at the visible biases is then by these: the same on average, and
+            without the noise of drawing, which matters where units are hardly ever sure.
+    """
+    drawn = ops.stop_gradient(drawn)
+    known = drawn if means is None or machine.visible != "binary" else ops.stop_gradient(means)
+    own = ops.mean(energy.visible_energy(machine, known))
+    own = own - ops.mean(energy.hidden_gain(machine, energy.hidden_inputs(machine, drawn)))
+    return ops.mean(energy.free_energy(machine, data)) - own
 
 
 def divergence(machine: Machine, data: Any, given: Noise) -> Any:
     """The loss of CD-k: the chains begin at the data and have as many steps as the noise."""
-    return contrast(machine, data, chains.reconstructed(still(machine), data, given))
+    return contrast(machine, data, *chains.reconstructed(still(machine), data, given))
 
 
 def persistent_divergence(machine: Machine, data: Any, hidden: Any, given: Noise) -> tuple[Any, Any]:
