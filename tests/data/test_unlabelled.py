@@ -1,0 +1,89 @@
+"""Examples of which some or all have no label."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from regraft.core.errors import DataError, RequestError
+from regraft.data import open as open_data
+from regraft.data import open_unlabelled
+
+
+def _pictures(folder: Path, names: list[str]) -> Path:
+    random = np.random.default_rng(len(names))
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 255, (6, 6, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+def test_pictures_need_not_lie_in_classes(tmp_path: Path) -> None:
+    found = open_unlabelled(_pictures(tmp_path, ["a.png", "b.png", "more/c.png"]))
+    assert list(found.names) == ["a.png", "b.png", "more/c.png"]
+    assert found.classes == ()
+    assert found.labels.tolist() == [-1, -1, -1]
+    assert set(found.split) == {"train"}
+
+
+def test_sub_folders_are_classes_and_what_lies_beside_them_has_none(tmp_path: Path) -> None:
+    found = open_unlabelled(_pictures(tmp_path, ["cat/1.png", "dog/2.png", "dog/3.png", "loose.png"]))
+    assert found.classes == ("cat", "dog")
+    assert dict(zip(found.names, found.labels.tolist(), strict=True)) == {
+        "cat/1.png": 0,
+        "dog/2.png": 1,
+        "dog/3.png": 1,
+        "loose.png": -1,
+    }
+
+
+def test_a_table_needs_no_column_of_labels(tmp_path: Path) -> None:
+    _pictures(tmp_path, ["a.png", "b.png", "c.png"])
+    (tmp_path / "t.csv").write_text("path\na.png\nb.png\n")
+    assert open_unlabelled(tmp_path / "t.csv").labels.tolist() == [-1, -1]
+    (tmp_path / "t.csv").write_text("path,label\na.png,x\nb.png,\nc.png,y\n")
+    assert open_unlabelled(tmp_path / "t.csv").labels.tolist() == [0, -1, 1]
+    (tmp_path / "t.csv").write_text("file\na.png\n")
+    with pytest.raises(DataError, match=r"expected a column path in '.*t.csv', found no 'path' but file"):
+        open_unlabelled(tmp_path / "t.csv")
+
+
+def test_arrays_need_no_labels(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((30, 4))
+    np.savez(tmp_path / "x.npz", x=x)
+    np.savez(tmp_path / "split.npz", x_train=x[:20], x_test=x[20:])
+    assert open_unlabelled(tmp_path / "x.npz").labels.tolist() == [-1] * 30
+    assert open_unlabelled(x).ids == open_unlabelled(tmp_path / "x.npz").ids
+    assert open_unlabelled(tmp_path / "split.npz").split.tolist() == ["train"] * 20 + ["test"] * 10
+    with pytest.raises(DataError, match="expected 'y' beside 'x'"):
+        open_data(tmp_path / "x.npz")
+
+
+def test_labelled_examples_are_divided_as_ever_and_their_copies_go_with_them() -> None:
+    x = np.random.default_rng(0).random((60, 4))
+    y = np.arange(60) % 3
+    known = open_data((x, y))
+    found = open_unlabelled({"x": x, "y": y})
+    assert found.split.tolist() == known.split.tolist()
+    assert found.labels.tolist() == known.labels.tolist()
+    assert found.digest() == known.digest()
+    # The first sixty again, without their labels.
+    tests = known.indices("test")
+    mixed = open_unlabelled({"x_train": np.concatenate([x, x]), "x_test": x[tests]})
+    assert set(mixed.split[:60]) == {"train"}
+
+
+def test_a_digest_depends_on_what_is_labelled() -> None:
+    x = np.random.default_rng(0).random((30, 4))
+    some = {"x": x, "y": np.where(np.arange(30) < 20, np.arange(30) % 2, 1)}
+    assert open_unlabelled(x).digest() != open_unlabelled(some).digest()
+    assert open_unlabelled(x).digest() == open_unlabelled(x[::-1]).digest()
+
+
+def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="expected data of a known kind, found '3'"):
+        open_unlabelled(3)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"expected pictures in '.*empty' or its sub-folders, found none"):
+        open_unlabelled(tmp_path / "empty")

@@ -1,0 +1,206 @@
+"""The journey: examples in, a source out that opens, is resumed, and says whether it helped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import regraft
+from regraft.core import plain
+from regraft.core.errors import DataError, RequestError
+from regraft.core.pretraining import PretrainingRecord
+from regraft.core.progress import collecting_warnings
+from regraft.graph import names
+from regraft.recipes.pretraining import asking, running
+from regraft.recipes.pretraining import folder as folders
+
+SMALL = {"architecture": "mlp?units=8,4", "epochs": 3, "settings": {"batch_size": 16}}
+
+
+def _numbers(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes that stand apart in eight of sixteen values."""
+    random = np.random.default_rng(0)
+    y = np.arange(count) % 3
+    x = random.normal(0, 1, (count, 16))
+    x[:, :8] += 3 * random.normal(size=(3, 8))[y]
+    return x.astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> running.Pretraining:
+    x, y = _numbers()
+    out = tmp_path_factory.mktemp("made") / "source"
+    return regraft.pretrain("denoising-autoencoder", {"x": x, "y": y}, out=out, probe=60, compare="yes", **SMALL)
+
+
+def test_the_folder_holds_a_source_and_what_it_is_known_by(made: running.Pretraining) -> None:
+    assert sorted(path.name for path in made.folder.iterdir()) == [
+        "README.md",
+        "model.keras",
+        "pretraining.json",
+        "report.html",
+    ]
+    read = plain.from_plain(PretrainingRecord, json.loads((made.folder / "pretraining.json").read_text()))
+    assert read == made.record
+    assert made.record.shape == (4,)
+    assert made.record.asked.settings["noise"] == 0.5
+    assert made.record.examples + made.record.held_out + made.record.unused == 300
+
+
+def test_it_opens_as_a_source_that_takes_what_it_learnt_from(made: running.Pretraining) -> None:
+    for source in (made.folder, made.folder / "model.keras"):
+        opened = regraft.open(source)
+        assert opened.inputs.scale == made.record.inputs.scale
+        assert opened.inputs.origin == "stated"
+        one, other = names.values(opened.model), names.values(made.model)
+        assert all((one[name] == other[name]).all() for name in other)
+    assert [point.name for point in regraft.inspect(made.folder).cut_points] == ["hidden1", "hidden2"]
+
+
+def test_numbers_are_standardised_by_those_that_were_learnt_from(made: running.Pretraining) -> None:
+    x, _ = _numbers()
+    scaled = x * np.float32(made.record.inputs.scale) + np.float32(made.record.inputs.offset)
+    # 250 of the 300 examples were measured: means differ by a tenth, deviations by a twentieth.
+    assert np.abs(scaled.mean(axis=0)).max() < 0.15
+    assert np.abs(scaled.std(axis=0) - 1).max() < 0.1
+
+
+def test_it_says_whether_it_helped(made: running.Pretraining) -> None:
+    helped = made.record.helped
+    assert helped is not None
+    assert (helped.labels, helped.judged) == (60, len(regraft.open_data(_numbers()).indices("test")))
+    assert helped.gain.value == pytest.approx(helped.reused.value - helped.scratch.value)
+    assert helped.sentence.startswith("Pretraining ")
+    assert f"{100 * helped.scratch.value:.1f} %" in (made.folder / "report.html").read_text()
+    assert helped.sentence in (made.folder / "README.md").read_text()
+    probes = [row.probe for row in made.record.stages[0].history]
+    assert len(probes) == 4
+    assert None not in probes
+
+
+def test_fit_takes_it(made: running.Pretraining, tmp_path: Path) -> None:
+    run = regraft.fit(
+        _numbers(), made.folder, out=tmp_path / "run", cache=tmp_path / "cache", fine_tune="no", baselines="no"
+    )
+    assert run.record.metrics[run.record.evaluated_on].accuracy.value > 0.8
+    assert run.record.plan.input is not None
+    assert run.record.plan.input.scale == made.record.inputs.scale
+
+
+@pytest.mark.parametrize("method", ["autoencoder", "stacked-autoencoder"])
+def test_interrupted_and_resumed_is_the_same_source(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, _ = _numbers()
+    asked = {**SMALL, "probe": 0, "cache": tmp_path / "cache"}
+    whole = regraft.pretrain(method, x, out=tmp_path / "whole", **asked)
+    kept, saved = running.loop.checkpoint.save, []
+
+    def killed(path: Path, *given: object) -> None:
+        kept(path, *given)  # pyright: ignore[reportArgumentType]
+        saved.append(path)
+        if len(saved) == (2 if method == "autoencoder" else 5):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(running.loop.checkpoint, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        regraft.pretrain(method, x, out=tmp_path / "part", **asked)
+    monkeypatch.setattr(running.loop.checkpoint, "save", kept)
+    assert (tmp_path / "part" / "asked.toml").exists()
+    resumed = asking.resume(tmp_path / "part", data=x, cache=tmp_path / "cache")
+    one, other = names.values(resumed.model), names.values(whole.model)
+    assert all(one[name].tobytes() == other[name].tobytes() for name in other)
+    assert not (tmp_path / "part" / "asked.toml").exists()
+    # A finished one is loaded.
+    assert asking.resume(tmp_path / "part").record == resumed.record
+
+
+def test_examples_for_tests_are_not_learnt_from(tmp_path: Path) -> None:
+    x, y = _numbers(60)
+    made = regraft.pretrain("autoencoder", {"x": x, "y": y}, out=tmp_path / "a", probe=0, **SMALL)
+    assert made.record.unused == len(regraft.open_data((x, y)).indices("test")) > 0
+    made = regraft.pretrain("autoencoder", x, out=tmp_path / "b", probe=0, **SMALL)
+    assert made.record.unused == 0
+
+
+def test_a_model_that_is_given_is_not_changed(tmp_path: Path) -> None:
+    inputs = keras.Input((16,))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="mine")(inputs))
+    before = {name: value.copy() for name, value in names.values(model).items()}
+    made = regraft.pretrain("autoencoder", _numbers()[0], out=tmp_path / "a", architecture=model, epochs=1, probe=0)
+    assert all((before[name] == value).all() for name, value in names.values(model).items())
+    assert any((before[name] != value).any() for name, value in names.values(made.model).items())
+    _unfinished(made)
+    with pytest.raises(RequestError, match="began with a model that was given in memory"):
+        asking.resume(made.folder, data=_numbers()[0])
+
+
+def _unfinished(made: running.Pretraining) -> None:
+    (made.folder / "pretraining.json").unlink()
+    folders.begin(made.folder, made.record.asked)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"method": "autoencoders"},
+            "expected a method of pretraining, found 'autoencoders'; nearest known names: auto",
+        ),
+        ({"settings": {"noise": 1}}, "'autoencoder' has no setting 'noise'"),
+        ({"settings": {"rate": -1}}, "expected 'rate' above 0, found -1"),
+        ({"settings": {"tied": 3}}, "'tied': expected true or false, found 3"),
+        ({"architecture": "mlpp"}, "expected an architecture such as mlp, .*found 'mlpp'; nearest known names: mlp"),
+        ({"architecture": "mlp?unit=3"}, "unknown key 'unit'"),
+        ({"architecture": "cnn"}, "expected an architecture for numbers, found 'cnn', which is for pictures"),
+        ({"input_size": 8}, "expected pictures for an input size, found examples of shape"),
+        ({"settings": {"error": "cross-entropy"}}, "expected values from 0 to 1 for a cross entropy"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_leaves_nothing(
+    given: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    asked = {"method": "autoencoder", "probe": 0, **given}
+    with pytest.raises(RequestError, match=message):
+        regraft.pretrain(data=_numbers()[0], out=tmp_path / "out", **asked)  # pyright: ignore[reportArgumentType]
+    left = {path.name for path in (tmp_path / "out").iterdir()} if (tmp_path / "out").exists() else set()
+    assert left <= {"asked.toml"}
+
+
+def test_examples_that_hold_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"all values of all examples .* are 3: there is nothing to learn"):
+        regraft.pretrain("autoencoder", np.full((40, 5), 3.0), out=tmp_path / "a")
+    with pytest.raises(DataError, match=r"expected at least 10 examples to learn from .*, found 4 of 4"):
+        regraft.pretrain("autoencoder", np.eye(4), out=tmp_path / "b")
+
+
+def test_columns_that_never_change_are_named(tmp_path: Path) -> None:
+    x = _numbers()[0]
+    x[:, 3] = 7
+    with collecting_warnings() as said:
+        regraft.pretrain("autoencoder", x, out=tmp_path / "a", probe=0, **SMALL)
+    assert [line for line in said if "1 of 16 values are the same in all examples of the array given (3)" in line]
+
+
+def test_labels_may_come_from_elsewhere(tmp_path: Path) -> None:
+    x, y = _numbers()
+    np.savez(tmp_path / "known.npz", x=x[:150], y=y[:150])
+    made = regraft.pretrain(
+        "autoencoder", x[150:], out=tmp_path / "a", labels=tmp_path / "known.npz", probe=50, compare="no", **SMALL
+    )
+    assert made.record.classes == ("0", "1", "2")
+    assert made.record.helped is None
+    assert all(row.probe is not None for row in made.record.stages[0].history)
+    with pytest.raises(DataError, match=r"expected labelled examples of shape \(16,\)"):
+        regraft.pretrain("autoencoder", x, out=tmp_path / "b", labels=(x[:, :3], y), probe=50, compare="no", **SMALL)
+
+
+def test_other_examples_cannot_go_on_with_it(tmp_path: Path) -> None:
+    x = _numbers()[0]
+    made = regraft.pretrain("autoencoder", x, out=tmp_path / "a", probe=0, **SMALL)
+    _unfinished(replace(made))
+    with pytest.raises(RequestError, match="are not those that the pretraining was begun with"):
+        asking.resume(made.folder, data=x[:-1])
