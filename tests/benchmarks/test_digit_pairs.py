@@ -17,8 +17,14 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason=
 
 def test_the_fall_of_the_error_is_judged_by_its_mean_over_seeds() -> None:
     measured = [
-        *(Outcome("digits", "same", seed, 0.95, frozen, 0.9, 10.0) for seed, frozen in enumerate((0.94, 0.95, 0.945))),
-        *(Outcome("digits", "triplet", seed, 0.95, frozen, 0.9, 10.0) for seed, frozen in enumerate((0.99, 0.88))),
+        *(
+            Outcome("digits", "same", seed, 0.95, "top", frozen, 0.9, 10.0)
+            for seed, frozen in enumerate((0.94, 0.95, 0.945))
+        ),
+        *(
+            Outcome("digits", "triplet", seed, 0.95, "top", frozen, 0.9, 10.0)
+            for seed, frozen in enumerate((0.99, 0.88))
+        ),
     ]
     assert measured[0].fall == pytest.approx(0.4)
     result = digit_pairs.compare(measured, Settings())
@@ -45,10 +51,15 @@ def test_characters_that_are_judged_are_of_an_alphabet_that_no_pair_is_of(shared
     x, alphabet, character = digit_pairs.drawings()
     assert len(x) == 2720
     assert np.bincount(alphabet).tolist() == [480, 440, 480, 800, 520]
-    given = digit_pairs.of_characters(8)
+    given = digit_pairs.of_unseen_characters(8)
     assert len(given.known) == len(given.test) == 400
     assert set(np.bincount(given.labels).tolist()) == set(np.bincount(given.truth).tolist()) == {10}
     assert set(given.groups.tolist()) == set(character[alphabet != 3].tolist())
+    given = digit_pairs.of_characters(1)
+    counts = [np.bincount(part) for part in (given.groups, given.labels, given.truth)]
+    assert [set(each.tolist()) for each in counts] == [{10}, {5}, {5}]
+    every = [picture.tobytes() for part in (given.x, given.known, given.test) for picture in part]
+    assert sorted(every) == sorted(picture.tobytes() for picture in x)
     assert 0.02 < x.mean() < 0.2
 
 

@@ -138,6 +138,13 @@ def _task(chosen: Method, asked: Asked, data: Any, labels: Any) -> _Task:
         used = used[examples.labels[used] >= 0]
         if not len(used):
             raise DataError(f"'{chosen.NAME}' learns from labelled examples, found none in {examples.origin}")
+        found = np.unique(examples.labels[used])
+        if len(found) < 2:
+            raise DataError(
+                f"'{chosen.NAME}' tells groups apart, found one among the examples to learn from in {examples.origin}: "
+                f"'{examples.classes[int(found[0])]}', {len(used)} of them; add examples of others, or take a method "
+                "that needs no labels, such as barlow-twins"
+            )
     if len(used) < _FEWEST:
         raise DataError(
             f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)} of "
