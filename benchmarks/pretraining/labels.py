@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def of_method(
     test, rest = order[:judged], order[judged:][:pool]
     shaped = x if kind == "numbers" else x.reshape(-1, 28, 28, 1)
     text = network or method(name).ARCHITECTURES.get(kind) or NETWORKS[kind]
-    fresh = trunks.build(text, shaped.shape[1:], kind, seed)
+    fresh = trunks.build(text, shaped.shape[1:], cast(Any, kind), seed)
     started = time.process_time()
     with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as folder:
         out, cache = Path(folder) / "source", Path(folder) / "cache"
