@@ -49,5 +49,5 @@ def test_gaussian_noise_is_in_units_of_the_data() -> None:
 
 
 def test_noise_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(RequestError, match="expected noise from 0 .* to below 1, found 1"):
+    with pytest.raises(RequestError, match=r"expected noise from 0 .* to below 1, found 1"):
         Disturbed.of("masking", 1.0, _sample(np.zeros((2, 2))))

@@ -6,6 +6,7 @@ values that change little when the input does (`contraction`; Rifai et al. 2011)
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import keras
@@ -40,7 +41,8 @@ class Settings:
         target: with `sparsity`, and a representation by sigmoids: the mean that each value is drawn to (Kullback and
             Leibler's divergence) in place of L1; 0: L1.
         contraction: weight of the penalty on how far the representation moves with the input: the squared Frobenius
-            norm of its Jacobian, estimated along one random direction for each example; 0: none.
+            norm of its Jacobian, estimated along one random direction for each example, beside an error that is summed
+            over the values of an example; 0: none.
     """
 
     error: Error = "auto"
@@ -80,7 +82,8 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
             total = total + settings.sparsity * _size(represented, settings.target)
         if directions:
             moved: Any = trunk(x + _NEAR * directions[0], training=training)
-            change = ops.sum(ops.square((moved - represented) / _NEAR)) / ops.cast(ops.shape(x)[0], "float32")
+            values = float(prod(sample.shape))
+            change = ops.sum(ops.square((moved - represented) / _NEAR)) / values / ops.cast(ops.shape(x)[0], "float32")
             total = total + settings.contraction * change
         return total
 

@@ -34,7 +34,7 @@ class Settings:
         tied: whether the decoder has the kernels of the trunk's dense layers, transposed.
     """
 
-    noise: float = 0.3
+    noise: float = 0.5
     noise_kind: Noise = "masking"
     emphasis: float = 1.0
     error: Error = "auto"

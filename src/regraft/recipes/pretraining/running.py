@@ -1,7 +1,6 @@
 """Pretraining, as a recipe: examples, a network, a method; then the loop, the network kept, whether it helped."""
 
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked, Helped, PretrainingRecord, Spec, Stage
 from regraft.core.progress import collecting_warnings, say
 from regraft.data import Examples
+from regraft.graph.cut_points import cut_points
 from regraft.importers import architecture
 from regraft.pretraining import greedy, loop, method, trunks
 from regraft.pretraining.learner import Greedy, Method, Rows, Sample
@@ -35,8 +35,10 @@ Array = np.ndarray[Any, Any]
 _SAMPLE = 2048
 _MOST_HELD_OUT = 5000
 _MOST_JUDGED = 2000
-# Operations that comparing may take where nobody says that it is wanted: a minute or two.
-_CHEAP = 4e12
+# Operations that comparing may take where nobody says that it is wanted: some two minutes of two cores. Each of two
+# networks is trained nine times or so, for 600 steps of 32 examples, at three times what an answer takes.
+_CHEAP = 1.5e13
+_TRAINED = 2 * 9 * 600 * 32 * 3
 _FEWEST = 10
 _STREAM = 11
 
@@ -270,18 +272,12 @@ def _helped(model: keras.Model, fresh: keras.Model, task: _Task, asked: Asked) -
     if task.labelled is None or task.judging is None or asked.compare == "no":
         return None
     if asked.compare == "auto":
-        operations = 2.0 * model.count_params() * _reuse(model) * 3 * 600 * 32 * 8
+        operations = _TRAINED * (cut_points(model)[-1].flops_below or 0)
         if operations > _CHEAP:
             say("left out: the same network from scratch, which would take long; --compare yes runs it")
             return None
     say(f"learning from {len(task.labelled.y)} labels with and without the pretrained weights")
     return helping.helped(model, fresh, task.labelled, task.judging, asked.seed)
-
-
-def _reuse(model: keras.Model) -> float:
-    """How often a weight is used for one example, roughly: the places of the largest map of a convolutional network."""
-    places = [prod(side or 1 for side in layer.output.shape[1:-1]) for layer in model.layers]
-    return max(1.0, float(np.mean(places)))
 
 
 def _record(
