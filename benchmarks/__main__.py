@@ -29,7 +29,7 @@ from benchmarks import (
     views,
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
-from benchmarks.pretraining import labels, sentences
+from benchmarks.pretraining import digit_pairs, labels, pair_sampling, sentences
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -51,6 +51,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "coverage": coverage,
     "labels": labels,
     "sentences": sentences,
+    "digit_pairs": digit_pairs,
+    "pair_sampling": pair_sampling,
 }
 
 # `guide` and `fit` are the sides of `transfer`, and `reading` is a part of `activations`; `views` and

@@ -86,6 +86,19 @@ def test_groups_go_before_labels_and_every_example_of_a_turn_is_in_a_pair():
     assert ((batch[2] // 2 == batch[5] // 2) == (batch[1] == batch[4])).all()
 
 
+def test_pictures_are_seen_anew_every_time_unless_they_are_wanted_as_they_are():
+    x = np.random.default_rng(0).random((20, 6, 6, 1), np.float32)
+    labels = np.arange(20) % 4
+    sample = Sample("pictures", x, 20, labels=labels)
+    inputs: Any = keras.Input((6, 6, 1))
+    trunk = keras.Model(inputs, keras.layers.Conv2D(3, 3, name="maps")(inputs))
+    for views, moved in ((1.0, True), (0.0, False)):
+        learner = pairs.learner(trunk, sample, pairs.Settings(views=views), 0)
+        batch = learner.draw(InMemory(x, labels), np.arange(20), np.random.default_rng(0), 0.0)
+        assert (batch[0] != x).any(axis=(1, 2, 3)).all() == moved
+        assert (batch[3] == x[batch[5]]).all() != moved
+
+
 def test_what_is_wrong_is_said():
     x, labels = clusters(20)
     with pytest.raises(DataError, match="expected labels or groups for pairs, found neither; name a column"):
@@ -93,6 +106,6 @@ def test_what_is_wrong_is_said():
     learner = made(pairs.Settings(), x, labels)
     with pytest.raises(DataError, match="expected two groups or more for pairs, found one: 0"):
         learner.draw(InMemory(x, np.zeros(20, np.int64)), np.arange(5), np.random.default_rng(0), 0.0)
-    for name, value in (("margin", 2.0), ("same", 0.0), ("hard", 1.5), ("hidden", 0), ("width", 1)):
+    for name, value in (("margin", 2.0), ("same", 0.0), ("hard", 1.5), ("hidden", 0), ("width", 1), ("views", -1.0)):
         with pytest.raises(RequestError, match=f"expected '{name}' .*, found {value}"):
             method("pairs").Settings(**{name: value})

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 # What each method learns by. Its module has the same name, with `_` for `-`; it is loaded when it is asked for, so that
 # `--help` needs no framework.
 METHODS: Mapping[str, str] = {
-    "pairs": "to tell whether two examples belong together",
-    "corrupted": "to tell good examples from corrupted ones, and where",
-    "ranking": "to score a good example above its corrupted copy, or a higher class above a lower one",
-    "barlow-twins": "to describe two views of an example alike, in numbers that say different things",
     "autoencoder": "to give back the input from a representation",
     "denoising-autoencoder": "to give back the input from a disturbed one",
     "stacked-autoencoder": "to give back the input, layer by layer, then all at once",
     "masked": "to say what stood where a part of the input was taken away",
+    "pairs": "to tell whether two examples belong together",
+    "corrupted": "to tell good examples from corrupted ones, and where",
+    "ranking": "to score a good example above its corrupted copy, or a higher class above a lower one",
+    "barlow-twins": "to describe two views of an example alike, in numbers that say different things",
 }
 
 

@@ -13,6 +13,7 @@ from regraft.pretraining import losses
 from regraft.pretraining.heads import dense, unit, vector
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
 from regraft.pretraining.pair_sampling import HOW, Samplers
+from regraft.pretraining.views import pictures
 
 NAME = "pairs"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
@@ -35,6 +36,8 @@ class Settings:
         hard: how much of the loss is of the hardest pairs of each batch in the end; it rises from 0 with progress.
         hidden: units of the small network of `same`.
         width: of the vectors that `contrastive` and `triplet` compare, above the trunk.
+        views: pictures: each is seen anew every time, turned by up to this many times 15 degrees, scaled, moved and
+            slanted as much; 0: as it is.
     """
 
     loss: Literal["same", "contrastive", "triplet"] = "same"
@@ -43,6 +46,7 @@ class Settings:
     hard: float = 0.5
     hidden: int = 32
     width: int = 64
+    views: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what no loss can have.
@@ -56,6 +60,7 @@ class Settings:
             ("hard", "from 0 to 1", 0 <= self.hard <= 1),
             ("hidden", "as 1 or more", self.hidden >= 1),
             ("width", "as 2 or more", self.width >= 2),
+            ("views", "from 0 to 5", 0 <= self.views <= 5),
         ):
             if not holds:
                 raise RequestError(f"expected '{name}' {allowed}, found {getattr(self, name)}")
@@ -67,6 +72,10 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         raise DataError(f"expected labels or groups for pairs, found neither{HOW}")
     model = _two_towers(trunk, settings, seed) if settings.loss == "same" else _one_tower(trunk, settings, seed)
     samplers = Samplers("groups")
+    changes = pictures.by(settings.views)
+
+    def view(x: Array, random: np.random.Generator) -> Array:
+        return pictures.view(x, changes, random) if sample.kind == "pictures" and settings.views else x
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
         sampler, groups = samplers.of(rows)
@@ -75,8 +84,9 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         else:
             pairs = sampler.pairs(indices, random, settings.same)
             drawn = pairs.first, pairs.second
+        seen = [view(rows.take(each), random) for each in drawn]
         hard = np.asarray(settings.hard * progress, np.float32)
-        return (*(part for each in drawn for part in (rows.take(each), groups[each], each)), hard)
+        return (*(part for x, each in zip(seen, drawn, strict=True) for part in (x, groups[each], each)), hard)
 
     return Learner(
         model=model,

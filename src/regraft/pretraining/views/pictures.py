@@ -36,6 +36,23 @@ class Changes:
     mirror: bool = False
 
 
+def by(amount: float) -> Changes:
+    """The default changes of places and contrast, so many times as far; never mirrored, no noise.
+
+    >>> by(2.0).turn, by(0.0).shift
+    (30.0, 0.0)
+    """
+    usual = Changes()
+    return Changes(
+        turn=usual.turn * amount,
+        scale=usual.scale * amount,
+        shift=usual.shift * amount,
+        slant=usual.slant * amount,
+        contrast=usual.contrast * amount,
+        noise=0.0,
+    )
+
+
 def view(x: Array, changes: Changes, random: np.random.Generator) -> Array:
     """One view of each picture: float32 (n, height, width, channels) to the same."""
     rows, columns = _places(len(x), x.shape[1], x.shape[2], changes, random)

@@ -1,0 +1,61 @@
+"""Same or different, then what is it: how falls of the error are counted, how pictures are divided, a small version."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import digits
+from benchmarks.frame import Settings
+from benchmarks.pretraining import digit_pairs
+from benchmarks.pretraining.digit_pairs import Outcome
+from benchmarks.pretraining.intervals import of_mean
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
+
+
+def test_the_fall_of_the_error_is_judged_by_its_mean_over_seeds() -> None:
+    measured = [
+        *(Outcome("digits", "same", seed, 0.95, frozen, 0.9, 10.0) for seed, frozen in enumerate((0.94, 0.95, 0.945))),
+        *(Outcome("digits", "triplet", seed, 0.95, frozen, 0.9, 10.0) for seed, frozen in enumerate((0.99, 0.88))),
+    ]
+    assert measured[0].fall == pytest.approx(0.4)
+    result = digit_pairs.compare(measured, Settings())
+    assert [(bar.holds, bar.found.partition(" (")[0]) for bar in result.bars] == [(True, "45 %"), (False, "35 %")]
+    assert result.tables[0].rows[0][:5] == ("digits", "same", "95.0", "90.0", "94.5")
+
+
+def test_the_interval_of_a_mean_is_that_of_student() -> None:
+    low, high = of_mean([0.1, 0.2, 0.3, 0.4])
+    # 3.182 is in every table, for three degrees of freedom.
+    assert (high - low) / 2 == pytest.approx(3.182 * np.std([0.1, 0.2, 0.3, 0.4], ddof=1) / 2, rel=1e-3)
+    assert of_mean([1.0]) == (-float("inf"), float("inf"))
+
+
+def test_digits_are_divided_without_overlap(shared_folder: Path) -> None:
+    given = digit_pairs.of_digits(3)
+    assert (len(given.x), len(given.known), len(given.test)) == (8000, 500, 1500)
+    assert np.bincount(given.labels).tolist() == [50] * 10
+    every = {picture.tobytes() for part in (given.x, given.known, given.test) for picture in part}
+    assert every == {picture.tobytes() for picture in digits.pool()[0]}
+
+
+def test_characters_that_are_judged_are_of_an_alphabet_that_no_pair_is_of(shared_folder: Path) -> None:
+    x, alphabet, character = digit_pairs.drawings()
+    assert len(x) == 2720
+    assert np.bincount(alphabet).tolist() == [480, 440, 480, 800, 520]
+    given = digit_pairs.of_characters(8)
+    assert len(given.known) == len(given.test) == 400
+    assert set(np.bincount(given.labels).tolist()) == set(np.bincount(given.truth).tolist()) == {10}
+    assert set(given.groups.tolist()) == set(character[alphabet != 3].tolist())
+    assert 0.02 < x.mean() < 0.2
+
+
+def test_a_small_version_learns_and_is_judged(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(digit_pairs.NETWORKS, "digits", "mlp?units=32")
+    monkeypatch.setattr("regraft.recipes.pretraining.helping._LEAST_STEPS", 60)
+    (found,) = digit_pairs.of_seed("digits", 0, ways={"same": {"loss": "same"}}, reduced=True)
+    assert 0 < found.pairs < 1
+    assert found.frozen > 0.5
+    assert found.scratch > 0.5
