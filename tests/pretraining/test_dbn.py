@@ -13,7 +13,8 @@ from regraft.pretraining.boltzmann.layers import VISIBLE
 from regraft.pretraining.learner import Sample
 from regraft.pretraining.rbm import Settings
 
-_SPEC = Spec(epochs=6, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
+# Machines begin by knowing how often each unit is on, and know no more for some passes.
+_SPEC = Spec(epochs=25, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
 
 
 def _numpy(tensor: Any) -> np.ndarray:
