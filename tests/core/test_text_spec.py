@@ -5,7 +5,7 @@ import pytest
 
 from regraft.core import plain, text_spec
 from regraft.core.errors import RequestError
-from regraft.core.text_spec import TextSpec
+from regraft.core.text_spec import NONE, TextSpec
 
 TEXTS = ["the cat sat.", "The cat ran!", "a dog sat"]
 
@@ -72,14 +72,14 @@ def test_without_the_library_subwords_say_what_to_install(monkeypatch: pytest.Mo
     [
         ("[PAD]\n[UNK]\na\nb\n", ("[PAD]", "[UNK]", "a", "b"), 1),
         ('["", "[UNK]", "a"]', ("", "[UNK]", "a"), 1),
-        ('{"a": 1, "b": 3}', ("", "a", "", "b"), None),
+        ('{"a": 1, "b": 3}', ("", "a", "", "b"), NONE),
     ],
 )
-def test_vocabularies_of_others(content: str, tokens: tuple[str, ...], unknown: int | None) -> None:
+def test_vocabularies_of_others(content: str, tokens: tuple[str, ...], unknown: int) -> None:
     spec = text_spec.read_vocabulary(content, "v")
-    assert (spec.tokens, spec.padding, spec.unknown, spec.mask) == (tokens, 0, unknown, None)
+    assert (spec.tokens, spec.padding, spec.unknown, spec.mask) == (tokens, 0, unknown, NONE)
     known = tokens.index("a")
-    assert spec.ids(["a z a"], 3).tolist() == [[known, 1, known] if unknown else [known, known, 0]]
+    assert spec.ids(["a z a"], 3).tolist() == [[known, 1, known] if unknown != NONE else [known, known, 0]]
 
 
 def test_files_that_are_no_vocabulary() -> None:
@@ -90,7 +90,7 @@ def test_files_that_are_no_vocabulary() -> None:
     with pytest.raises(RequestError, match=r"'v' gives 1 tokens ids up to 9999"):
         text_spec.read_vocabulary('{"a": 9999}', "v")
     with pytest.raises(RequestError, match=r"expected the id for unknown below 1, found 1"):
-        TextSpec("words", ("a",), mask=None)
+        TextSpec("words", ("a",), mask=NONE)
 
 
 def test_texts_can_be_filled_up_at_their_beginning() -> None:

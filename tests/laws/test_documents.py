@@ -12,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regraft.core import plain, plan, records
+from regraft.core.columns import Columns
 from regraft.core.head_spec import HeadSpec
 from regraft.core.input_spec import InputSpec
 from regraft.core.phase import Phase
 from regraft.core.plan import FineTuneSpec, Plan, SplitSpec
 from regraft.core.records import RunRecord
+from regraft.core.table_spec import Column, TableSpec
+from regraft.core.text_spec import TextSpec
 
 _RECORDS = [kind for kind in vars(records).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 _PLANS = [kind for kind in vars(plan).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
@@ -31,6 +34,7 @@ _NAMES = _TEXT | st.text(st.sampled_from("a\udc80\udcff"), max_size=3)
 
 _PART = st.floats(0, 1, exclude_max=True)
 _COUNT = st.integers(1, 10**6)
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _ABOVE = st.floats(0, exclude_min=True, allow_infinity=False)
 _NOT_BELOW = st.floats(0, allow_infinity=False)
 # What a phase may be: its figures have bounds.
@@ -73,6 +77,19 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
         if kind is InputSpec:
             drawn["shape"] = st.lists(st.integers(1, 512), max_size=4).map(tuple)
             drawn["scale"] = drawn["offset"] = st.tuples(numbers)
+        if kind is TextSpec:
+            few = st.lists(text, min_size=3, max_size=4).map(tuple)
+            drawn |= {"tokens": few, **dict.fromkeys(("padding",), st.integers(0, 2))}
+            drawn |= dict.fromkeys(("unknown", "mask"), st.integers(-1, 2))
+        if kind is Column:
+            drawn |= {"mean": _FINITE, "scale": st.floats(1e-300, 1e300)}
+        if kind is TableSpec:
+            drawn["columns"] = st.lists(of(Column), max_size=2, unique_by=lambda column: column.name).map(tuple)
+        if kind is Columns:
+            several = st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple)
+            rows = {**drawn, "label": st.none() | st.just("y"), "text": st.none(), "features": several}
+            texts = {**rows, "text": st.just("t"), **dict.fromkeys(("features", "categories"), st.just(()))}
+            return st.builds(kind, **rows) | st.builds(kind, **texts)
         if kind is Plan:
             drawn["format"] = st.just(plan.FORMAT)
             drawn["cache_budget"] = st.none() | st.integers(1) | st.sampled_from(["500MB", "1.5 gb"])

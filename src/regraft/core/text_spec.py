@@ -19,6 +19,8 @@ Encoder = Callable[[str], list[int]]
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
 PADDING, UNKNOWN, MASK = range(3)
+# In place of an id that a vocabulary does not have; nothing that TOML would leave out.
+NONE = -1
 SPECIAL = ("[PAD]", "[UNK]", "[MASK]")
 # A word, with what an apostrophe ties to it, or a single mark; numbers are words.
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
@@ -41,8 +43,8 @@ class TextSpec:
             for pretraining. Empty for `subwords`.
         lower: whether capitals are read as small letters.
         padding: the id that fills a text up.
-        unknown: the id of tokens that are not known; None: they are left out.
-        mask: the id that stands in place of a token that is to be guessed; None: there is none.
+        unknown: the id of tokens that are not known; `NONE`: they are left out.
+        mask: the id that stands in place of a token that is to be guessed; `NONE`: there is none.
         at_end: whether texts are filled up at their end, and cut there where they are too long; else at the beginning.
         tokenizer: for `subwords`, the JSON of the `tokenizers` library.
     """
@@ -51,16 +53,18 @@ class TextSpec:
     tokens: tuple[str, ...] = ()
     lower: bool = True
     padding: int = PADDING
-    unknown: int | None = UNKNOWN
-    mask: int | None = MASK
+    unknown: int = UNKNOWN
+    mask: int = MASK
     at_end: bool = True
     tokenizer: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a vocabulary that has no place for what it names."""
-        known = f"the vocabulary knows {self.size} tokens" if self.tokens else ""
+        # What a tokenizer knows is looked at where it is used: reading it takes a library.
+        here = bool(self.tokens) and self.unit != "subwords"
+        known = f"the vocabulary knows {self.size} tokens" if here else ""
         for name, value in (("padding", self.padding), ("unknown", self.unknown), ("mask", self.mask)):
-            if known and value is not None and not 0 <= value < self.size:
+            if known and value != NONE and not 0 <= value < self.size:
                 raise RequestError(f"expected the id for {name} below {self.size}, found {value}; {known}")
 
     @property
@@ -71,7 +75,7 @@ class TextSpec:
     @property
     def reserved(self) -> tuple[int, ...]:
         """The ids that are no token of any text."""
-        return tuple(dict.fromkeys(id_ for id_ in (self.padding, self.unknown, self.mask) if id_ is not None))
+        return tuple(dict.fromkeys(id_ for id_ in (self.padding, self.unknown, self.mask) if id_ != NONE))
 
     def ids(self, texts: Iterable[str], length: int) -> Array:
         """The ids of texts, int32 (n, length): filled up, or cut, to one length.
@@ -114,7 +118,7 @@ def encoder(spec: TextSpec) -> Encoder:
         return lambda text: machine.encode(text, add_special_tokens=False).ids
     places = {token: place for place, token in enumerate(spec.tokens) if place not in spec.reserved}
     unit, lower, unknown = spec.unit, spec.lower, spec.unknown
-    if unknown is None:
+    if unknown == NONE:
         return lambda text: [places[token] for token in split(text, unit, lower) if token in places]
     return lambda text: [places.get(token, unknown) for token in split(text, unit, lower)]
 
@@ -219,23 +223,23 @@ _PADDINGS, _UNKNOWNS, _MASKS = (
 
 
 def _of_tokens(tokens: list[str], unit: Unit, lower: bool) -> TextSpec:
-    def place(names: tuple[str, ...]) -> int | None:
-        return next((tokens.index(name) for name in names if name in tokens), None)
+    def place(names: tuple[str, ...]) -> int:
+        return next((tokens.index(name) for name in names if name in tokens), NONE)
 
     lower = lower and not any(
         token != token.lower() for token in tokens if token not in (*_UNKNOWNS, *_MASKS, *_PADDINGS)
     )
-    return TextSpec(unit, tuple(tokens), lower, place(_PADDINGS) or 0, place(_UNKNOWNS), place(_MASKS))
+    return TextSpec(unit, tuple(tokens), lower, max(0, place(_PADDINGS)), place(_UNKNOWNS), place(_MASKS))
 
 
 def _of_tokenizer(content: str, name: str) -> TextSpec:
     machine = _tokenizer(content, name)
 
-    def place(names: tuple[str, ...]) -> int | None:
-        return next((id_ for token in names if (id_ := machine.token_to_id(token)) is not None), None)
+    def place(names: tuple[str, ...]) -> int:
+        return next((id_ for token in names if (id_ := machine.token_to_id(token)) is not None), NONE)
 
     return TextSpec(
-        "subwords", (), False, place(_PADDINGS[1:]) or 0, place(_UNKNOWNS), place(_MASKS), tokenizer=content
+        "subwords", (), False, max(0, place(_PADDINGS[1:])), place(_UNKNOWNS), place(_MASKS), tokenizer=content
     )
 
 

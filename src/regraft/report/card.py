@@ -53,15 +53,15 @@ def card(record: RunRecord) -> str:
 
 def _head(record: RunRecord) -> str:
     title = _quoted(_title(record))
-    lines = ["---", "library_name: keras", "pipeline_tag: image-classification"]
-    lines += ["tags:", "- regraft", "- transfer-learning", "- image-classification"]
+    task, kind = reusing.task(record)
+    lines = ["---", "library_name: keras", f"pipeline_tag: {task}"]
+    lines += ["tags:", "- regraft", "- transfer-learning", f"- {task}"]
     hub = re.fullmatch(r"hf://([\w.-]+/[\w.-]+).*", record.plan.source)
     if hub:
         lines.append(f"base_model: {_quoted(hub[1])}")
     lines += ["metrics:", "- accuracy"]
     metrics = record.metrics.get(record.evaluated_on)
     if metrics and reading.finite(metrics.accuracy.value):
-        task, kind = reusing.task(record)
         lines += ["model-index:", f"- name: {title}", "  results:", "  - task:", f"      type: {task}"]
         lines += ["    dataset:", f"      name: {_quoted(_data(record))}", f"      type: {kind}"]
         lines += [f"      split: {_quoted(record.evaluated_on)}", "    metrics:", "    - type: accuracy"]
