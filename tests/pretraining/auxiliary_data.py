@@ -54,3 +54,14 @@ def text_trunk(words: int = 23) -> keras.Model:
     x = keras.layers.Embedding(words, 12, embeddings_initializer=keras.initializers.RandomNormal(seed=1))(inputs)
     x = keras.layers.Conv1D(24, 3, padding="same", activation="relu", name="convolution")(x)
     return keras.Model(inputs, keras.layers.GlobalMaxPooling1D(name="highest")(x))
+
+
+def array(tensor: Any) -> Array:
+    """What a tensor of any backend holds."""
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def tensors(*arrays: Array) -> tuple[Any, ...]:
+    """Arrays as the loop hands them on."""
+    kinds = ("int32" if np.asarray(each).dtype.kind in "iub" else "float32" for each in arrays)
+    return tuple(keras.ops.convert_to_tensor(each, kind) for each, kind in zip(arrays, kinds, strict=True))

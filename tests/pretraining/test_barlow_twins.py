@@ -14,7 +14,7 @@ from regraft.pretraining import barlow_twins, loop
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, dense_trunk, factors
+from auxiliary_data import InMemory, dense_trunk, factors, tensors
 
 
 def test_the_loss_is_that_of_the_correlations():
@@ -24,13 +24,13 @@ def test_the_loss_is_that_of_the_correlations():
     together = np.corrcoef(one.T, other.T)[:6, 6:]
     off = together[~np.eye(6, dtype=bool)]
     expected = (((1 - np.diag(together)) ** 2).sum() + 0.3 * (off**2).sum()) / 6
-    found = float(keras.ops.convert_to_numpy(barlow_twins.twins(one, other, 0.3)))
+    found = float(keras.ops.convert_to_numpy(barlow_twins.twins(*tensors(one, other), 0.3)))
     assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_number_that_never_changes_is_no_division_by_zero():
     x = np.zeros((8, 3), np.float32)
-    assert float(keras.ops.convert_to_numpy(barlow_twins.twins(x, x, 0.1))) == pytest.approx(1)
+    assert float(keras.ops.convert_to_numpy(barlow_twins.twins(*tensors(x, x), 0.1))) == pytest.approx(1)
 
 
 def test_what_two_views_share_is_described_alike():
@@ -52,7 +52,7 @@ def test_pictures_are_seen_in_two_views():
     one, other = learner.draw(InMemory(x), np.arange(12), np.random.default_rng(0), 0.0)
     assert one.shape == other.shape == x.shape
     assert (one != other).any(axis=(1, 2, 3)).all()
-    assert np.isfinite(float(keras.ops.convert_to_numpy(learner.loss(learner.model, (one, other), True))))
+    assert np.isfinite(float(keras.ops.convert_to_numpy(learner.loss(learner.model, tensors(one, other), True))))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from regraft.pretraining.corrupting.choosing import column_of_place, corrupter
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, dense_trunk, factors, text_trunk, texts
+from auxiliary_data import InMemory, dense_trunk, factors, tensors, text_trunk, texts
 
 
 def trained(learner: Any, x: Any, epochs: int) -> Any:
@@ -65,7 +65,7 @@ def test_the_loss_counts_examples_and_places_that_are_there(detect: Any):
         there = np.concatenate([batch[0], batch[1]]) != 0
         expected += entropy(told[-1], where)[there].mean()
         assert (batch[3] == where[10:]).all()
-    found = float(keras.ops.convert_to_numpy(learner.loss(learner.model, batch, False)))
+    found = float(keras.ops.convert_to_numpy(learner.loss(learner.model, tensors(*batch), False)))
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_maps_and_vectors_say_where_in_a_picture():
     assert learner.model.outputs[0].shape[1:] == (7, 7, 1)
     where = learner.draw(InMemory(x), np.arange(20), np.random.default_rng(0), 0.0)[3]
     assert where.shape == (20, 7, 7)
-    assert np.isfinite(float(keras.ops.convert_to_numpy(learner.loss(learner.model, (*batch[:3], where), True))))
+    assert np.isfinite(float(keras.ops.convert_to_numpy(learner.loss(learner.model, tensors(*batch[:3], where), True))))
 
 
 def test_columns_of_a_table_are_exchanged_whole():

@@ -15,7 +15,7 @@ from regraft.pretraining import loop, method, pairs
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, clusters, dense_trunk
+from auxiliary_data import InMemory, array, clusters, dense_trunk, tensors
 
 SPEC = Spec(epochs=30, batch_size=64, rate=0.01)
 
@@ -41,7 +41,7 @@ def test_one_network_is_both_towers():
     trunk, model = names.variables(learner.trunk), names.variables(learner.model)
     assert {id(variable) for variable in trunk.values()} < {id(variable) for variable in model.values()}
     assert len(model) == len(trunk) + 4
-    told = [np.asarray(each) for each in (learner.model([x, x[::-1]]), learner.model([x[::-1], x]))]
+    told = [array(learner.model(list(tensors(*each)))) for each in ((x, x[::-1].copy()), (x[::-1].copy(), x))]
     # Which of the two comes first makes no difference.
     assert told[0] == pytest.approx(told[1], abs=1e-5)
 
@@ -51,7 +51,7 @@ def test_the_loss_is_that_of_the_pairs_and_while_training_of_the_hardest_too(tra
     x, labels = clusters(60)
     learner = made(pairs.Settings(loss="contrastive", margin=1.2, hard=0.8), x, labels)
     batch = learner.draw(InMemory(x, labels), np.arange(10), np.random.default_rng(0), 0.5)
-    value = float(keras.ops.convert_to_numpy(learner.loss(learner.model, batch, training)))
+    value = float(keras.ops.convert_to_numpy(learner.loss(learner.model, tensors(*batch), training)))
     first, second = (np.asarray(keras.ops.convert_to_numpy(learner.model(item))) for item in (batch[0], batch[3]))
 
     def of(one: Any, other: Any, same: bool) -> float:
