@@ -59,7 +59,7 @@ $(DEMO): pyproject.toml constraints.txt
 # Compiled on all cores, which pip does on one. Some files of others are no Python of this version, and never imported.
 $(STAMP): $(DEMO)
 	$(PIP) torch==2.13.0 \
-		--editable ".[tensorflow-cpu,jax,torch,torch-modules,onnx,openvino,onnxruntime,ray,parquet,datasets,dev]"
+		--editable ".[tensorflow-cpu,jax,torch,torch-modules,onnx,openvino,onnxruntime,ray,parquet,datasets,text,dev]"
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $(STAMP)
 

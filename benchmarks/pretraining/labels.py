@@ -31,7 +31,7 @@ JUDGED = 1500
 GAIN, AT, METHODS_NEEDED = 0.03, 500, 2
 # What is pretrained, where a method has no network of its own.
 NETWORKS: Mapping["Kind", str] = {"numbers": "mlp?units=1000", "pictures": "cnn?filters=16,32&units=64"}
-# In place of a method's defaults, chosen among four on seed 0, which is not measured: digits bear much noise.
+# In place of a method's defaults, chosen among about ten on seed 0, which is not measured: digits bear much noise.
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "denoising-autoencoder": {"noise": 0.75, "epochs": 100},
     "masked": {"hidden": 0.6, "epochs": 80},
