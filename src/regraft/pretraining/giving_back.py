@@ -37,11 +37,16 @@ def errors(crossed: bool) -> Callable[[Tensor, Tensor], Tensor]:
     ops: Any = keras.ops
 
     def cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+        # Figures on held-out examples are asked for with arrays, and PyTorch mixes none with what it differentiates.
+        logits, wanted = ops.convert_to_tensor(logits), ops.convert_to_tensor(wanted)
         inside = ops.clip(wanted, 1e-6, 1 - 1e-6)
         least = -(inside * ops.log(inside) + (1 - inside) * ops.log(1 - inside))
         return ops.maximum(logits, 0.0) - logits * wanted + ops.log1p(ops.exp(-ops.abs(logits))) - least
 
-    return cross_entropy if crossed else lambda given, wanted: ops.square(given - wanted)
+    def squared(given: Tensor, wanted: Tensor) -> Tensor:
+        return ops.square(ops.convert_to_tensor(given) - ops.convert_to_tensor(wanted))
+
+    return cross_entropy if crossed else squared
 
 
 @dataclass(frozen=True, slots=True)
