@@ -12,6 +12,7 @@ from benchmarks import (
     coverage,
     depth,
     depth_pictures,
+    doubts,
     drawing,
     examples,
     fit,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "hard_pairs": hard_pairs,
     "depth": depth,
     "depth_pictures": depth_pictures,
+    "doubts": doubts,
     "steps": steps,
     "coverage": coverage,
     "rbm_parity": rbm_parity,
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.list:
         for name, benchmark in BENCHMARKS.items():
-            print(f"{name:13}{(benchmark.__doc__ or '').partition(chr(10))[0]}")
+            print(f"{name:16}{(benchmark.__doc__ or '').partition(chr(10))[0]}")
         return 0
     settings = Settings(
         splits=asked.splits,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import frame
+from benchmarks.__main__ import BENCHMARKS
 from benchmarks.frame import Bar, Result, Settings, Table
 
 
@@ -105,7 +106,8 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     assert done.returncode == 0
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
-        "start, examples, activations, transfer, switches, thaw, textbook, hard_pairs, steps, coverage: not measured: "
+        "start, examples, activations, transfer, switches, thaw, textbook, hard_pairs, steps, coverage, "
+        "rbm_parity, greedy: not measured: "
         f"needs the real networks and data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()
@@ -120,32 +122,18 @@ def test_a_named_benchmark_without_the_shared_folder_is_a_wrong_request(tmp_path
 
 def test_the_list_names_every_benchmark_and_what_it_measures(tmp_path):
     lines = command(tmp_path, "--list").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "start",
-        "examples",
-        "activations",
-        "reading",
-        "transfer",
-        "guide",
-        "fit",
-        "views",
-        "codings",
-        "switches",
-        "kills",
-        "thaw",
-        "textbook",
-        "hard_pairs",
-        "depth",
-        "steps",
-        "coverage",
-    ]
-    assert all(len(line) > 30 for line in lines)
+    assert [line.split()[0] for line in lines] == list(BENCHMARKS)
+    # The first sentence of each, beside its name.
+    assert all(line.startswith(f"{name:16}") and len(line) > 40 for name, line in zip(BENCHMARKS, lines, strict=True))
+
+
+def test_every_module_that_can_be_run_is_a_benchmark():
+    folder = frame.ROOT / "benchmarks"
+    runs = {path.stem for path in folder.rglob("*.py") if "\ndef run(settings: Settings)" in path.read_text("utf-8")}
+    assert runs == set(BENCHMARKS)
 
 
 def test_an_unknown_benchmark_is_one_clear_line(tmp_path):
     done = command(tmp_path, "bogus")
     assert done.returncode == 2
-    assert (
-        "unknown benchmark 'bogus'; known: start, examples, activations, reading, transfer, guide, fit, views, "
-        "codings, switches, kills, thaw, textbook, hard_pairs, depth, steps" in done.stderr
-    )
+    assert f"unknown benchmark 'bogus'; known: {', '.join(BENCHMARKS)}\n" in done.stderr

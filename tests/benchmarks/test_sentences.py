@@ -41,7 +41,7 @@ def test_the_texts_are_those_that_it_speaks_of(shared_folder: Path, monkeypatch:
     assert len(sentences.pool()) == 20_341
     questions, messages = sentences.questions(), sentences.messages(0)
     assert (len(questions.texts), len(questions.judged)) == (5452, 500)
-    assert np.bincount(questions.right).tolist() == [138, 94, 9, 65, 113, 81]
+    assert np.bincount(questions.right).tolist() == [138, 94, 9, 65, 81, 113]
     assert len(messages.judged) == 1000
     assert not set(messages.texts) & set(messages.judged)
     assert 0.5 < sentences.counted_words(questions, 0) < 0.8

@@ -165,7 +165,7 @@ def test_bad_data(place, tmp_path, say):
     write_pictures(tmp_path / "one", 3, ("red",))
     for name in ("letters", "notes"):
         (tmp_path / "texts" / name).mkdir(parents=True)
-        (tmp_path / "texts" / name / "a.txt").write_text("no picture")
+        (tmp_path / "texts" / name / "a.pdf").write_text("no picture")
     (tmp_path / "names.csv").write_text("path,label\ngone.png,a\nlost.png,b\n")
     for data, *expected in (
         ("pictures-", "pictures-", "there is no such file or folder"),

@@ -47,6 +47,9 @@ def test_a_table_needs_no_column_of_labels(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file\na.png\n")
     with pytest.raises(DataError, match=r"expected a column path in '.*t.csv', found no 'path' but file"):
         open_unlabelled(tmp_path / "t.csv")
+    # What is the name of no picture is a word like others.
+    (tmp_path / "t.csv").write_text("file\ngone.png\nlost.png\n")
+    assert open_unlabelled(tmp_path / "t.csv").labels.tolist() == [-1, -1]
 
 
 def test_arrays_need_no_labels(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ regraft pretrain autoencoder photographs --out source
 regraft pretrain denoising-autoencoder digits.npz --set noise=0.4 --epochs 50
 regraft pretrain autoencoder table.npz --architecture mlp?units=500,250
 regraft pretrain corrupted sentences.txt --architecture text-transformer --labels questions.csv
-regraft fit flowers --source source
 """
 
 

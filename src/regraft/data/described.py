@@ -64,7 +64,18 @@ def _is_table(path: Path, columns: Columns | None) -> bool:
         return True
     names = [name.strip().lower() for name in table_lines.header(path, said.encoding)]
     # Of an empty file nothing can be told; who reads it says what it expects.
-    return _PATH not in names and (bool(names) or columns is not None)
+    if _PATH in names or not (names or columns):
+        return False
+    return columns is not None or not _names_pictures(path)
+
+
+def _names_pictures(path: Path) -> bool:
+    """Whether the first line of a table names a picture that is there: its column is only called otherwise."""
+    _, first = next(iter(table_lines.read(path, Columns()).rows), (0, ""))
+    cells = [] if isinstance(first, str) else [str(cell).strip() for cell in first]
+    return any(
+        cell and files.looks_like_picture(path.parent / cell) for cell in cells if (path.parent / cell).is_file()
+    )
 
 
 def _holds_texts(path: Path) -> bool:
