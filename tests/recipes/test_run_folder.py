@@ -63,6 +63,10 @@ def test_what_is_no_run_folder_is_said(tmp_path: Path) -> None:
         RequestError, match=r"expected a run folder with run\.json, found none at .*flowers-2'.*flowers-1"
     ):
         run_folder.read(tmp_path / "flowers-2")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "pretraining.json").write_text("{}")
+    with pytest.raises(RequestError, match=r"found a pretraining at .*source', .*`regraft fit DATA --source .*source`"):
+        run_folder.read(tmp_path / "source")
     with pytest.raises(RequestError, match=r"expected a run folder with plan\.toml"):
         run_folder.asked_plan(tmp_path)
     for text in ("{", '{"run": 3}', '{"speed": 3}'):

@@ -18,7 +18,7 @@ from regraft.core.errors import CorruptFileError, RequestError, StorageError, ne
 from regraft.core.evidence import Evidence
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
-from regraft.formats import evidence
+from regraft.formats import evidence, pretraining_folder
 
 if TYPE_CHECKING:
     import keras
@@ -159,6 +159,11 @@ def read(folder: Path) -> RunRecord:
     if not path.exists():
         if is_begun(folder):
             raise RequestError(f"the run in '{folder}' is not finished; `regraft resume {folder}` finishes it")
+        if pretraining_folder.is_begun(folder):
+            raise RequestError(
+                f"expected a run folder, found a pretraining at '{folder}', which answers nothing yet; "
+                f"`regraft fit DATA --source {folder}` makes a run of it"
+            )
         siblings = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
         raise RequestError(
             f"expected a run folder with {RECORD}, found none at '{folder}'{nearest(folder.name, siblings)}"
