@@ -176,7 +176,7 @@ def layered(way: str, given: Any, in_memory: bool, epochs: int, folder: Path, se
     settings = chosen.Settings(noise=0.0, together=False)
     some = rows[0].take(np.arange(min(500, len(rows[0]))))
     sample = Sample(kind=kind, x=some, count=len(rows[0]))
-    spec = Spec(epochs=epochs, batch_size=100, patience=None)
+    spec = Spec(epochs=epochs, batch_size=100, patience=0)
     cpu, started = time.process_time(), time.perf_counter()
     made = greedy.pretrain(chosen, trunk, below, sample, settings, spec, seed, checkpoint=lambda number: None)
     seconds = time.perf_counter() - started, time.process_time() - cpu

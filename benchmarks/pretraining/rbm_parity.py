@@ -144,7 +144,7 @@ def own(learn: Array, judge: Array, seed: int, epochs: int, same_numbers: bool) 
         learner = dataclasses.replace(learner, draw=_replayed(learner.draw, rows, learn, random))
     learner = dataclasses.replace(learner, measures={"last": _later()}, monitor="last")
     spec = Spec(
-        epochs=epochs, batch_size=BATCH, optimizer="sgd", rate=RATE, schedule="constant", warmup=0.0, patience=None
+        epochs=epochs, batch_size=BATCH, optimizer="sgd", rate=RATE, schedule="constant", warmup=0.0, patience=0
     )
     loop.pretrain(learner, rows, InMemory(judge), spec, seed)
     return {

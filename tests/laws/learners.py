@@ -83,7 +83,7 @@ def trained(
     """A trunk after the method, and its stages; checkpoints in the folder."""
     chosen = method(name)
     epochs = epochs or _SLOWER.get(name, EPOCHS)
-    spec = replace(chosen.SPEC, epochs=epochs, batch_size=16, patience=None)
+    spec = replace(chosen.SPEC, epochs=epochs, batch_size=16, patience=0)
     learning, held_out = rows(kind)
     model, settings = trunk(name, kind), chosen.Settings()
     if chosen.GREEDY:

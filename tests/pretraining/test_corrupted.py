@@ -19,7 +19,7 @@ from auxiliary_data import InMemory, dense_trunk, factors, tensors, text_trunk, 
 
 
 def trained(learner: Any, x: Any, epochs: int) -> Any:
-    spec = Spec(epochs=epochs, batch_size=30, rate=0.01, patience=None)
+    spec = Spec(epochs=epochs, batch_size=30, rate=0.01, patience=0)
     return loop.pretrain(learner, InMemory(x[:300]), InMemory(x[300:]), spec, 0)
 
 

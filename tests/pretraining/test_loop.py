@@ -61,6 +61,13 @@ def test_resumed_equals_trained_through(rows, tmp_path):
     assert [row.held_out for row in through.history] == [row.held_out for row in second.history]
 
 
+def test_what_is_drawn_keeps_its_axes_and_becomes_one_of_two_types():
+    whole, single, mask = loop._checked((np.arange(6)[::2], np.float64(0.5), np.array([True])))
+    assert (whole.dtype, whole.shape, whole.flags["C_CONTIGUOUS"]) == (np.int32, (3,), True)
+    assert (single.dtype, single.shape) == (np.float32, ())
+    assert mask.dtype == np.int32
+
+
 def _falling(values):
     """A learner whose held-out figure is what a list says, epoch by epoch; it learns as the plain one does."""
     told = iter(values)
@@ -73,9 +80,7 @@ def test_it_ends_when_the_figure_has_not_improved_and_keeps_the_best_epoch(rows)
     spec = Spec(epochs=7, batch_size=64, patience=3)
     learned = loop.pretrain(made, rows[0], InMemory(rows[1].take(np.arange(60))), spec, 0)
     assert (learned.best, learned.stopped, len(learned.history)) == (2, "patience", 6)
-    shorter = loop.pretrain(
-        _learner(rows[0]), rows[0], rows[1], dataclasses.replace(spec, patience=None), 0, stop_after=2
-    )
+    shorter = loop.pretrain(_learner(rows[0]), rows[0], rows[1], dataclasses.replace(spec, patience=0), 0, stop_after=2)
     one, other = names.values(learned.trunk), names.values(shorter.trunk)
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
 

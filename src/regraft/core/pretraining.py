@@ -28,7 +28,7 @@ class Spec:
         warmup: the part of all steps during which the rate rises from zero.
         weight_decay: decoupled decay of kernels.
         clip_norm: gradients of all variables together are scaled down to this Euclidean norm; None: never.
-        patience: end after so many epochs in which the held-out figure did not improve; None: never early.
+        patience: end after so many epochs in which the held-out figure did not improve; 0: never early.
         held_out: the part of the examples that is kept back to judge by.
     """
 
@@ -41,7 +41,7 @@ class Spec:
     warmup: float = 0.05
     weight_decay: float = 0.0
     clip_norm: float | None = None
-    patience: int | None = 10
+    patience: int = 10
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Spec:
             ("warmup", "from 0 (none) to below 1", 0 <= self.warmup < 1),
             ("weight_decay", "as 0 (off) or above", 0 <= self.weight_decay < math.inf),
             ("clip_norm", "above 0", self.clip_norm is None or 0 < self.clip_norm < math.inf),
-            ("patience", "as 1 or more", self.patience is None or self.patience >= 1),
+            ("patience", "as 0 (never early) or more", self.patience >= 0),
             ("held_out", "above 0 and below 1", 0 < self.held_out < 1),
         ):
             if not holds:

@@ -162,7 +162,7 @@ class _Course:
     def is_idle(self) -> bool:
         """Whether the figure has not improved for as long as patience lasts."""
         patience = self._spec.patience
-        return patience is not None and len(self.history) - 1 - self.best() >= patience
+        return 0 < patience <= len(self.history) - 1 - self.best()
 
     def state(self) -> State:
         """All that going on depends on."""
@@ -245,9 +245,8 @@ def _optimizer(spec: Spec, model: keras.Model, steps: int) -> Any:
 
 def _checked(batch: Batch) -> Batch:
     """What was drawn, in the two types that every backend takes as they are."""
-    return tuple(
-        np.ascontiguousarray(item, np.int32 if np.asarray(item).dtype.kind in "iub" else np.float32) for item in batch
-    )
+    arrays = (np.asarray(item) for item in batch)
+    return tuple(np.asarray(item, np.int32 if item.dtype.kind in "iub" else np.float32, order="C") for item in arrays)
 
 
 def _settings(learner: Learner, rows: Rows, held_out: Rows, spec: Spec, seed: int) -> str:
