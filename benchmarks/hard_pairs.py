@@ -141,7 +141,7 @@ def ours(model: Any, given: Pair, seed: int) -> Iterator[tuple[str, float]]:
     """The head alone, the whole fit, and the depth search, on the same 200 pictures."""
     import regraft
 
-    data = {"x": given.x, "y": given.y, "x_test": given.test_x, "y_test": given.test_y}
+    data = {"x_train": given.x, "y_train": given.y, "x_test": given.test_x, "y_test": given.test_y}
     tunings: tuple[tuple[str, Literal["auto", "no"]], ...] = ((OUR_HEAD, "no"), (OUR_FIT, "auto"), (OUR_DEPTH, "auto"))
     for way, tuned in tunings:
         with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:

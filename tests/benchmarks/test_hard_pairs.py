@@ -59,3 +59,10 @@ def test_a_small_version_of_the_recipe_leaves_the_network(shared_folder: Path) -
     assert list(found) == [SCRATCH, HEAD, REUSED]
     assert all(0.3 < accuracy < 1 for accuracy in found.values())
     assert all(np.array_equal(before[name], variable.numpy()) for name, variable in names.variables(model).items())
+
+
+def test_ours_begins_with_a_head_that_is_above_chance(shared_folder: Path) -> None:
+    given, model = hard_pairs.task((3, 5), 0), hard_pairs.source((3, 5), 0, epochs=2)
+    way, accuracy = next(hard_pairs.ours(model, given, 0))
+    assert way == OUR_HEAD
+    assert accuracy > hard_pairs.CHANCE
