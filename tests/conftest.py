@@ -42,7 +42,6 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 @pytest.fixture(autouse=True)
 def short_scratch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network from scratch learns for few steps where a test is not about how good it is."""
-    place = request.node.nodeid
-    about_it = any(word in place for word in ("baselines", "test_negative_transfer", "test_demo"))
-    if place.startswith(("tests/recipes", "tests/cli", "tests/laws")) and not about_it:
-        monkeypatch.setattr("regraft.recipes.baselines.scratch._LEAST_STEPS", 30, raising=True)
+    about_it = request.node.get_closest_marker("tuned") is not None
+    if request.node.nodeid.startswith(("tests/recipes", "tests/cli", "tests/laws")) and not about_it:
+        monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", 30)

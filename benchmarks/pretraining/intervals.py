@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Sequence
 
+from benchmarks import frame
+
 
 def of_mean(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """The interval of a mean by Student's distribution; infinite for one value.
@@ -18,3 +20,16 @@ def of_mean(values: Sequence[float], confidence: float = 0.95) -> tuple[float, f
     error = statistics.stdev(values) / len(values) ** 0.5
     reach = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
     return mean - reach, mean + reach
+
+
+def points(values: Sequence[float]) -> str:
+    """The mean of differences of shares in percentage points, and its interval where there is one.
+
+    >>> points([0.03, 0.04, 0.05]), points([0.03])
+    ('+4.0 (+1.5 to +6.5)', '+3.0')
+    """
+    mean = frame.points(statistics.fmean(values))
+    if len(values) < 2:
+        return mean
+    low, high = of_mean(values)
+    return f"{mean} ({frame.points(low)} to {frame.points(high)})"

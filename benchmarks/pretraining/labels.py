@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks import digits, fit, frame
 from benchmarks.frame import Bar, Result, Settings, Table
+from benchmarks.pretraining.intervals import of_mean, points
 
 if TYPE_CHECKING:
     from regraft.core.pretraining import Kind
@@ -36,8 +37,6 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "denoising-autoencoder": {"noise": 0.75, "epochs": 100},
     "masked": {"hidden": 0.6, "epochs": 80},
 }
-# Two-sided 95 % points of Student's distribution, by degrees of freedom.
-_STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,6 @@ class Outcome:
     def gain(self) -> float:
         """How many more are right."""
         return self.reused - self.scratch
-
-
-class Gained(Protocol):
-    """What has a gain."""
-
-    @property
-    def gain(self) -> float: ...  # noqa: D102 - how many more are right
 
 
 def run(settings: Settings) -> Iterator[Result]:
@@ -195,7 +187,7 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     reached = {
         group[0].method: None
         for group in groups
-        if group[0].labels == AT and statistics.fmean(item.gain for item in group) >= GAIN and interval(group)[0] > 0
+        if group[0].labels == AT and statistics.fmean(gains(group)) >= GAIN and of_mean(gains(group))[0] > 0
     }
     bar = Bar(
         f"at {AT} labels at least {METHODS_NEEDED} methods gain {100 * GAIN:.0f} points over scratch (p < 0.05)",
@@ -206,27 +198,19 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     return Result("labels", str(__doc__), (table,), rows, (bar,), settings=settings)
 
 
-def interval(group: Sequence[Gained]) -> tuple[float, float]:
-    """95 % interval of the mean gain over seeds, by Student's distribution; infinite for one seed."""
-    gains = [item.gain for item in group]
-    if len(gains) < 2:
-        return -float("inf"), float("inf")
-    mean = statistics.fmean(gains)
-    error = _STUDENT.get(len(gains) - 1, 2.0) * statistics.stdev(gains) / len(gains) ** 0.5
-    return mean - error, mean + error
+def gains(group: Sequence[Outcome]) -> list[float]:
+    """What each seed gained."""
+    return [item.gain for item in group]
 
 
 def _row(group: Sequence[Outcome]) -> tuple[str, ...]:
-    gain = statistics.fmean(item.gain for item in group)
-    low, high = interval(group)
-    told = f" ({100 * low:+.1f} to {100 * high:+.1f})" if len(group) > 1 else ""
     return (
         group[0].method,
         group[0].network,
         str(group[0].labels),
         frame.percent(statistics.fmean(item.scratch for item in group)),
         frame.percent(statistics.fmean(item.reused for item in group)),
-        f"{100 * gain:+.1f}{told}",
+        points(gains(group)),
         frame.seconds(statistics.median(item.seconds for item in group)),
     )
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks import fit, frame, pictures
 from benchmarks.frame import Bar, Result, Settings, Table, UnavailableError
-from benchmarks.pretraining import labels as labels_
+from benchmarks.pretraining.intervals import of_mean, points
 
 Array = np.ndarray[Any, Any]
 
@@ -231,7 +231,7 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     helped = [
         f"{group[0].task} by {group[0].method}"
         for group in groups
-        if group[0].method in METHODS and len(group) > 1 and labels_.interval(group)[0] > 0
+        if group[0].method in METHODS and of_mean([item.gain for item in group])[0] > 0
     ]
     bar = Bar(
         "a gain over scratch on each of both tasks by one method at least, with its interval (p < 0.05)",
@@ -243,14 +243,12 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
 
 
 def _row(group: Sequence[Outcome]) -> tuple[str, ...]:
-    low, high = labels_.interval(group)
-    told = f" ({100 * low:+.1f} to {100 * high:+.1f})" if len(group) > 1 else ""
     return (
         group[0].task,
         group[0].method,
         frame.percent(statistics.fmean(item.scratch for item in group)),
         frame.percent(statistics.fmean(item.reused for item in group)),
-        f"{frame.points(statistics.fmean(item.gain for item in group))}{told}",
+        points([item.gain for item in group]),
         frame.seconds(statistics.median(item.seconds for item in group)),
     )
 

@@ -14,7 +14,7 @@ from regraft.pretraining import barlow_twins, loop
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, dense_trunk, factors, tensors
+from small_data import InMemory, dense_trunk, factors, tensors
 
 
 def test_the_loss_is_that_of_the_correlations():

@@ -15,7 +15,7 @@ from regraft.pretraining.corrupting.choosing import column_of_place, corrupter
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, dense_trunk, factors, tensors, text_trunk, texts
+from small_data import InMemory, dense_trunk, factors, tensors, text_trunk, texts
 
 
 def trained(learner: Any, x: Any, epochs: int) -> Any:

@@ -12,6 +12,7 @@ from regraft.pretraining import dbn, greedy
 from regraft.pretraining.boltzmann.layers import VISIBLE
 from regraft.pretraining.learner import Sample
 from regraft.pretraining.rbm import Settings
+from tests.pretraining.small_data import InMemory, bits
 
 # Machines begin by knowing how often each unit is on, and know no more for some passes.
 _SPEC = Spec(epochs=25, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
@@ -19,27 +20,6 @@ _SPEC = Spec(epochs=25, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
 
 def _numpy(tensor: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(tensor))
-
-
-class InMemory:
-    labels = None
-    groups = None
-
-    def __init__(self, x: np.ndarray) -> None:
-        self._x = x
-
-    def __len__(self) -> int:
-        return len(self._x)
-
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        return self._x[indices]
-
-
-def _bits(count: int) -> np.ndarray:
-    patterns = np.array([[1] * 6 + [0] * 6, [0] * 6 + [1] * 6, [1, 0] * 6, [0, 1] * 6], "float32")
-    random = np.random.default_rng(0)
-    rows = patterns[random.integers(0, 4, count)]
-    return np.where(random.random(rows.shape) < 0.05, 1 - rows, rows).astype("float32")
 
 
 def _trunk(activation: Any = "sigmoid") -> keras.Model:
@@ -63,7 +43,7 @@ def _stacked(x: np.ndarray, trunk: keras.Model, settings: Settings) -> tuple[gre
 
 
 def test_each_layer_learns_on_the_outputs_of_those_below() -> None:
-    x, trunk = _bits(300), _trunk()
+    x, trunk = bits(300), _trunk()
     layered, seen = _stacked(x, trunk, Settings())
     assert [stage.name for stage in layered.stages] == ["hidden1", "hidden2", "hidden3"]
     assert [made.shape for made in seen] == [(300, 12), (300, 10), (300, 8)]
@@ -75,12 +55,12 @@ def test_each_layer_learns_on_the_outputs_of_those_below() -> None:
         assert "pseudo_likelihood" in stage.history[0].measures
     assert layered.trunk is trunk
     # Four patterns are four clusters in the topmost layer still.
-    made = _numpy(trunk(_bits(4000)[:200]))
+    made = _numpy(trunk(bits(4000)[:200]))
     assert made.std(axis=0).max() > 0.2
 
 
 def test_what_is_said_of_visible_units_is_said_of_the_examples() -> None:
-    x = (10 * _bits(300) + 3).astype("float32")
+    x = (10 * bits(300) + 3).astype("float32")
     layered, _ = _stacked(x, _trunk(), Settings(visible="gaussian"))
     assert ["pseudo_likelihood" in stage.history[0].measures for stage in layered.stages] == [False, True, True]
 
@@ -99,4 +79,4 @@ def test_a_stage_begins_with_the_log_odds_of_the_units_below() -> None:
 
 def test_layers_that_are_no_machines_are_refused() -> None:
     with pytest.raises(RequestError, match=r"'hidden1' to have the activation sigmoid .* found tanh"):
-        _stacked(_bits(300), _trunk("tanh"), Settings())
+        _stacked(bits(300), _trunk("tanh"), Settings())

@@ -12,20 +12,7 @@ from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.pretraining import loop, method
 from regraft.pretraining.learner import Sample
-
-
-class InMemory:
-    labels = None
-    groups = None
-
-    def __init__(self, x):
-        self._x = x
-
-    def __len__(self):
-        return len(self._x)
-
-    def take(self, indices):
-        return self._x[indices]
+from tests.pretraining.small_data import InMemory
 
 
 @pytest.fixture

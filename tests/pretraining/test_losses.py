@@ -9,7 +9,7 @@ import pytest
 from regraft.pretraining import losses
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import array, tensors
+from small_data import array, tensors
 
 
 def called(function, *given):

@@ -15,7 +15,7 @@ from regraft.pretraining import loop, method, pairs
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, array, clusters, dense_trunk, tensors
+from small_data import InMemory, array, clusters, dense_trunk, tensors
 
 SPEC = Spec(epochs=30, batch_size=64, rate=0.01)
 

@@ -13,7 +13,7 @@ from regraft.pretraining import loop, ranking
 from regraft.pretraining.learner import Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
-from auxiliary_data import InMemory, dense_trunk, factors, tensors
+from small_data import InMemory, dense_trunk, factors, tensors
 
 SPEC = Spec(epochs=25, batch_size=64, rate=0.01)
 

@@ -15,34 +15,13 @@ from regraft.pretraining.boltzmann import energy, layers
 from regraft.pretraining.boltzmann.layers import VISIBLE
 from regraft.pretraining.learner import Sample
 from regraft.pretraining.rbm import Settings
+from tests.pretraining.small_data import InMemory, bits
 
-# Four patterns of twelve pixels, each pixel wrong one time in twenty.
-_PATTERNS = np.array([[1] * 6 + [0] * 6, [0] * 6 + [1] * 6, [1, 0] * 6, [0, 1] * 6], "float32")
 _SPEC = Spec(epochs=15, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
 
 
 def _numpy(tensor: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(tensor))
-
-
-class InMemory:
-    labels = None
-    groups = None
-
-    def __init__(self, x: np.ndarray) -> None:
-        self._x = x
-
-    def __len__(self) -> int:
-        return len(self._x)
-
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        return self._x[indices]
-
-
-def _bits(count: int = 400, seed: int = 0) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    rows = _PATTERNS[random.integers(0, 4, count)]
-    return np.where(random.random(rows.shape) < 0.05, 1 - rows, rows)
 
 
 def _trunk(width: int = 12, units: int = 8, activation: Any = "sigmoid", shape: Any = None) -> keras.Model:
@@ -63,7 +42,7 @@ def _learned(x: np.ndarray, spec: Spec = _SPEC, **options: Any) -> tuple[Any, lo
 
 @pytest.mark.parametrize("settings", [{}, {"steps": 3}, {"chains": 50}, {"reconstruct": "means"}])
 def test_patterns_are_learnt(settings: dict[str, Any]) -> None:
-    x = _bits(600)
+    x = bits(600)
     # Persistent chains cannot follow fast changes.
     spec = replace(_SPEC, rate=0.02, epochs=25) if "chains" in settings else _SPEC
     _, learned = _learned(x, spec, **settings)
@@ -78,7 +57,7 @@ def test_patterns_are_learnt(settings: dict[str, Any]) -> None:
 
 
 def test_it_starts_as_the_guide_says() -> None:
-    x = _bits()
+    x = bits()
     learner = _learner(x, _trunk(units=400))
     trunk = learner.trunk
     kernel, bias = trunk.get_layer("hidden").get_weights()
@@ -93,7 +72,7 @@ def test_it_starts_as_the_guide_says() -> None:
 
 
 def test_sparse_units_are_on_as_often_as_asked() -> None:
-    x = _bits(600)
+    x = bits(600)
     _, dense = _learned(x)
     _, sparse = _learned(x, sparsity=0.1, sparsity_cost=2.0)
     often = [float(_numpy(done.trunk(x)).mean()) for done in (dense, sparse)]
@@ -134,7 +113,7 @@ def test_the_scale_of_numbers_does_not_change_what_is_learnt() -> None:
 
 
 def test_rectified_units_learn_too() -> None:
-    x = _bits(600)
+    x = bits(600)
     learner = _learner(x[:-100], _trunk(activation="relu"))
     spec = Spec(epochs=15, batch_size=20, optimizer="sgd", rate=0.01, momentum=0.9)
     learned = loop.pretrain(learner, InMemory(x[:-100]), InMemory(x[-100:]), spec, 0)
@@ -143,7 +122,7 @@ def test_rectified_units_learn_too() -> None:
 
 
 def test_pictures_are_taken_flat() -> None:
-    x = _bits(200).reshape(-1, 3, 4, 1)
+    x = bits(200).reshape(-1, 3, 4, 1)
     learner = _learner(x, _trunk(shape=(3, 4, 1)))
     spec = Spec(epochs=1, batch_size=20, optimizer="sgd")
     learned = loop.pretrain(learner, InMemory(x[:150]), InMemory(x[150:]), spec, 0)
@@ -152,7 +131,7 @@ def test_pictures_are_taken_flat() -> None:
 
 
 def test_persistent_chains_are_resumed(tmp_path: Any) -> None:
-    x, spec = _bits(200), Spec(epochs=4, batch_size=20, optimizer="sgd", rate=0.05, momentum=0.9)
+    x, spec = bits(200), Spec(epochs=4, batch_size=20, optimizer="sgd", rate=0.05, momentum=0.9)
     rows = InMemory(x[:150]), InMemory(x[150:])
     options: dict[str, Any] = {"chains": 10, "sparsity": 0.2}
     through = loop.pretrain(_learner(x, **options), *rows, spec, 0)
@@ -178,7 +157,7 @@ def test_settings_that_no_machine_can_have_are_refused(settings: dict[str, Any],
 
 
 def test_other_networks_are_refused() -> None:
-    x = _bits()
+    x = bits()
     two = keras.Sequential([keras.Input((12,)), keras.layers.Dense(3, name="one"), keras.layers.Dense(3, name="two")])
     with pytest.raises(RequestError, match=r"found one \(Dense\), two \(Dense\); several .* by the method dbn"):
         _learner(x, two)

@@ -27,6 +27,7 @@ def test_the_new_digits_are_divided_and_none_is_twice(tmp_path):
     assert len(list((tmp_path / "pictures").iterdir())) == 10
 
 
+@pytest.mark.tuned
 @pytest.mark.slow
 def test_the_demo_twice(tmp_path, capsys):
     out = tmp_path / "demo"

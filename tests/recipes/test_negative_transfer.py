@@ -14,7 +14,7 @@ from tests.recipes.baselines.small import divided, network, new_digits, taught
 
 Array = np.ndarray[Any, Any]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.tuned]
 
 _FROZEN: dict[str, Any] = {"fine_tune": "no", "cut_point": "dense"}
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from regraft.core.checks import require
 from regraft.core.columns import Columns
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
@@ -50,7 +51,8 @@ class Spec:
         Raises:
             RequestError: one of them, named, with what is allowed.
         """
-        for name, allowed, holds in (
+        require(
+            self,
             ("epochs", "as 1 or more", self.epochs >= 1),
             ("batch_size", "as 1 or more", self.batch_size >= 1),
             ("rate", "above 0", 0 < self.rate < math.inf),
@@ -60,9 +62,7 @@ class Spec:
             ("clip_norm", "above 0", self.clip_norm is None or 0 < self.clip_norm < math.inf),
             ("patience", "as 0 (never early) or more", self.patience >= 0),
             ("held_out", "above 0 and below 1", 0 < self.held_out < 1),
-        ):
-            if not holds:
-                raise RequestError(f"expected '{name}' {allowed}, found {getattr(self, name)}")
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regraft.core.errors import DataError, RequestError, nearest
-from regraft.data import files
+from regraft.data import files, parquet, table_lines
 from regraft.data.found import Found, one_by_one, split_stated
 from regraft.data.labels import Collected, Label
 from regraft.data.names import Texts
@@ -22,7 +22,6 @@ _KNOWN = (*_NEEDED, "split")
 
 # Of each row: where it stands, for messages, and what it says as path, label and split.
 _Row = tuple[str, Any, Any, Any]
-_BLOCK = 4096
 
 
 def accepts(data: Any) -> bool:
@@ -98,7 +97,7 @@ def _text(path: Path, needed: Sequence[str]) -> Iterator[_Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
-            reader = csv.reader(file, delimiter=_delimiter(path, first))
+            reader = csv.reader(file, delimiter=table_lines.delimiter(path, first))
             places = _places(next(reader, []), path, needed)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
@@ -110,31 +109,17 @@ def _text(path: Path, needed: Sequence[str]) -> Iterator[_Row]:
         raise DataError(f"cannot read table '{path}': {error}; expected UTF-8 text") from None
 
 
-def _delimiter(path: Path, first: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    return max(",;\t", key=first.count)
-
-
 def _parquet(path: Path, needed: Sequence[str]) -> Iterator[_Row]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise RequestError(f"reading '{path}' needs pyarrow; install it with: pip install 'regraft[parquet]'") from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            names: list[str] = file.schema_arrow.names
-            places = _places(names, path, needed)
-            row = 0
-            wanted = [names[place] for place in places if place is not None]
-            for batch in file.iter_batches(_BLOCK, columns=wanted):
-                values = [[None] * len(batch) if place is None else batch[names[place]].to_pylist() for place in places]
-                for cells in zip(*values, strict=True):
-                    yield f"row {row}", *cells
-                    row += 1
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot read table '{path}': {str(error).splitlines()[0]}") from None
+    with parquet.opened(path) as file:
+        names: list[str] = file.schema_arrow.names
+        places = _places(names, path, needed)
+        row = 0
+        wanted = [names[place] for place in places if place is not None]
+        for batch in file.iter_batches(parquet.BLOCK, columns=wanted):
+            values = [[None] * len(batch) if place is None else batch[names[place]].to_pylist() for place in places]
+            for cells in zip(*values, strict=True):
+                yield f"row {row}", *cells
+                row += 1
 
 
 def _filled(value: Any) -> bool:

@@ -10,12 +10,12 @@ from typing import IO, Any, cast
 
 from regraft.core.columns import Columns
 from regraft.core.errors import DataError, RequestError
+from regraft.data import parquet
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _JSON_LINES = (".jsonl", ".ndjson")
 # A longer cell is a quotation mark that was never closed.
 _LONGEST = 10_000_000
-_BLOCK = 4096
 
 # Where a row stands, its cells in the order of the columns; or why it cannot be used.
 Line = tuple[int, "Sequence[str] | str"]
@@ -71,7 +71,7 @@ def header(path: Path, encoding: str) -> tuple[str, ...]:
             first = file.readline()
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error}") from None
-    return tuple(next(csv.reader([first], delimiter=_among(path, first)), ()))
+    return tuple(next(csv.reader([first], delimiter=delimiter(path, first)), ()))
 
 
 def texts(path: Path, encoding: str) -> Iterator[str]:
@@ -145,10 +145,11 @@ def _distinct(names: list[str], path: Path) -> tuple[str, ...]:
 
 
 def _delimiter(path: Path, encoding: str) -> str:
-    return _among(path, next(_opened_lines(path, encoding), ""))
+    return delimiter(path, next(_opened_lines(path, encoding), ""))
 
 
-def _among(path: Path, first: str) -> str:
+def delimiter(path: Path, first: str) -> str:
+    """What separates the cells of a table whose first line this is."""
     return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
 
 
@@ -193,10 +194,9 @@ def _opened(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
 
 
 def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
-    head = path.read_bytes()[:2]
-    if head in (b"\xff\xfe", b"\xfe\xff"):
-        return f"expected {encoding} text in '{path}', found UTF-16; say --encoding utf-16"
     content = path.read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return f"expected {encoding} text in '{path}', found UTF-16; say --encoding utf-16"
     # The error tells of a part of the file only.
     place = content.find(error.object[error.start : error.start + 16])
     line = content[: max(place, 0)].count(b"\n") + 1
@@ -254,27 +254,15 @@ def as_text(value: Any) -> str:
 
 
 def _parquet(path: Path) -> Lines:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise RequestError(f"reading '{path}' needs pyarrow; install it with: pip install 'regraft[parquet]'") from None
-
     def rows() -> Iterator[Line]:
         number = 0
-        try:
-            with parquet.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BLOCK):
-                    values = [batch[name].to_pylist() for name in batch.schema.names]
-                    for cells in zip(*values, strict=True):
-                        yield number, [as_text(cell) for cell in cells]
-                        number += 1
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"cannot read table '{path}': {str(error).splitlines()[0]}") from None
+        with parquet.opened(path) as file:
+            for batch in file.iter_batches(parquet.BLOCK):
+                values = [batch[name].to_pylist() for name in batch.schema.names]
+                for cells in zip(*values, strict=True):
+                    yield number, [as_text(cell) for cell in cells]
+                    number += 1
 
-    try:
-        with parquet.ParquetFile(path) as file:
-            names = tuple(file.schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot read table '{path}': {str(error).splitlines()[0]}") from None
+    with parquet.opened(path) as file:
+        names = tuple(file.schema_arrow.names)
     return Lines(names, rows(), "row")

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core.errors import RequestError
+from regraft.core.checks import require
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining.decoding import decoder, stacked
 from regraft.pretraining.giving_back import Error, errors, require_error
@@ -57,11 +57,12 @@ class Settings:
         Raises:
             RequestError: one of them, named.
         """
-        for name in ("sparsity", "contraction"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise RequestError(f"expected '{name}' as 0 (none) or above, found {getattr(self, name)}")
-        if not 0 <= self.target < 1:
-            raise RequestError(f"expected 'target' from 0 (L1) to below 1, found {self.target}")
+        require(
+            self,
+            ("sparsity", "as 0 (none) or above", 0 <= self.sparsity < np.inf),
+            ("contraction", "as 0 (none) or above", 0 <= self.contraction < np.inf),
+            ("target", "from 0 (L1) to below 1", 0 <= self.target < 1),
+        )
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:

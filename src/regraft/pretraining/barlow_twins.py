@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core.errors import RequestError
+from regraft.core.checks import require
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining.corrupting.choosing import column_of_place
 from regraft.pretraining.heads import dense, vector
@@ -63,7 +63,8 @@ class Settings:
         Raises:
             RequestError: one of them, named, with what is allowed.
         """
-        for name, allowed, holds in (
+        require(
+            self,
             ("width", "as 2 or more", self.width >= 2),
             ("redundancy", "above 0", 0 < self.redundancy < float("inf")),
             ("turn", "from 0 to 180", 0 <= self.turn <= 180),
@@ -74,9 +75,7 @@ class Settings:
             ("erase", "from 0 to below 1", 0 <= self.erase < 1),
             ("cells", "from 0 to 1", 0 <= self.cells <= 1),
             ("noise", "as 0 or above", 0 <= self.noise < float("inf")),
-        ):
-            if not holds:
-                raise RequestError(f"expected '{name}' {allowed}, found {getattr(self, name)}")
+        )
 
     @property
     def changes(self) -> pictures.Changes:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from regraft.core.checks import require
 from regraft.core.errors import RequestError
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining import masked_words
@@ -57,10 +58,12 @@ class Settings:
         Raises:
             RequestError: one of them, named.
         """
-        if not 0 <= self.hidden < 1:
-            raise RequestError(f"expected 'hidden' above 0 and below 1, found {self.hidden}")
-        if self.patch < 0 or not 0 <= self.visible < np.inf:
-            raise RequestError(f"expected 'patch' and 'visible' as 0 or above, found {self.patch} and {self.visible}")
+        require(
+            self,
+            ("hidden", "from 0 (as much as is usual) to below 1", 0 <= self.hidden < 1),
+            ("patch", "as 0 (by the size of the picture) or above", self.patch >= 0),
+            ("visible", "as 0 or above", 0 <= self.visible < np.inf),
+        )
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:

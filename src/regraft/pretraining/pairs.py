@@ -7,7 +7,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from regraft.core.errors import DataError, RequestError
+from regraft.core.checks import require
+from regraft.core.errors import DataError
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining import losses
 from regraft.pretraining.heads import dense, unit, vector
@@ -54,16 +55,15 @@ class Settings:
         Raises:
             RequestError: one of them, named, with what is allowed.
         """
-        for name, allowed, holds in (
+        require(
+            self,
             ("margin", "above 0 and below 2", 0 < self.margin < 2),
             ("same", "above 0 and below 1", 0 < self.same < 1),
             ("hard", "from 0 to 1", 0 <= self.hard <= 1),
             ("hidden", "as 1 or more", self.hidden >= 1),
             ("width", "as 2 or more", self.width >= 2),
             ("views", "from 0 to 5", 0 <= self.views <= 5),
-        ):
-            if not holds:
-                raise RequestError(f"expected '{name}' {allowed}, found {getattr(self, name)}")
+        )
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:

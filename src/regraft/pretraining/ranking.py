@@ -7,7 +7,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from regraft.core.errors import DataError, RequestError
+from regraft.core.checks import require
+from regraft.core.errors import DataError
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining import losses
 from regraft.pretraining.corrupting.choosing import Corrupt, corrupter
@@ -53,8 +54,7 @@ class Settings:
             RequestError: a figure is out of range.
         """
         Strength(self.strength, self.last_strength, self.course)
-        if not 0 < self.margin < float("inf"):
-            raise RequestError(f"expected 'margin' above 0, found {self.margin}")
+        require(self, ("margin", "above 0", 0 < self.margin < float("inf")))
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:

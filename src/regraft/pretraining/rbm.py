@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from regraft.core.checks import require
 from regraft.core.errors import RequestError
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining.boltzmann import chains, layers, learning, measures
@@ -55,14 +56,13 @@ class Settings:
         Raises:
             RequestError: one of them, named, with what is allowed.
         """
-        for name, allowed, holds in (
+        require(
+            self,
             ("steps", "as 1 or more", self.steps >= 1),
             ("chains", "as 0 (chains begin at the examples) or above", self.chains >= 0),
             ("sparsity", "from 0 (no matter) to below 1", 0 <= self.sparsity < 1),
             ("sparsity_cost", "as 0 or above", 0 <= self.sparsity_cost < float("inf")),
-        ):
-            if not holds:
-                raise RequestError(f"expected '{name}' {allowed}, found {getattr(self, name)}")
+        )
         if self.chains and self.reconstruct == "means":
             raise RequestError("persistent chains draw samples, found reconstruct=means; set chains=0 or leave it out")
 

@@ -1,14 +1,13 @@
 """The weights that a network begins with: drawn by NumPy, so that one seed says the same on every backend."""
 
-import contextlib
 import random
-from collections.abc import Generator
 from typing import Any
 
 import keras
 import numpy as np
 
 from regraft.graph import names
+from regraft.surgery.seeding import drawing
 
 _RELU_LIKE = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu")
 # Sets these draws apart from others that come from the same seed.
@@ -49,7 +48,7 @@ def _activation(layer: Any) -> str:
 
 def begin_others(model: keras.Model, seed: int) -> None:
     """Draw anew, in place, what the layers of a network that others built begin with, as each layer's author has it."""
-    with _drawing(seed):
+    with drawing(seed):
         for _, layer in names.layers(model):
             for variable in layer.variables:
                 start: Any = _initializer(layer, variable)
@@ -66,14 +65,3 @@ def _initializer(layer: Any, variable: Any) -> Any:
     if "seed" not in config:
         return None
     return type(found).from_config({**config, "seed": random.randrange(2**31)})
-
-
-@contextlib.contextmanager
-def _drawing(seed: int) -> Generator[None]:
-    """Python's generator, which is the user's, is put back."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)

@@ -1,5 +1,9 @@
 """Random layers begin where a seed says, in every process."""
 
+import contextlib
+import random
+from collections.abc import Generator
+
 import keras
 import numpy as np
 
@@ -21,3 +25,14 @@ def seed_layers(model: keras.Model, seed: int) -> None:
 def is_seed(name: str) -> bool:
     """Whether this is a random layer's state, which differs from process to process; training sets it by its seed."""
     return "seed_generator" in name
+
+
+@contextlib.contextmanager
+def drawing(seed: int) -> Generator[None]:
+    """Initialisers without a seed draw theirs from Python's generator, which is the user's: it is put back."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -16,12 +16,6 @@ def _outcomes(method: str, gains: list[float], count: int = 500) -> list[Outcome
     return [Outcome(method, "mlp", count, seed, 0.8 + gain, "head", 0.8, 1.0) for seed, gain in enumerate(gains)]
 
 
-def test_an_interval_over_seeds_is_students() -> None:
-    # Mean 0.04, deviation 0.01, three seeds: 4.30 x 0.01 / sqrt(3).
-    low, high = labels.interval(_outcomes("a", [0.03, 0.04, 0.05]))
-    assert (low, high) == pytest.approx((0.04 - 0.02483, 0.04 + 0.02483), abs=1e-4)
-
-
 def test_the_bar_asks_for_two_methods_that_surely_gain_enough() -> None:
     sure = _outcomes("a", [0.035, 0.04, 0.045]) + _outcomes("b", [0.05, 0.05, 0.06])
     small, unsure, elsewhere = (

@@ -9,6 +9,8 @@ from regraft.core.folds import folds
 from regraft.recipes.baselines import WAYS, Lesson, out_of_fold
 from tests.recipes.baselines.small import divided, network, new_digits, opened, task_of
 
+pytestmark = pytest.mark.tuned
+
 
 @pytest.mark.parametrize("name", ["majority", "nearest_neighbour", "raw_inputs", "random_trunk"])
 def test_each_fold_is_answered_by_what_learnt_from_the_others(name: str, tmp_path: Path) -> None:

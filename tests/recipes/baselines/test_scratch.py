@@ -12,6 +12,8 @@ from regraft.recipes.baselines import Lesson, lesson_of, scratch
 from regraft.recipes.baselines.tuning import RATES, Tried, climbed
 from tests.recipes.baselines.small import divided, network, new_digits, opened, task_of
 
+pytestmark = pytest.mark.tuned
+
 
 def some_task(folder: Path, counts: tuple[int, int] = (20, 10), cut_point: str = "dense", **more: Any) -> Any:
     images, labels = new_digits()

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import regraft
 from regraft.core import plain
-from regraft.core.errors import DataError, RequestError
+from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.pretraining import PretrainingRecord
 from regraft.core.progress import collecting_warnings
 from regraft.graph import names
@@ -136,6 +137,37 @@ def test_a_model_that_is_given_is_not_changed(tmp_path: Path) -> None:
     _unfinished(made)
     with pytest.raises(RequestError, match="began with a model that was given in memory"):
         asking.resume(made.folder, data=_numbers()[0])
+
+
+def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = keras.Input((16,))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="mine")(inputs))
+    model.get_layer("mine").kernel.assign(np.full((16, 3), 7.0))
+    compared: list[Any] = []
+    monkeypatch.setattr(running, "_helped", lambda _model, fresh, _task, _asked: compared.append(fresh))
+    regraft.pretrain("autoencoder", _numbers()[0], out=tmp_path / "a", architecture=model, epochs=1)
+    kernel = np.asarray(keras.ops.convert_to_numpy(compared[0].get_layer("mine").kernel))
+    assert kernel.std() > 0
+    assert np.abs(kernel).max() < 2
+
+
+def test_pictures_are_brought_to_the_size_that_a_model_takes(tmp_path: Path) -> None:
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="mine")(inputs))
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 12, 10, 1), np.uint8)
+    made = regraft.pretrain("masked", pictures, out=tmp_path / "a", architecture=model, epochs=1, probe=0)
+    assert made.record.inputs.shape == (8, 8, 3)
+    with pytest.raises(SourceError, match=r"expected an architecture from one input \(8, 8, 3\).*takes \(9,\)"):
+        regraft.pretrain(
+            "masked",
+            np.zeros((30, 8, 8, 3), np.uint8) + np.arange(30, dtype=np.uint8)[:, None, None, None],
+            out=tmp_path / "b",
+            architecture=keras.Sequential([keras.Input((9,)), keras.layers.Dense(2)]),
+            epochs=1,
+            probe=0,
+        )
 
 
 def _unfinished(made: running.Pretraining) -> None:

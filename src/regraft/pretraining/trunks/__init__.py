@@ -28,7 +28,18 @@ TRUNKS: dict[str, ModuleType] = {
 USUAL: Mapping[Kind, str] = {"pictures": "cnn", "numbers": "mlp", "table": "mlp", "text": "text-cnn"}
 
 
-def build(text: str, shape: tuple[int, ...], kind: Kind, seed: int, vocabulary: int = 0) -> keras.Model:
+def own(text: str) -> keras.Model | None:
+    """The network of `package.module:function`, which takes what it takes; None for those that are made for the data.
+
+    Raises:
+        SourceError: there is no such function, or it returns none.
+    """
+    return architecture.build(text) if ":" in text and not text.startswith(PREFIX) else None
+
+
+def build(
+    text: str, shape: tuple[int, ...], kind: Kind, seed: int, vocabulary: int = 0, own: keras.Model | None = None
+) -> keras.Model:
     """A network with fresh weights, from one input to a representation.
 
     Args:
@@ -38,6 +49,7 @@ def build(text: str, shape: tuple[int, ...], kind: Kind, seed: int, vocabulary: 
         kind: of data.
         seed: of the weights.
         vocabulary: of texts, how many ids there are.
+        own: what `own` gave for the text, if that was asked before.
 
     Raises:
         RequestError: there is no such network or option, or it takes other inputs.
@@ -67,17 +79,27 @@ def build(text: str, shape: tuple[int, ...], kind: Kind, seed: int, vocabulary: 
         )
     if text.startswith(PREFIX) and "input_shape" not in query:
         text += f"{'&' if query else '?'}input_shape={','.join(map(str, shape))}"
-    model = architecture.build(text)
-    _require_fitting(model, shape, text)
+    model = own if own is not None else architecture.build(text)
+    require_fitting(model, shape, text)
     begin_others(model, seed)
     return model
 
 
-def _require_fitting(model: keras.Model, shape: tuple[int, ...], text: str) -> None:
-    inputs = list(model.inputs or [])
-    taken = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else ()
-    fits = len(taken) == len(shape) and all(side in (None, own) for side, own in zip(taken, shape, strict=True))
+def require_fitting(model: keras.Model, shape: tuple[int, ...], text: str) -> None:
+    """Refuse a network that is not from one input of this shape to one output.
+
+    Raises:
+        SourceError: it is not; the text says which it is.
+    """
+    found = taken(model)
+    fits = len(found) == len(shape) and all(side in (None, wanted) for side, wanted in zip(found, shape, strict=True))
     if not fits or len(model.outputs) != 1:
         raise SourceError(
-            f"expected an architecture from one input {shape} to one output, found '{text}', which takes {taken or '?'}"
+            f"expected an architecture from one input {shape} to one output, found '{text}', which takes {found or '?'}"
         )
+
+
+def taken(model: keras.Model) -> tuple[int | None, ...]:
+    """The shape of one input of a network; nothing where it does not take one."""
+    inputs = list(model.inputs or [])
+    return tuple(inputs[0].shape[1:]) if len(inputs) == 1 else ()

@@ -1,8 +1,6 @@
 """The reused part of the network with the weights that it would begin with."""
 
-import contextlib
-import random
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -12,7 +10,9 @@ from regraft.importers import Pretrained
 from regraft.surgery.copy import Copier
 from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import graft
+from regraft.surgery.seeding import drawing
 
+_MOMENTUM = 0.9
 _KERNELS = ("kernel", "embeddings")
 
 
@@ -32,31 +32,35 @@ def branch_anew(
         seed: of what is drawn.
         hidden: widths of new layers below the head.
     """
-    with _drawing(seed):
-        # Copied by configuration only: the weights of the copy are new. `graft` then copies these.
-        fresh = Copier()(trunk_of(pretrained.model, cut_point))
-        for _, layer in names.layers(fresh):
-            layer.trainable = True
-        _draw_constant_kernels(fresh, seed)
-        return graft(fresh, classes, taps=taps, hidden=hidden, seed=seed)
+    with drawing(seed):
+        return graft(_anew(trunk_of(pretrained.model, cut_point), seed), classes, taps=taps, hidden=hidden, seed=seed)
 
 
-@contextlib.contextmanager
-def _drawing(seed: int) -> Generator[None]:
-    """Initialisers without a seed draw theirs from Python's generator, which is the user's: it is put back."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
+def anew(model: keras.Model, seed: int) -> keras.Model:
+    """A network like the given one, initialised anew, all of it trainable; see `branch_anew`.
+
+    Args:
+        model: not changed.
+        seed: of what is drawn.
+    """
+    with drawing(seed):
+        return _anew(model, seed)
 
 
-def settle_sooner(model: keras.Model, momentum: float) -> None:
-    """Give the averages of all BatchNorm layers of a model, in place, this momentum."""
+def _anew(model: keras.Model, seed: int) -> keras.Model:
+    # Copied by configuration only: the weights of the copy are new.
+    fresh: keras.Model = Copier()(model)
+    for _, layer in names.layers(fresh):
+        layer.trainable = True
+    _draw_constant_kernels(fresh, seed)
+    return fresh
+
+
+def settle_sooner(model: keras.Model) -> None:
+    """Let the averages of all BatchNorm layers of a model, in place, settle within the few steps that it has."""
     for _, layer in names.layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+            layer.momentum = _MOMENTUM
 
 
 def _draw_constant_kernels(model: keras.Model, seed: int) -> None:

@@ -6,7 +6,7 @@ steps; what choosing between them takes comes on top. So the comparison errs in 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -33,14 +33,9 @@ TITLE = "from scratch"
 
 _CHEAP_SECONDS = 90.0
 _LEAST_EPOCHS = 3
-_LEAST_STEPS = 600
 # Operations for one rate that 600 steps may take: some ten seconds of two cores.
 _AFFORDABLE = 1e12
 _TIMED = 64
-# BatchNorm's averages are to settle within the few steps that the baseline has.
-_MOMENTUM = 0.9
-# Steps from random weights may be very long ones.
-_CLIP = 1.0
 # Without validation examples, of up to so many every third part is left out in turn, of more a fifth once.
 _FEW, _THIRDS, _FIFTHS = 600, 3, 5
 
@@ -101,22 +96,14 @@ def network(task: Task, cut_point: str) -> keras.Model:
     """The source's layers up to a cut point and a head on them, all weights new."""
     taps = (task.plan.head.taps or ()) if cut_point == task.plan.cut_point else ()
     fresh = branch_anew(task.pretrained, cut_point, task.classes, taps, task.plan.seed, task.plan.head.hidden)
-    settle_sooner(fresh, _MOMENTUM)
+    settle_sooner(fresh)
     return fresh
 
 
 def phase_for(task: Task, lesson: Lesson, cut_point: str) -> Phase:
     """What all rates have in common."""
     epochs = epochs_for(task.found, task.plan, len(lesson.training), cut_point)
-    return Phase(
-        name="from scratch",
-        epochs=epochs,
-        batch_size=task.plan.fine_tune.batch_size,
-        batch_norm="adapt",
-        clip_norm=_CLIP,
-        patience=max(10, epochs // 3),
-        monitor="accuracy",
-    )
+    return tuning.phase_of("from scratch", epochs, task.plan.fine_tune.batch_size)
 
 
 def epochs_for(found: Survey, plan: Plan, training: int, cut_point: str) -> int:
@@ -124,7 +111,7 @@ def epochs_for(found: Survey, plan: Plan, training: int, cut_point: str) -> int:
 
     At least three, and those of 600 steps where these cost nearly nothing.
     """
-    steps = min(100, -(-_LEAST_STEPS * plan.fine_tune.batch_size // max(training, 1)))
+    steps = tuning.epochs_for(training, plan.fine_tune.batch_size)
     top, each = found.points[plan.cut_point].flops_below, found.points[cut_point].flops_below
     if not top or not each:
         return max(_LEAST_EPOCHS, steps)
@@ -187,12 +174,10 @@ def _by_parts(task: Task, lesson: Lesson, cut_point: str) -> _Trained:
         return feed(indices, views_of(task))
 
     tuned = tuning.by_parts(fresh, phase, learning, training, parts_of(task, training), seed)
-    last = replace(tuning.at(phase, tuned.rate), keep="last")
     note = f"{tuned.best.epoch} of {phase.epochs} epochs at rate {tuned.rate:g}"
 
     def finish() -> keras.Model:
-        everyone, nothing = feed(training, views_of(task)), feed(training[:0])
-        return loop.train(fresh, last, everyone, nothing, seed=seed, stop_after=tuned.best.epoch).model
+        return tuning.finished(fresh, phase, tuned, learning(training), feed(training[:0]), seed)
 
     return _Trained(cut_point, tuned.best.rank, tuned.count, note, finish)
 

@@ -15,6 +15,11 @@ from regraft.training.feeds import Feed
 
 Array = np.ndarray[Any, Any]
 
+STEPS = 600
+"""What each rate is given, where that costs nearly nothing."""
+_MOST_EPOCHS = 100
+# Steps from random weights may be very long ones.
+_CLIP = 1.0
 # Adam's; the search begins at the third, and goes on in the direction in which things improve.
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 BEGIN = 2
@@ -45,6 +50,24 @@ class Tuned:
     rate: float
     best: Tried
     count: int
+
+
+def epochs_for(examples: int, batch_size: int) -> int:
+    """How many epochs make `STEPS` steps; a hundred at the most."""
+    return min(_MOST_EPOCHS, -(-STEPS * batch_size // max(examples, 1)))
+
+
+def phase_of(name: str, epochs: int, batch_size: int) -> Phase:
+    """What all rates have in common."""
+    return Phase(
+        name=name,
+        epochs=epochs,
+        batch_size=batch_size,
+        batch_norm="adapt",
+        clip_norm=_CLIP,
+        patience=max(10, epochs // 3),
+        monitor="accuracy",
+    )
 
 
 def by_validation(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Tuned:
@@ -85,6 +108,21 @@ def by_parts(
         )
 
     return climbed(attempt)
+
+
+def finished(fresh: keras.Model, phase: Phase, tuned: Tuned, everyone: Feed, nothing: Feed, seed: int) -> keras.Model:
+    """The network that learnt from all examples, at the rate and for the epochs that parts of them chose.
+
+    Args:
+        fresh: as `by_parts` was given it.
+        phase: likewise.
+        tuned: what that came to.
+        everyone: all that may be learnt from.
+        nothing: no examples.
+        seed: of the order of examples, and of dropout.
+    """
+    last = replace(at(phase, tuned.rate), keep="last")
+    return loop.train(fresh, last, everyone, nothing, seed=seed, stop_after=tuned.best.epoch).model
 
 
 def climbed(attempt: Callable[[float], Tried]) -> Tuned:

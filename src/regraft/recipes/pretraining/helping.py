@@ -1,7 +1,7 @@
 """Whether the pretrained weights help at a number of labels: beside the same network from scratch, tuned alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -10,22 +10,20 @@ import numpy as np
 from regraft.core import memory, metrics
 from regraft.core.blocks import HEAD
 from regraft.core.folds import folds
-from regraft.core.phase import Phase
 from regraft.core.pretraining import Helped
 from regraft.recipes.baselines import tuning
 from regraft.recipes.baselines.anew import settle_sooner
 from regraft.recipes.pretraining.probing import Labelled, represented
 from regraft.surgery.graft import graft, set_head
-from regraft.training import loop, predicting
+from regraft.training import predicting
 from regraft.training.feeds import Feed
 from regraft.training.heads import fit_head
 
 Array = np.ndarray[Any, Any]
 
 _PARTS = 3
-_LEAST_STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 600, 10, 100
+_LEAST_EPOCHS = 10
 _BATCH = 32
-_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,26 +94,15 @@ def fine_tuned(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: 
     width = int(branch.get_layer(HEAD).kernel.shape[0])
     set_head(branch, np.zeros((width, learning.classes), np.float32), np.zeros(learning.classes, np.float32))
     branch.trainable = True
-    settle_sooner(branch, _MOMENTUM)
-    epochs = min(_MOST_EPOCHS, max(_LEAST_EPOCHS, -(-_LEAST_STEPS * _BATCH // len(learning.y))))
-    phase = Phase(
-        name="fine-tuned",
-        epochs=epochs,
-        batch_size=_BATCH,
-        batch_norm="adapt",
-        clip_norm=1.0,
-        patience=max(10, epochs // 3),
-        monitor="accuracy",
-    )
+    settle_sooner(branch)
+    epochs = max(_LEAST_EPOCHS, tuning.epochs_for(len(learning.y), _BATCH))
+    phase = tuning.phase_of("fine-tuned", epochs, _BATCH)
     feed = _feeds(learning)
     fold = folds(np.arange(len(learning.y)), learning.y, _PARTS, seed)
     parts = [fold == number for number in np.unique(fold).tolist()]
-    tuned = tuning.by_parts(branch, phase, feed, np.arange(len(learning.y)), parts, seed)
-    last = replace(tuning.at(phase, tuned.rate), keep="last")
-    nothing = feed(np.arange(0))
-    model = loop.train(
-        branch, last, feed(np.arange(len(learning.y))), nothing, seed=seed, stop_after=tuned.best.epoch
-    ).model
+    everyone = np.arange(len(learning.y))
+    tuned = tuning.by_parts(branch, phase, feed, everyone, parts, seed)
+    model = tuning.finished(branch, phase, tuned, feed(everyone), feed(everyone[:0]), seed)
     made = predicting.predict(model, _feeds(judging)(np.arange(len(judging.y))))
     memory.release()
     note = f"{tuned.best.epoch} of {epochs} epochs at rate {tuned.rate:g}, the best of {tuned.count} tried"

@@ -10,6 +10,7 @@ from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.core.errors import WorkError
+from regraft.data.ids import Ids
 from regraft.graph.cut_points import cut_points
 from regraft.recipes.pretraining.rows import Prepared
 
@@ -28,7 +29,7 @@ class Outputs:
     """
 
     rows: RowsLike
-    ids: tuple[str, ...]
+    ids: Ids
     labels: Array | None
     groups: Array | None
 
@@ -38,7 +39,7 @@ class Outputs:
 
     def take(self, indices: Array) -> Array:
         """Float32 (len(indices), ...)."""
-        return np.asarray(self.rows.gather([self.ids[index] for index in indices.tolist()]), np.float32)
+        return np.asarray(self.rows.gather(self.ids.take(indices)), np.float32)
 
 
 def outputs(below: keras.Model, given: Prepared, store: Store) -> Outputs:
@@ -54,5 +55,4 @@ def outputs(below: keras.Model, given: Prepared, store: Store) -> Outputs:
     )
     if made.unreadable:
         raise WorkError(f"an example cannot be read any more: {made.unreadable[0][1]}")
-    ids = tuple(given.examples.ids.take(given.indices))
-    return Outputs(made.rows[wanted], ids, given.labels, given.groups)
+    return Outputs(made.rows[wanted], given.examples.ids.take(given.indices), given.labels, given.groups)

@@ -7,25 +7,22 @@ from typing import Any, cast
 import keras
 import numpy as np
 
-from regraft import data as data_room
 from regraft.activations.store import Store
 from regraft.core import memory, plain
-from regraft.core.errors import DataError, RequestError
-from regraft.core.input_spec import InputSpec
+from regraft.core.errors import RequestError
 from regraft.core.pretraining import Asked, Helped, PretrainingRecord, Spec, Stage
 from regraft.core.progress import collecting_warnings, say
-from regraft.data import Examples
 from regraft.graph.cut_points import cut_points
-from regraft.importers import architecture
 from regraft.pretraining import greedy, loop, method, trunks
 from regraft.pretraining.learner import Greedy, Method, Rows, Sample
 from regraft.recipes import run_folder
+from regraft.recipes.baselines.anew import anew
 from regraft.recipes.clock import Clock
 from regraft.recipes.pretraining import folder as folders
 from regraft.recipes.pretraining import helping, preparing
 from regraft.recipes.pretraining.outputs import outputs
-from regraft.recipes.pretraining.probing import Labelled, prober
-from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
+from regraft.recipes.pretraining.probing import prober
+from regraft.recipes.pretraining.task import Task, task_of
 from regraft.recipes.recording import environment
 from regraft.report import pretraining_page
 from regraft.surgery.copy import copy_model
@@ -33,14 +30,10 @@ from regraft.surgery.copy import copy_model
 Array = np.ndarray[Any, Any]
 
 _SAMPLE = 2048
-_MOST_HELD_OUT = 5000
-_MOST_JUDGED = 2000
 # Operations that comparing may take where nobody says that it is wanted: some two minutes of two cores. Each of two
 # networks is trained nine times or so, for 600 steps of 32 examples, at three times what an answer takes.
 _CHEAP = 1.5e13
 _TRAINED = 2 * 9 * 600 * 32 * 3
-_FEWEST = 10
-_STREAM = 11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,20 +49,6 @@ class Pretraining:
     folder: Path
     record: PretrainingRecord
     model: keras.Model
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """What is learnt from, by what, and what is measured on the way."""
-
-    examples: Examples
-    inputs: InputSpec
-    learning: Prepared
-    held_out: Prepared
-    unused: int
-    labelled: Labelled | None
-    judging: Labelled | None
-    classes: tuple[str, ...]
 
 
 def pretrain_in(
@@ -94,22 +73,14 @@ def pretrain_in(
     with collecting_warnings() as warned, run_folder.held(folder):
         chosen = method(asked.method)
         with clock.stage("open"):
-            task = _task(chosen, asked, data, labels)
+            own = trunk if trunk is not None else trunks.own(asked.architecture)
+            task = task_of(chosen, asked, data, labels, None if own is None else trunks.taken(own))
         asked = _resolved(chosen, asked, task)
         settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
         spec = cast(Spec, asked.spec)
-        begun = (
-            trunk
-            if trunk is not None
-            else trunks.build(
-                asked.architecture,
-                task.inputs.shape,
-                preparing.kind_of(task.examples),
-                asked.seed,
-                vocabulary=task.inputs.text.size if task.inputs.text is not None else 0,
-            )
-        )
-        fresh, model = copy_model(begun), copy_model(begun)
+        begun = _begun(trunk, own, asked, task)
+        # What a network that was given has learnt already is not the start of one from scratch.
+        fresh, model = copy_model(begun) if trunk is None else anew(begun, asked.seed), copy_model(begun)
         # Only now: what was wrong with the request has left nothing behind.
         folders.begin(folder, asked)
         with clock.stage("pretrain"):
@@ -125,103 +96,17 @@ def pretrain_in(
     return Pretraining(folder, record, model)
 
 
-def _task(chosen: Method, asked: Asked, data: Any, labels: Any) -> _Task:
-    examples = data_room.open_unlabelled(data, strict=asked.strict, columns=asked.columns)
-    kind = preparing.kind_of(examples)
-    if kind not in chosen.KINDS:
-        raise DataError(
-            f"'{chosen.NAME}' learns from {', '.join(chosen.KINDS)}, found {kind} in {examples.origin}; "
-            "take another method"
-        )
-    used = np.flatnonzero(examples.split != "test")
-    if chosen.LABELS:
-        used = used[examples.labels[used] >= 0]
-        if not len(used):
-            raise DataError(f"'{chosen.NAME}' learns from labelled examples, found none in {examples.origin}")
-        found = np.unique(examples.labels[used])
-        if len(found) < 2:
-            raise DataError(
-                f"'{chosen.NAME}' tells groups apart, found one among the examples to learn from in {examples.origin}: "
-                f"'{examples.classes[int(found[0])]}', {len(used)} of them; add examples of others, or take a method "
-                "that needs no labels, such as barlow-twins"
-            )
-    if len(used) < _FEWEST:
-        raise DataError(
-            f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)} of "
-            f"{len(examples)}; the others are for tests"
-        )
-    inputs = preparing.inputs_for(examples, used, asked)
-    if "?" not in asked.architecture and ":" in asked.architecture and asked.input_size is None:
-        inputs = _as_built(asked.architecture, inputs)
-    used = only_readable(examples, used, inputs, asked.strict)
-    order = np.random.default_rng([asked.seed, _STREAM]).permutation(len(used))
-    held = min(_MOST_HELD_OUT, max(2, round((asked.spec or chosen.SPEC).held_out * len(used))))
-    keep = fits_in_memory(len(used), inputs)
-    learning = Prepared(examples, np.sort(used[order[held:]]), inputs, keep)
-    held_out = Prepared(examples, np.sort(used[order[:held]]), inputs, keep)
-    labelled, judging, classes = _labelled(asked, examples, labels, inputs)
-    return _Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
+def _begun(trunk: keras.Model | None, own: keras.Model | None, asked: Asked, task: Task) -> keras.Model:
+    """The network as it begins: with its own weights where it was given, else with new ones."""
+    shape, text = task.inputs.shape, task.inputs.text
+    if trunk is not None:
+        trunks.require_fitting(trunk, shape, asked.architecture)
+        return trunk
+    kind, vocabulary = preparing.kind_of(task.examples), text.size if text is not None else 0
+    return trunks.build(asked.architecture, shape, kind, asked.seed, vocabulary=vocabulary, own=own)
 
 
-def _as_built(text: str, inputs: InputSpec) -> InputSpec:
-    """The inputs that somebody's own network takes, where it takes others than the pictures' own size."""
-    if not inputs.is_picture or text.startswith("keras:"):
-        return inputs
-    taken = tuple(architecture.build(text).inputs[0].shape[1:])
-    if len(taken) != 3 or None in taken or taken == inputs.shape:
-        return inputs
-    return replace(inputs, shape=taken)
-
-
-def _labelled(
-    asked: Asked, examples: Examples, labels: Any, inputs: InputSpec
-) -> tuple[Labelled | None, Labelled | None, tuple[str, ...]]:
-    """Some labelled examples to probe with and to learn from, others to judge by, and the names of the classes."""
-    known = examples
-    if labels is not None:
-        known = data_room.open(labels, strict=asked.strict, columns=asked.columns)
-        _require_kind(known, examples)
-        if known.columns is None and known.shape != examples.shape and not inputs.is_picture:
-            raise DataError(
-                f"expected labelled examples of shape {examples.shape} as in {examples.origin}, found {known.shape} "
-                f"in {known.origin}"
-            )
-    if not asked.probe or len(known.classes) < 2:
-        return None, None, known.classes
-    training, test = (
-        _some(known, np.flatnonzero((known.split == split) & (known.labels >= 0)), count, asked.seed)
-        for split, count in (("train", asked.probe), ("test", _MOST_JUDGED))
-    )
-    if len(training) < 2 * len(known.classes):
-        return None, None, known.classes
-    made = [Prepared(known, only_readable(known, part, inputs, asked.strict), inputs) for part in (training, test)]
-    both = [
-        Labelled(rows.take(np.arange(len(rows))), known.labels[rows.indices].astype(np.int64), len(known.classes))
-        if len(rows)
-        else None
-        for rows in made
-    ]
-    return both[0], both[1], known.classes
-
-
-def _require_kind(known: Examples, examples: Examples) -> None:
-    own, others = preparing.kind_of(examples), preparing.kind_of(known)
-    if own != others and "numbers" not in (own, others):
-        raise DataError(
-            f"expected labelled examples that are {own} as in {examples.origin}, found {others} in {known.origin}"
-        )
-
-
-def _some(known: Examples, indices: Array, count: int, seed: int) -> Array:
-    """At most so many of the examples, classes in proportion."""
-    order = np.random.default_rng([seed, _STREAM, 1]).permutation(indices)
-    by_class = [order[known.labels[order] == label] for label in range(len(known.classes))]
-    # The first of each class, the second of each, ...: as many as are wanted.
-    ranks = np.concatenate([np.arange(len(own)) / max(1, len(own)) for own in by_class])
-    return np.concatenate(by_class)[np.argsort(ranks, kind="stable")][:count]
-
-
-def _resolved(chosen: Method, asked: Asked, task: _Task) -> Asked:
+def _resolved(chosen: Method, asked: Asked, task: Task) -> Asked:
     """What is asked for with all that was open in it."""
     digest = task.examples.digest()
     if asked.data_digest not in (None, digest):
@@ -239,7 +124,7 @@ def _resolved(chosen: Method, asked: Asked, task: _Task) -> Asked:
 
 
 def _stages(
-    chosen: Method, model: keras.Model, task: _Task, settings: Any, spec: Spec, seed: int, folder: Path,
+    chosen: Method, model: keras.Model, task: Task, settings: Any, spec: Spec, seed: int, folder: Path,
     store: Store | None,
 ) -> tuple[Stage, ...]:  # fmt: skip
     looked_at = np.arange(len(task.learning))[:_SAMPLE]
@@ -261,6 +146,8 @@ def _stages(
         learned = loop.pretrain(
             learner, task.learning, task.held_out, spec, seed, path=checkpoint(1), probe=probe, title=chosen.NAME
         )
+        # What is kept is the network that was given; its layers are the learner's.
+        assert learned.trunk is model
         return (Stage("all layers", learned.history, learned.best, learned.stopped),)
     kept = store or Store()
 
@@ -275,7 +162,7 @@ def _stages(
     return made.stages
 
 
-def _helped(model: keras.Model, fresh: keras.Model, task: _Task, asked: Asked) -> Helped | None:
+def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked) -> Helped | None:
     if task.labelled is None or task.judging is None or asked.compare == "no":
         return None
     if asked.compare == "auto":
@@ -288,7 +175,7 @@ def _helped(model: keras.Model, fresh: keras.Model, task: _Task, asked: Asked) -
 
 
 def _record(
-    folder: Path, asked: Asked, task: _Task, model: keras.Model, stages: tuple[Stage, ...], helped: Helped | None,
+    folder: Path, asked: Asked, task: Task, model: keras.Model, stages: tuple[Stage, ...], helped: Helped | None,
     clock: Clock, warned: tuple[str, ...],
 ) -> PretrainingRecord:  # fmt: skip
     return PretrainingRecord(

@@ -19,6 +19,14 @@ class InMemory:
         return self.x[indices]
 
 
+def bits(count: int = 400, seed: int = 0) -> Array:
+    """Four patterns of twelve bits, each bit wrong one time in twenty; float32."""
+    patterns = np.array([[1] * 6 + [0] * 6, [0] * 6 + [1] * 6, [1, 0] * 6, [0, 1] * 6], np.float32)
+    random = np.random.default_rng(seed)
+    rows = patterns[random.integers(0, 4, count)]
+    return np.where(random.random(rows.shape) < 0.05, 1 - rows, rows)
+
+
 def clusters(count: int = 400, seed: int = 0) -> tuple[Array, Array]:
     """Five kinds that two of twelve numbers tell apart; the others say nothing."""
     random = np.random.default_rng(seed)

@@ -1,0 +1,145 @@
+"""What a pretraining learns from: which examples, in which form, what is held out, and which labels probe it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from regraft import data as data_room
+from regraft.core.errors import DataError
+from regraft.core.input_spec import InputSpec
+from regraft.core.pretraining import Asked
+from regraft.data import Examples
+from regraft.pretraining.learner import Method
+from regraft.recipes.pretraining import preparing
+from regraft.recipes.pretraining.probing import Labelled
+from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
+
+Array = np.ndarray[Any, Any]
+
+_MOST_HELD_OUT = 5000
+_MOST_JUDGED = 2000
+_FEWEST = 10
+_STREAM = 11
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What is learnt from, by what, and what is measured on the way."""
+
+    examples: Examples
+    inputs: InputSpec
+    learning: Prepared
+    held_out: Prepared
+    unused: int
+    labelled: Labelled | None
+    judging: Labelled | None
+    classes: tuple[str, ...]
+
+
+def task_of(
+    chosen: Method, asked: Asked, data: Any, labels: Any = None, taken: tuple[int | None, ...] | None = None
+) -> Task:
+    """Open and divide what is learnt from.
+
+    Args:
+        chosen: the method.
+        asked: what is asked for.
+        data: examples; what `data.open_unlabelled` takes.
+        labels: labelled examples for the probe, where `data` has none; what `data.open` takes.
+        taken: the shape of one input of somebody's own network; None: the network is made for the examples.
+
+    Raises:
+        DataError: the method does not learn from such examples, or there are too few.
+    """
+    examples = data_room.open_unlabelled(data, strict=asked.strict, columns=asked.columns)
+    kind = preparing.kind_of(examples)
+    if kind not in chosen.KINDS:
+        raise DataError(
+            f"'{chosen.NAME}' learns from {', '.join(chosen.KINDS)}, found {kind} in {examples.origin}; "
+            "take another method"
+        )
+    used = np.flatnonzero(examples.split != "test")
+    if chosen.LABELS:
+        used = used[examples.labels[used] >= 0]
+        if not len(used):
+            raise DataError(f"'{chosen.NAME}' learns from labelled examples, found none in {examples.origin}")
+        found = np.unique(examples.labels[used])
+        if len(found) < 2:
+            raise DataError(
+                f"'{chosen.NAME}' tells groups apart, found one among the examples to learn from in {examples.origin}: "
+                f"'{examples.classes[int(found[0])]}', {len(used)} of them; add examples of others, or take a method "
+                "that needs no labels, such as barlow-twins"
+            )
+    if len(used) < _FEWEST:
+        raise DataError(
+            f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)} of "
+            f"{len(examples)}; the others are for tests"
+        )
+    inputs = preparing.inputs_for(examples, used, asked)
+    if taken is not None and inputs.is_picture and asked.input_size is None:
+        inputs = _as_taken(inputs, taken)
+    used = only_readable(examples, used, inputs, asked.strict)
+    order = np.random.default_rng([asked.seed, _STREAM]).permutation(len(used))
+    held = min(_MOST_HELD_OUT, max(2, round((asked.spec or chosen.SPEC).held_out * len(used))))
+    keep = fits_in_memory(len(used), inputs)
+    learning = Prepared(examples, np.sort(used[order[held:]]), inputs, keep)
+    held_out = Prepared(examples, np.sort(used[order[:held]]), inputs, keep)
+    labelled, judging, classes = _labelled(asked, examples, labels, inputs)
+    return Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
+
+
+def _as_taken(inputs: InputSpec, taken: tuple[int | None, ...]) -> InputSpec:
+    """The inputs that somebody's own network takes, where it takes others than the pictures' own size."""
+    height, width, channels = inputs.shape
+    if len(taken) != 3:
+        return inputs
+    return replace(inputs, shape=(taken[0] or height, taken[1] or width, taken[2] or channels))
+
+
+def _labelled(
+    asked: Asked, examples: Examples, labels: Any, inputs: InputSpec
+) -> tuple[Labelled | None, Labelled | None, tuple[str, ...]]:
+    """Some labelled examples to probe with and to learn from, others to judge by, and the names of the classes."""
+    known = examples
+    if labels is not None:
+        known = data_room.open(labels, strict=asked.strict, columns=asked.columns)
+        _require_kind(known, examples)
+        if known.columns is None and known.shape != examples.shape and not inputs.is_picture:
+            raise DataError(
+                f"expected labelled examples of shape {examples.shape} as in {examples.origin}, found {known.shape} "
+                f"in {known.origin}"
+            )
+    if not asked.probe or len(known.classes) < 2:
+        return None, None, known.classes
+    training, test = (
+        _some(known, np.flatnonzero((known.split == split) & (known.labels >= 0)), count, asked.seed)
+        for split, count in (("train", asked.probe), ("test", _MOST_JUDGED))
+    )
+    if len(training) < 2 * len(known.classes):
+        return None, None, known.classes
+    made = [Prepared(known, only_readable(known, part, inputs, asked.strict), inputs) for part in (training, test)]
+    both = [
+        Labelled(rows.take(np.arange(len(rows))), known.labels[rows.indices].astype(np.int64), len(known.classes))
+        if len(rows)
+        else None
+        for rows in made
+    ]
+    return both[0], both[1], known.classes
+
+
+def _require_kind(known: Examples, examples: Examples) -> None:
+    own, others = preparing.kind_of(examples), preparing.kind_of(known)
+    if own != others and "numbers" not in (own, others):
+        raise DataError(
+            f"expected labelled examples that are {own} as in {examples.origin}, found {others} in {known.origin}"
+        )
+
+
+def _some(known: Examples, indices: Array, count: int, seed: int) -> Array:
+    """At most so many of the examples, classes in proportion."""
+    order = np.random.default_rng([seed, _STREAM, 1]).permutation(indices)
+    by_class = [order[known.labels[order] == label] for label in range(len(known.classes))]
+    # The first of each class, the second of each, ...: as many as are wanted.
+    ranks = np.concatenate([np.arange(len(own)) / max(1, len(own)) for own in by_class])
+    return np.concatenate(by_class)[np.argsort(ranks, kind="stable")][:count]
