@@ -15,7 +15,7 @@ from regraft.core.phase import Phase, Rate
 from regraft.core.plan import CHANGES, FineTuneSpec, Plan
 from regraft.graph import names
 from regraft.recipes import running
-from regraft.recipes.fine_tuning import Line, average
+from regraft.recipes.averaging import Line, average
 from regraft.recipes.using import evaluate
 from tests.recipes.shapes import convolutional
 

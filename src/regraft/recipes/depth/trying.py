@@ -22,10 +22,11 @@ from regraft.core.plan import Plan
 from regraft.core.progress import warn
 from regraft.graph import names
 from regraft.importers import Pretrained
+from regraft.recipes.averaging import Line, at
 from regraft.recipes.depth.answers import Answers, Kept
 from regraft.recipes.depth.lessons import Lessons
 from regraft.recipes.depth.timing import Pace
-from regraft.recipes.fine_tuning import Line, at, reused
+from regraft.recipes.fine_tuning import reused
 from regraft.recipes.keeping import on_the_fly, spreads, wish
 from regraft.recipes.survey import Survey
 from regraft.surgery.graft import graft, set_values
