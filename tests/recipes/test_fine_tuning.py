@@ -13,9 +13,7 @@ import pytest
 from regraft.activations.store import Store
 from regraft.core.phase import Phase, Rate
 from regraft.core.plan import CHANGES, FineTuneSpec, Plan
-from regraft.graph import names
 from regraft.recipes import running
-from regraft.recipes.averaging import Line, average
 from regraft.recipes.using import evaluate
 from tests.recipes.shapes import convolutional
 
@@ -87,7 +85,6 @@ def test_disturbance_is_in_the_plan_and_the_report_and_changes_what_is_learnt(
 
 
 def test_what_is_no_picture_has_one_view(tmp_path: Path) -> None:
-    import keras
 
     random = np.random.default_rng(0)
     y = np.arange(60) % 3
@@ -133,19 +130,6 @@ def test_phases_run_one_after_the_other_and_the_plan_that_is_left_does_it_again(
     rows, others = ([str(dataclasses.replace(row, seconds=0.0)) for row in made.history] for made in (first, again))
     assert rows == others
     assert again.metrics == first.metrics
-
-
-def test_the_average_is_of_all_that_learnt_in_any_phase() -> None:
-    inputs = keras.Input((2,))
-    lower = keras.layers.Dense(2, name="lower")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(2, name="upper")(lower))
-    start = {name: np.zeros(value.shape, "float32") for name, value in names.variables(model).items()}
-    end = {name: np.ones(value.shape, "float32") for name, value in names.variables(model).items()}
-    # As a last phase leaves it that lets only the upper layer learn.
-    model.get_layer("lower").trainable = False
-    average(model, Line(start, end, ("lower/kernel", "upper/kernel")), 0.25)
-    found = {name: float(value.ravel()[0]) for name, value in names.values(model).items()}
-    assert found == {"lower/kernel": 0.25, "lower/bias": 1.0, "upper/kernel": 0.25, "upper/bias": 1.0}
 
 
 @pytest.mark.parametrize("policy", ["affine", "adapt", "recalibrate"])
