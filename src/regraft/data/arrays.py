@@ -80,11 +80,7 @@ def unlabelled(data: Any) -> Found:
     if isinstance(data, tuple) and len(cast(Sequence[Any], data)) == 2:
         return gather(data)
     x = _array(data, "x")
-    return _found([Part(None, x, _none(len(x)))], None, "the array given")
-
-
-def _none(count: int) -> Labels:
-    return Labels((None,), np.zeros(count, np.uint8))
+    return _found([Part(None, x, Labels.none(len(x)))], None, "the array given")
 
 
 def _of_values(data: Any, labels: Any) -> list[Part]:
@@ -152,7 +148,7 @@ def _of_table(table: Mapping[str, Any], origin: str, labels: Any, needs_labels: 
     parts: list[Part] = []
     for split, x, y in x_keys:
         given = _array(table[x], x)
-        parts.append(Part(split, given, table[y] if y in table else _none(len(given)), (x, y)))
+        parts.append(Part(split, given, table[y] if y in table else Labels.none(len(given)), (x, y)))
     named = next((table[name] for name in _NAMES if name in table), None)
     names = None if named is None else tuple(_text(name) for name in np.asarray(named).ravel().tolist())
     return _found(parts, names, origin)

@@ -12,6 +12,7 @@ from regraft.core.progress import warn
 from regraft.data import doubts, files, table_lines, table_rows, text_files
 from regraft.data.examples import Array
 from regraft.data.found import Found
+from regraft.data.labels import Labels
 from regraft.data.names import Names, Texts
 from regraft.data.split import stated
 
@@ -51,7 +52,7 @@ def _written(texts: Sequence[Path], columns: Columns) -> Found:
     written = text_files.Written(Path(), Texts(str(path) for path in texts), columns.encoding)
     return Found(
         names=Names.of(written.paths),
-        labels=table_rows.none(len(texts)),
+        labels=Labels.none(len(texts)),
         stated=stated([None] * len(texts)),
         identify=lambda start, stop: [],
         read=written.read,
@@ -78,7 +79,7 @@ def _joined(parts: Sequence[Found]) -> Found:
     return dataclasses.replace(
         first,
         names=Names.of(names),
-        labels=table_rows.none(count),
+        labels=Labels.none(count),
         stated=stated([None] * count),
         identify=lambda start, stop: [],
         read=read,

@@ -7,11 +7,11 @@ import numpy as np
 
 from regraft.core.columns import Columns
 from regraft.core.errors import DataError
-from regraft.data import labels as labels_
 from regraft.data import table_rows
 from regraft.data.cells import Cells
 from regraft.data.described import Described
 from regraft.data.found import Found, split_stated
+from regraft.data.labels import Labels, flat
 from regraft.data.split import stated
 from regraft.data.table_lines import as_text
 from regraft.data.texts import is_frame
@@ -57,7 +57,7 @@ def _found(data: Any, labels: Any, labelled: bool) -> Found:
     rows = list(zip(*([as_text(value) for value in frame[name].tolist()] for name in frame.columns), strict=True))
     if not rows:
         raise DataError(f"expected rows in {_ORIGIN}, found none")
-    given = None if labels is None or isinstance(labels, str) else labels_.flat(np.asarray(labels), "labels")
+    given = None if labels is None or isinstance(labels, str) else flat(np.asarray(labels), "labels")
     if isinstance(labels, str):
         said = dataclasses.replace(said, label=labels)
     if given is not None and len(given) != len(rows):
@@ -68,7 +68,7 @@ def _found(data: Any, labels: Any, labelled: bool) -> Found:
     own = given
     if own is None:
         here = labelled or columns.label in names
-        own = table_rows.labels_of(names, rows, columns, _ORIGIN) if here else table_rows.none(len(rows))
+        own = table_rows.labels_of(names, rows, columns, _ORIGIN) if here else Labels.none(len(rows))
     made = table_rows.rows_found(cells, frame.index.tolist(), "row", columns, own, _ORIGIN)
     split = next(
         (name for name in names if name.lower() == _SPLIT and name not in (*columns.read, columns.label)), None

@@ -36,6 +36,11 @@ class Labels:
         return collected.labels()
 
     @classmethod
+    def none(cls, count: int) -> "Labels":
+        """No label for any of so many examples."""
+        return cls((None,), np.zeros(count, np.uint8))
+
+    @classmethod
     def joined(cls, parts: Iterable["Labels"]) -> "Labels":
         """Those of all parts, one part after the other."""
         parts = list(parts)

@@ -50,7 +50,7 @@ def rows_perhaps_labelled(path: Path, said: Columns) -> Found:
     lines, rows, where, left_out = _read(path, said)
     columns = resolved(lines.names, rows, said, f"'{path}'", labelled=False)
     known = columns.label in lines.names
-    labels = labels_of(lines.names, rows, columns, f"'{path}'") if known else none(len(rows))
+    labels = labels_of(lines.names, rows, columns, f"'{path}'") if known else Labels.none(len(rows))
     return dataclasses.replace(_found(path, lines, rows, where, columns, labels), left_out=left_out)
 
 
@@ -65,12 +65,7 @@ def text_lines(path: Path, columns: Columns) -> Found:
         raise DataError(f"expected texts in '{path}', found none")
     cells = Cells(1, ((text,) for _, text in lines))
     said = Columns(text=columns.text or TEXT, encoding=columns.encoding)
-    return rows_found(cells, [number for number, _ in lines], "line", said, none(len(lines)), f"'{path}'")
-
-
-def none(count: int) -> Labels:
-    """No label for any of so many examples."""
-    return Labels((None,), np.zeros(count, np.uint8))
+    return rows_found(cells, [number for number, _ in lines], "line", said, Labels.none(len(lines)), f"'{path}'")
 
 
 _Rows = list[Sequence[str]]
