@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regraft.core import plain, plan, records
+from regraft.core import card, plain, plan, records
+from regraft.core.card import Architecture, Card, LayerFacts, OptimizerFacts
 from regraft.core.columns import Columns
 from regraft.core.head_spec import HeadSpec
 from regraft.core.input_spec import InputSpec
@@ -22,16 +23,19 @@ from regraft.core.table_spec import Column, TableSpec
 from regraft.core.text_spec import TextSpec
 
 _RECORDS = [kind for kind in vars(records).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+_CARDS = [Card, Architecture, LayerFacts, OptimizerFacts, card.TensorFacts, card.DataFacts, card.Lineage]
 _PLANS = [kind for kind in vars(plan).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 
 # The run record has all the others inside and is slow to draw.
 _EXAMPLES = {False: 50, True: 20}
+_LARGE = (RunRecord, Card)
 
 _ODD_TEXT = st.sampled_from(["", '"', "'''", "\\", "\x00\x7f\x85\u2028", "\r\n", "\ufeff", "[a]\nb = 1", "é😀", "auto"])
 _TEXT = st.text(max_size=6) | _ODD_TEXT
 # File names that are not UTF-8 reach Python as lone low surrogates. TOML has no form for them, JSON has.
 _NAMES = _TEXT | st.text(st.sampled_from("a\udc80\udcff"), max_size=3)
 
+_DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
 _PART = st.floats(0, 1, exclude_max=True)
 _COUNT = st.integers(1, 10**6)
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -90,6 +94,13 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
             rows = {**drawn, "label": st.none() | st.just("y"), "text": st.none(), "features": several}
             texts = {**rows, "text": st.just("t"), **dict.fromkeys(("features", "categories"), st.just(()))}
             return st.builds(kind, **rows) | st.builds(kind, **texts)
+        if kind in (Card, Architecture, OptimizerFacts):
+            drawn["digest"] = _DIGESTS
+        if kind is LayerFacts:
+            drawn["digest"] = _DIGESTS | st.just("")
+        if kind is Card:
+            drawn |= {"name": st.sampled_from(["a", "flowers-v2.1_b"]), "version": st.integers(0, 10**6)}
+            drawn |= {"format": st.just(card.FORMAT)}
         if kind is Plan:
             drawn["format"] = st.just(plan.FORMAT)
             drawn["cache_budget"] = st.none() | st.integers(1) | st.sampled_from(["500MB", "1.5 gb"])
@@ -109,7 +120,7 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
         return st.tuples(*(of(argument) for argument in arguments))
     if origin is Mapping:
         return st.dictionaries(of(arguments[0]), of(arguments[1]), max_size=2)
-    scalars = {str: text, int: st.integers(), float: numbers, bool: st.booleans(), type(None): st.none()}
+    scalars = {str: text, int: st.integers(), float: numbers, bool: st.booleans(), type(None): st.none(), Any: text}
     return scalars[kind]
 
 
@@ -121,9 +132,9 @@ def test_a_plan_comes_back_from_toml_as_it_was(document: Plan) -> None:
     assert repr(plan.from_toml(plan.to_toml(document))) == repr(document)
 
 
-@pytest.mark.parametrize("kind", _RECORDS)
+@pytest.mark.parametrize("kind", [*_RECORDS, *_CARDS])
 def test_a_record_comes_back_from_json_as_it_was(kind: type[Any]) -> None:
-    @settings(max_examples=_EXAMPLES[kind is RunRecord])
+    @settings(max_examples=_EXAMPLES[kind in _LARGE])
     @given(_documents(kind, st.floats(allow_nan=False, allow_infinity=False), _NAMES))
     def holds(document: Any) -> None:
         text = plain.to_json(document)
@@ -132,9 +143,9 @@ def test_a_record_comes_back_from_json_as_it_was(kind: type[Any]) -> None:
     holds()
 
 
-@pytest.mark.parametrize("kind", _RECORDS)
+@pytest.mark.parametrize("kind", [*_RECORDS, *_CARDS])
 def test_numbers_that_json_lacks_come_back_as_nan_and_leave_the_rest_as_it_was(kind: type[Any]) -> None:
-    @settings(max_examples=_EXAMPLES[kind is RunRecord])
+    @settings(max_examples=_EXAMPLES[kind in _LARGE])
     @given(_documents(kind, st.sampled_from([float("nan"), float("inf"), -float("inf"), 1.5]), _TEXT))
     def holds(document: Any) -> None:
         text = plain.to_json(document)
