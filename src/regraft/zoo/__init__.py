@@ -1,0 +1,1 @@
+"""What needs no other room on its floor: scores of transferability, and what is known of published networks."""
