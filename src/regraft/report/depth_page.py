@@ -1,8 +1,5 @@
 """The page of a depth search: how many layers to reuse, how sure that is, and what it rests on; nothing but itself."""
 
-import base64
-import functools
-import hashlib
 import os
 import shlex
 from collections.abc import Mapping
@@ -16,6 +13,7 @@ from regraft.report.naming import breakable
 from regraft.report.page import environment
 from regraft.report.plots.depth import DEPTH_PLOTS
 from regraft.report.plots.rates import written
+from regraft.report.scripts import policy, script
 
 DEPTH_PAGE = "depth.html"
 SECTIONS: Mapping[str, str] = {
@@ -88,8 +86,8 @@ def depth_page(record: DepthRecord, folder: Path | None = None) -> str:
             plan_toml=plan.to_toml(record.plan),
             command=_command(record),
             report=_link(here, Path(record.run) / _REPORT) if record.run else None,
-            script=_script(),
-            policy=_policy(),
+            script=script("depth.js"),
+            policy=policy("depth.js"),
         )
     )
     return html.encode("utf-8", "replace").decode("utf-8")
@@ -104,15 +102,3 @@ def _command(record: DepthRecord) -> str:
 def _link(here: Path, there: Path) -> str:
     """The address of a file, as it is seen from a page in another folder."""
     return quote(Path(os.path.relpath(there, here)).as_posix().encode("utf-8", "surrogateescape"))
-
-
-@functools.cache
-def _script() -> str:
-    return environment().get_template("depth.js").render()
-
-
-@functools.cache
-def _policy() -> str:
-    """What a browser may do with the page: run its own script, and load nothing."""
-    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"

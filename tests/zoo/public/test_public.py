@@ -41,7 +41,7 @@ def widths() -> list[str]:
     return [name for name in mobiles() if "input_shape" not in name or name in small]
 
 
-class _Asked(Exception):
+class _AskedError(Exception):
     """A file of weights was asked for."""
 
 
@@ -55,10 +55,10 @@ def of_keras(source: str) -> tuple[int, str]:
 
     def get_file(fname: str, *_: Any, **__: Any) -> None:
         files.append(fname)
-        raise _Asked
+        raise _AskedError
 
     asks = mock.patch("keras.src.utils.file_utils.get_file", get_file)
-    with StatelessScope(), asks, pytest.raises(_Asked):
+    with StatelessScope(), asks, pytest.raises(_AskedError):
         function(weights="imagenet", include_top=False, **arguments)
     with StatelessScope():
         model = function(weights=None, include_top=False, **arguments)
