@@ -78,6 +78,15 @@ def split(labels: tuple[int, ...], seed: int) -> tuple[list[int], list[int]]:
     return train.tolist(), test.tolist()
 
 
+def existing(*parts: str) -> Path:
+    """A file or folder of the real networks and data.
+
+    Raises:
+        UnavailableError: it is not here.
+    """
+    return _existing(shared().joinpath(*parts))
+
+
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise UnavailableError(f"needs '{path}', which is not there; name a folder that has it with REGRAFT_SHARED")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from regraft.core.errors import RegraftError
     from regraft.core.input_spec import InputSpec
     from regraft.core.plan import Plan
-    from regraft.core.records import RunRecord
     from regraft.data import Examples
     from regraft.data import open as open_data
     from regraft.graph.cut_points import cut_points
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from regraft.recipes.finding import find_rate
     from regraft.recipes.inspecting import inspect
     from regraft.recipes.pretraining.asking import pretrain
+    from regraft.recipes.ranking.asking import rank
     from regraft.recipes.restoring import restore
     from regraft.recipes.running import Run, fit, load, resume
     from regraft.recipes.using import evaluate, predict
@@ -42,7 +42,6 @@ __all__ = [
     "Pretrained",
     "RegraftError",
     "Run",
-    "RunRecord",
     "TransferClassifier",
     "__version__",
     "convert",
@@ -62,6 +61,7 @@ __all__ = [
     "optimizer_state",
     "predict",
     "pretrain",
+    "rank",
     "restore",
     "resume",
     "updates",
@@ -76,7 +76,6 @@ _WHERE = {
     "Pretrained": "regraft.importers:Pretrained",
     "RegraftError": "regraft.core.errors:RegraftError",
     "Run": "regraft.recipes.running:Run",
-    "RunRecord": "regraft.core.records:RunRecord",
     "TransferClassifier": "regraft.recipes.estimator:TransferClassifier",
     "convert": "regraft.recipes.converting:convert",
     "cut": "regraft.surgery.cut:cut",
@@ -95,6 +94,7 @@ _WHERE = {
     "optimizer_state": "regraft.importers.optimizer_state.reading:optimizer_state",
     "predict": "regraft.recipes.using:predict",
     "pretrain": "regraft.recipes.pretraining.asking:pretrain",
+    "rank": "regraft.recipes.ranking.asking:rank",
     "restore": "regraft.recipes.restoring:restore",
     "resume": "regraft.recipes.running:resume",
     "updates": "regraft.training.custom:updates",

@@ -130,3 +130,22 @@ def test_a_thread_that_runs_in_a_copy_of_the_context_warns_into_the_same_block()
         thread.start()
         thread.join()
     assert kept == ["from a thread"]
+
+
+def test_what_is_tracked_is_stopped_between_two_steps() -> None:
+    done: list[int] = []
+    with progress.stopping(lambda: len(done) >= 3), pytest.raises(progress.Stopped):
+        done.extend(progress.track(range(10), "steps"))
+    assert done == [0, 1, 2]
+
+
+def test_what_is_unsaid_is_collected_all_the_same() -> None:
+    shown = _Recorder()
+    with progress.shown_by(shown), progress.collecting_warnings() as warned:
+        with progress.unsaid():
+            progress.say("quiet")
+            progress.warn("careful")
+            list(progress.track([1, 2], "counting"))
+        progress.say("loud")
+    assert warned == ["careful"]
+    assert shown.lines == ["counting 2", "say loud"]

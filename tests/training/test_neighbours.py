@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from regraft.core.errors import DataError
 from regraft.training import neighbours
@@ -55,6 +55,18 @@ def test_an_example_does_not_vote_for_itself() -> None:
     known = neighbours._directions(activations, activations.mean(axis=0, dtype=np.float64))
     answers = neighbours._votes(known, labels, known, 2, (1,), leave_out=True)
     assert np.mean(answers[:, 0] == labels) < 0.65
+
+
+def test_examples_answered_by_the_others_are_those_of_scikit_learn() -> None:
+    activations, labels = examples(120, 1.5)
+    found = neighbours.left_out_neighbours(activations, labels, 4)
+    rows = directions(activations, activations.mean(axis=0))
+    near = NearestNeighbors(n_neighbors=found.neighbours).fit(rows).kneighbors(return_distance=False)
+    for own, voters in enumerate(near):
+        tally = np.bincount(labels[voters], minlength=4)
+        assert tally[found.predictions[own]] == tally.max()
+    # The count of voters is that which `nearest_neighbours` chooses.
+    assert found.neighbours == neighbours.nearest_neighbours(activations, labels, activations[:1], 4).neighbours
 
 
 def test_a_tie_goes_to_the_more_similar() -> None:

@@ -23,6 +23,7 @@ from regraft.cli import (
     interruption,
     predict,
     pretrain,
+    rank,
     report,
     restore,
     resume,
@@ -36,6 +37,7 @@ from regraft.core.plain import to_json
 COMMANDS: dict[str, ModuleType] = {
     "fit": fit,
     "depth": depth,
+    "rank": rank,
     "pretrain": pretrain,
     "inspect": inspect,
     "evaluate": evaluate,
@@ -51,7 +53,6 @@ COMMANDS: dict[str, ModuleType] = {
 
 # What the design has and this version does not.
 LATER = {
-    "rank": "which source to reuse",
     "zoo": "the catalogue of models",
 }
 

@@ -7,7 +7,7 @@ becomes of them. By default progress is quiet and messages go to the `regraft` l
 import contextlib
 import contextvars
 import logging
-from collections.abc import Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -96,3 +96,56 @@ def collecting_warnings() -> Generator[list[str]]:
         yield kept
     finally:
         _collections.reset(token)
+
+
+@contextlib.contextmanager
+def unsaid() -> Generator[None]:
+    """Show no message of what happens inside the block; warnings are collected all the same, and progress is shown.
+
+    For work of which one has to tell in other words: many things of the same kind, each with the same to say.
+    """
+    with shown_by(_Unsaid(_reporter.get(_DEFAULT))):
+        yield
+
+
+class _Unsaid:
+    def __init__(self, inner: Reporter) -> None:
+        self.track = inner.track
+
+    def say(self, message: str) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass
+
+
+class Stopped(Exception):  # noqa: N818 - no error, but a wish
+    """What was going on was stopped between two steps, by whoever asked for it."""
+
+
+@contextlib.contextmanager
+def stopping(when: Callable[[], bool]) -> Generator[None]:
+    """Stop whatever is tracked inside the block between two steps, once that is wished.
+
+    So a pass of minutes ends in a moment, in good order, whoever runs it.
+
+    Args:
+        when: whether it is, asked before every step.
+
+    Raises:
+        Stopped: inside the block.
+    """
+    with shown_by(_Stopping(_reporter.get(_DEFAULT), when)):
+        yield
+
+
+class _Stopping:
+    def __init__(self, inner: Reporter, when: Callable[[], bool]) -> None:
+        self._inner, self._when = inner, when
+        self.say, self.warn = inner.say, inner.warn
+
+    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+        for item in self._inner.track(items, description, total):
+            if self._when():
+                raise Stopped(description)
+            yield item

@@ -23,7 +23,7 @@ def refuse(plan: Plan, out: Path | None) -> None:
             folder is taken.
         CorruptFileError: the source is empty or cut off.
     """
-    files.existing(Path(plan.data).expanduser())
+    require_data(plan.data)
     if is_file(plan.source):
         formats.sniff(Path(plan.source))
     if plan.preprocessing is not None:
@@ -32,6 +32,15 @@ def refuse(plan: Plan, out: Path | None) -> None:
     ready_made.require(plan.fine_tune)
     if out is not None:
         run_folder.require_free(out)
+
+
+def require_data(path: str) -> None:
+    """Refuse a path of examples where there is nothing.
+
+    Raises:
+        RequestError: there is nothing.
+    """
+    files.existing(Path(path).expanduser())
 
 
 def require_run(folder: Path) -> None:

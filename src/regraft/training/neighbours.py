@@ -44,15 +44,39 @@ def nearest_neighbours(activations: Floats, labels: Integers, queries: Floats, n
         DataError: shapes do not fit, a label is no class, there is no example, or a value is not finite.
     """
     _check(activations, labels, queries, n_classes)
+    centre = _centre(activations)
+    known = _directions(activations, centre)
+    count = _left_out(known, labels, n_classes).neighbours
+    found = _votes(known, labels, _directions(queries, centre), n_classes, (count,), leave_out=False)
+    return Neighbours(found[:, 0], count)
+
+
+def left_out_neighbours(activations: Floats, labels: Integers, n_classes: int) -> Neighbours:
+    """Classes of the examples themselves, each by a vote of the others; as many vote as answer best so.
+
+    Args:
+        activations: (n, d).
+        labels: (n,).
+        n_classes: how many classes there are.
+
+    Raises:
+        DataError: see `nearest_neighbours`.
+    """
+    _check(activations, labels, activations, n_classes)
+    return _left_out(_directions(activations, _centre(activations)), labels, n_classes)
+
+
+def _left_out(known: NDArray[np.float32], labels: Integers, n_classes: int) -> Neighbours:
+    counts = tuple(min(count, max(1, len(known) - 1)) for count in NEIGHBOURS)
+    answers = _votes(known, labels, known, n_classes, counts, leave_out=True)
+    best = int(np.argmax((answers == labels[:, None]).sum(axis=0)))
+    return Neighbours(answers[:, best], counts[best])
+
+
+def _centre(activations: Floats) -> NDArray[np.float64]:
     centre = activations.mean(axis=0, dtype=np.float64)
     refuse_non_finite(centre)
-    known = _directions(activations, centre)
-    counts = tuple(min(count, max(1, len(known) - 1)) for count in NEIGHBOURS)
-    left_out = _votes(known, labels, known, n_classes, counts, leave_out=True)
-    right = (left_out == labels[:, None]).sum(axis=0)
-    best = int(np.argmax(right))
-    answers = _votes(known, labels, _directions(queries, centre), n_classes, (counts[best],), leave_out=False)
-    return Neighbours(answers[:, 0], counts[best])
+    return centre
 
 
 def _check(activations: Floats, labels: Integers, queries: Floats, n_classes: int) -> None:

@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from regraft.core.input_spec import InputSpec
+from regraft.data import Examples
 from regraft.recipes.baselines import linear
 from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task
 from regraft.recipes.baselines.prepared import readable
@@ -40,24 +41,38 @@ def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:
 
 def features(task: Task, indices: Array) -> Array:
     """The values of the inputs float32 (n, at most about `MOST_VALUES`), flattened."""
-    spec = reduced(task.pretrained.inputs)
+    return values(task.found.examples, task.pretrained.inputs, indices)
+
+
+def values(examples: Examples, inputs: InputSpec, indices: Array) -> Array:
+    """The values of examples as a network takes them, float32 (n, at most about `MOST_VALUES`), flattened."""
+    spec = reduced(inputs)
     # Decoded anew where it is another size: that takes less time than resizing what the network is given.
-    rows = [row.reshape(-1) for _, row in readable(task.found.examples, indices.tolist(), spec)]
+    rows = [row.reshape(-1) for _, row in readable(examples, indices.tolist(), spec)]
     kept = np.linspace(0, len(rows[0]) - 1, min(len(rows[0]), MOST_VALUES)).round().astype(np.int64)
     return np.stack([row[kept] for row in rows] if len(kept) < len(rows[0]) else rows)
 
 
 def is_text(task: Task) -> bool:
     """Whether the examples are texts, of which ids of tokens are no amounts."""
-    columns = task.found.examples.columns
-    return columns is not None and columns.of_text
+    return of_text(task.found.examples)
+
+
+def of_text(examples: Examples) -> bool:
+    """Whether examples are texts."""
+    return examples.columns is not None and examples.columns.of_text
 
 
 def counts(task: Task, indices: Array) -> Array:
     """How often each of the most frequent tokens is in each text, float32 (n, tokens) of ln(1 + count)."""
-    places = {token: place for place, token in enumerate(counted_tokens(task).tolist())}
+    return word_counts(task.found.examples, task.pretrained.inputs, counted_tokens(task), indices)
+
+
+def word_counts(examples: Examples, inputs: InputSpec, tokens: Array, indices: Array) -> Array:
+    """How often each of some tokens is in each text, float32 (n, tokens) of ln(1 + count)."""
+    places = {token: place for place, token in enumerate(tokens.tolist())}
     made = np.zeros((len(indices), len(places)), np.float32)
-    rows = readable(task.found.examples, indices.tolist(), task.pretrained.inputs)
+    rows = readable(examples, indices.tolist(), inputs)
     for out, (_, row) in zip(made, rows, strict=True):
         for token in row.astype(np.int64).tolist():
             if token in places:
@@ -67,11 +82,15 @@ def counts(task: Task, indices: Array) -> Array:
 
 def counted_tokens(task: Task) -> Array:
     """The ids that are most frequent in the training texts, rising; without those that are no tokens."""
-    inputs = task.pretrained.inputs
+    examples = task.found.examples
+    return frequent_tokens(examples, task.pretrained.inputs, examples.indices("train"))
+
+
+def frequent_tokens(examples: Examples, inputs: InputSpec, indices: Array) -> Array:
+    """The ids that are most frequent in some texts, rising; without those that are no tokens."""
     assert inputs.text is not None
     found = np.zeros(inputs.text.size, np.int64)
-    training = task.found.examples.indices("train").tolist()
-    for _, row in readable(task.found.examples, training, inputs):
+    for _, row in readable(examples, indices.tolist(), inputs):
         found += np.bincount(row.astype(np.int64), minlength=len(found))
     found[list(inputs.text.reserved)] = 0
     ranked = np.argsort(-found, kind="stable")[:MOST_TOKENS]

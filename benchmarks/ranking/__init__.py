@@ -1,0 +1,1 @@
+"""Which source to reuse: what the first choice gives up against fine-tuning every source, and what choosing costs."""

@@ -1,0 +1,233 @@
+"""`regraft.rank`: which source to reuse."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from regraft import data as data_room
+from regraft.activations.store import Store
+from regraft.core import columns as columns_
+from regraft.core import durations, interruption
+from regraft.core.columns import Said
+from regraft.core.errors import RequestError, SourceError
+from regraft.core.input_spec import Decoding
+from regraft.core.plan import Plan
+from regraft.core.progress import Stopped, collecting_warnings, say, stopping
+from regraft.core.ranking import Known, Ranked, RankRecord
+from regraft.core.records import Baseline, Metric
+from regraft.core.text_spec import Unit
+from regraft.data import Examples
+from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.ranking import candidates as sources_
+from regraft.recipes.ranking import combining, confirming, rounds, telling
+from regraft.recipes.ranking.candidates import Candidate, Candidates
+from regraft.recipes.ranking.confirming import Confirmed
+from regraft.recipes.ranking.looking import Look, Looker
+from regraft.recipes.ranking.opening import Sources
+from regraft.recipes.ranking.simpler import simpler, with_random_weights
+from regraft.recipes.recording import environment
+from regraft.recipes.running import Engine
+
+_STOPPING = "ending the ranking with what is known; Ctrl-C again stops everything at once"
+# Of a time budget, what is kept for fitting the first ones.
+_FOR_CONFIRMING = 0.6
+
+
+def rank(
+    data: Any,
+    sources: Iterable[Any] | Any | None = None,
+    *,
+    zoo: str | os.PathLike[str] | None = None,
+    labels: Any = None,
+    time_budget: str | float | None = None,
+    confirm: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    input_size: int | None = None,
+    decoding: Decoding | None = None,
+    strict: bool = False,
+    trust: bool = False,
+    seed: int = 0,
+    cache: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
+    engine: Engine = "auto",
+    columns: Said = None,
+    tokens: Unit | None = None,
+    vocabulary: str | os.PathLike[str] | None = None,
+) -> RankRecord:
+    """Find out which source to reuse for labelled examples, without training on each.
+
+    Every source runs once over a sample of the training examples; scores of the activations say how well it would do.
+    Those that do worse are left behind early. What was computed is kept, and `regraft.fit` finds it.
+
+    Args:
+        data: see `regraft.fit`; only training examples are looked at.
+        sources: one or several of what `regraft.open` takes, folders of runs, and folders with any of these in them;
+            None: all that is in the catalogue, and the networks of keras.applications whose weights are here.
+        zoo: the catalogue; by default `REGRAFT_ZOO` or the platform's data folder.
+        labels: for data that does not hold them.
+        time_budget: seconds, or a text such as `10m`, for all of it; None: no bound but that of the rounds.
+        confirm: how many of the first are really fitted, to say which wins.
+        out: a folder for the runs that this makes; None: new ones below `regraft-runs`.
+        input_size: height and width in pixels for all sources; None: each has its own.
+        decoding: see `regraft.fit`.
+        strict: an unreadable example is an error.
+        trust: let Python code in the sources run; only where you trust all their authors.
+        seed: of every random choice.
+        cache: folder of the activations.
+        cache_limit: see `regraft.fit`.
+        engine: what runs the networks.
+        columns: see `regraft.fit`.
+        tokens: likewise.
+        vocabulary: likewise.
+
+    Returns:
+        The ranking, with what could not be used and why, what simpler ways reach, and a verdict.
+
+    Raises:
+        RequestError: the request was wrong, or none of the sources can be used.
+        WorkError: the work failed.
+    """
+    if confirm < 0:
+        raise RequestError(f"expected to confirm 0 sources or more, found {confirm}")
+    seconds = None if time_budget is None else durations.parse(time_budget, "a time budget")
+    deadline = Deadline(seconds)
+    plan = Plan(
+        source="",
+        input_size=input_size,
+        decoding=decoding,
+        strict=strict,
+        trust=trust,
+        seed=seed,
+        engine=engine,
+        tokens=tokens,
+        vocabulary=None if vocabulary is None else os.fspath(vocabulary),
+        columns=columns_.of(columns),
+    )
+    gathered = gather(sources, zoo)
+    with collecting_warnings() as warned:
+        examples = data_room.open(data, labels=labels, strict=strict, columns=plan.columns)
+    store = Store(Path(cache) if cache else None, cache_limit)
+    looker = Looker(Sources(examples, plan), examples, store, seed)
+    if confirm and seconds is not None:
+        deadline.reserved = _FOR_CONFIRMING * seconds
+    with interruption.noted(_STOPPING) as heard:
+        record = _ranked(gathered, looker, deadline, heard, confirm)
+        if confirm and not record.interrupted:
+            deadline.reserved = 0.0
+            arguments = confirming.arguments_of(plan, labels, cache, cache_limit)
+            live = {candidate.name: candidate.source for candidate in gathered.found}
+            with collecting_warnings() as more:
+                made = confirming.confirm(
+                    data, record.ranking, live, confirm, arguments, Path(out) if out else None, deadline, heard
+                )
+            warned += more
+            record = _with_runs(record, made, deadline)
+    return replace(record, budget=seconds, warnings=tuple(warned))
+
+
+def _ranked(
+    gathered: Candidates, looker: Looker, deadline: Deadline, heard: Callable[[], bool], confirm: int
+) -> RankRecord:
+    """The ranking by scores alone."""
+    say(f"{len(gathered.found)} sources to rank")
+    clock = {"open": deadline.spent}
+    found = rounds.run(gathered.found, looker, deadline, heard, keep=max(rounds.FEW, confirm))
+    clock["rounds"] = deadline.spent - clock["open"]
+    if not found.ranked:
+        if heard():
+            raise KeyboardInterrupt
+        raise _none_usable(gathered, found)
+    known = known_models(gathered.found, found.looks, looker.examples)
+    ranked = noted(found.ranked, known)
+    begun = deadline.spent
+    baselines, gains = _simpler(looker, ranked, found, deadline, heard)
+    clock["baselines"] = deadline.spent - begun
+    return RankRecord(
+        ranked,
+        (*gathered.refused, *found.refused),
+        known,
+        baselines,
+        telling.verdict(ranked, known, gains),
+        found.rule,
+        found.sizes,
+        {**clock, "total": deadline.spent},
+        None,
+        looker.examples.summary(),
+        heard(),
+        environment=environment(),
+    )
+
+
+def _with_runs(record: RankRecord, made: Confirmed, deadline: Deadline) -> RankRecord:
+    ranked = combining.order(made.ranked)
+    seconds = {**record.seconds, "confirm": deadline.spent - record.seconds["total"], "total": deadline.spent}
+    verdict = telling.fitted(ranked, record.known, made.said) if made.said else record.verdict
+    return replace(record, ranking=ranked, verdict=verdict, seconds=seconds, interrupted=made.interrupted)
+
+
+def gather(sources: Iterable[Any] | Any | None, zoo: str | os.PathLike[str] | None) -> Candidates:
+    """The candidates that are named, or all that are here."""
+    several = isinstance(sources, (list, tuple, set, frozenset))
+    named: list[Any] | None = list(cast(Iterable[Any], sources)) if several else None if sources is None else [sources]
+    sources_.require(named)
+    return sources_.gather(named or ())
+
+
+def known_models(candidates: Sequence[Candidate], looks: dict[str, Look], examples: Examples) -> tuple[Known, ...]:
+    """Models among the sources that tell the very classes apart that the examples have, the best first."""
+    wanted, digest = _folded(examples.classes), examples.digest()
+    found: list[Known] = []
+    for candidate in candidates:
+        look = looks.get(candidate.name)
+        classes = candidate.classes or (look.classes if look is not None else None) or ()
+        if _folded(classes) == wanted:
+            same = candidate.data_digest == digest
+            found.append(Known(candidate.name, candidate.accuracy, candidate.measured_on, same))
+    return tuple(sorted(found, key=lambda each: -(each.accuracy.value if each.accuracy else 0.0)))
+
+
+def noted(ranked: Sequence[Ranked], known: Sequence[Known]) -> tuple[Ranked, ...]:
+    """With what is to be known of the figures; what remembers these examples goes last."""
+    same = {each.source for each in known if each.same_data}
+    for_classes = {each.source for each in known}
+    made: list[Ranked] = []
+    for item in ranked:
+        if item.source in same:
+            note = "it has learnt from these very examples: its scores say nothing of others"
+            item = replace(item, trained_on_these=True, note=note)
+        elif item.source in for_classes:
+            item = replace(item, note="it tells these classes apart already")
+        made.append(item)
+    return combining.order(made)
+
+
+def _folded(classes: Sequence[str]) -> frozenset[str]:
+    return frozenset(name.casefold().strip() for name in classes)
+
+
+def _none_usable(gathered: Candidates, found: rounds.Rounds) -> SourceError:
+    refused = (*gathered.refused, *found.refused)
+    shown = "; ".join(f"'{each.source}': {each.reason}" for each in refused[:3])
+    more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+    return SourceError(f"none of {len(refused)} sources can be used for these examples: {shown}{more}")
+
+
+def _simpler(
+    looker: Looker, ranked: Sequence[Ranked], found: rounds.Rounds, deadline: Deadline, heard: Callable[[], bool]
+) -> tuple[dict[str, Baseline], dict[str, Metric]]:
+    """What simpler ways reach on the examples of the best source, as far as there is time."""
+    best = found.looks[ranked[0].source]
+    baselines: dict[str, Baseline] = {}
+    gains: dict[str, Metric] = {}
+    try:
+        with stopping(lambda: heard() or deadline.left <= 0):
+            made = simpler(looker, best)
+            baselines, gains = dict(made.baselines), dict(made.gains)
+            if deadline.allows(2 * ranked[0].seconds):
+                baseline, gain = with_random_weights(looker, best, found.sizes[0])
+                baselines["random_trunk"], gains["random_trunk"] = baseline, gain
+    except Stopped:
+        say("left out: what simpler ways reach")
+    return baselines, gains

@@ -1,0 +1,169 @@
+"""One look at one source: a pass of its trunk over a sample, and what scores say of the activations."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regraft.activations.compute import compute
+from regraft.activations.engines import Wanted
+from regraft.activations.memory import MemoryStore
+from regraft.activations.store import Store
+from regraft.core.errors import DataError, SourceError
+from regraft.core.input_spec import InputSpec
+from regraft.core.plan import Plan
+from regraft.core.progress import collecting_warnings
+from regraft.core.records import CutPoint
+from regraft.data import Examples
+from regraft.graph.cut_points import cut_points
+from regraft.importers import Pretrained
+from regraft.recipes.keeping import engine_for
+from regraft.recipes.ranking.candidates import Candidate
+from regraft.recipes.ranking.opening import Open, Sources
+from regraft.recipes.survey import informative_points
+from regraft.training.neighbours import left_out_neighbours
+from regraft.training.probes import ProbeResult, best_cut, probe_many, stratified
+
+Array = np.ndarray[Any, Any]
+
+PROBE, NEIGHBOURS, QUALITY = "probe", "neighbours", "quality"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What a look at a source found.
+
+    Attributes:
+        candidate: the source.
+        indices: of the examples that it is about, rising.
+        inputs: how they were prepared.
+        classes: that the source tells apart, where it says so.
+        point: the cut point that a head would stand on.
+        width: of the activations there.
+        right: bool (n,), whether the probe there is right about each when that is left out.
+        error: of the probe: its mean squared error.
+        scores: by name.
+        seconds: that opening, the pass, and the scores took.
+        passed: that the pass took of these.
+        computed: of how many examples the pass computed something.
+        warnings: that were given meanwhile.
+    """
+
+    candidate: Candidate
+    indices: Array
+    inputs: InputSpec
+    classes: tuple[str, ...] | None
+    point: CutPoint
+    width: int
+    right: Array
+    error: float
+    scores: Mapping[str, float]
+    seconds: float
+    passed: float
+    computed: int
+    warnings: tuple[str, ...]
+
+
+class Looker:
+    """Looks at sources.
+
+    Args:
+        sources: opens them.
+        examples: whose training examples are looked at, and no others.
+        store: of activations; what a look computes, `fit` finds there.
+        seed: of the choice of examples.
+        in_memory: keep activations there instead.
+    """
+
+    def __init__(
+        self, sources: Sources, examples: Examples, store: Store, seed: int = 0, in_memory: bool = False
+    ) -> None:
+        self.sources, self.examples, self.seed = sources, examples, seed
+        self._store = MemoryStore(store.folder.parent) if in_memory else store
+
+    @property
+    def most(self) -> int:
+        """How many examples there are to look at."""
+        return int((self.examples.split == "train").sum())
+
+    def sample(self, size: int) -> Array:
+        """Indices of so many training examples, classes in proportion; a larger sample has a smaller one in it."""
+        training = self.examples.indices("train")
+        return training[stratified(self.examples.labels[training], size, self.seed)]
+
+    def look(self, candidate: Candidate, size: int) -> Look:
+        """What activations of about so many examples say of a source.
+
+        Raises:
+            RegraftError: it cannot be opened, or not be used for these examples.
+        """
+        started = time.perf_counter()
+        with collecting_warnings() as warned:
+            opened = self.sources.open(candidate)
+            model = opened.pretrained.model
+            points = {point.name: point for point in cut_points(model)}
+            names = informative_points(model, points, opened.plan)
+            if not names:
+                raise SourceError(f"'{candidate.name}' has no tensor that a head could stand on")
+            begun = time.perf_counter()
+            indices, pooled, computed = self._pass(opened, names, self.sample(size))
+            passed = time.perf_counter() - begun
+            labels, classes = self.examples.labels[indices], len(self.examples.classes)
+            probes = probe_many(pooled, labels, classes, seed=self.seed)
+            best = best_cut(probes)
+            scores = self._scores(candidate, probes[best], pooled[best], labels, classes)
+        return Look(
+            candidate,
+            indices,
+            opened.pretrained.inputs,
+            opened.pretrained.classes,
+            points[best],
+            probes[best].width,
+            probes[best].correct,
+            probes[best].error,
+            scores,
+            time.perf_counter() - started,
+            passed,
+            computed,
+            tuple(dict.fromkeys((*opened.warnings, *warned))),
+        )
+
+    def _pass(self, opened: Open, names: tuple[str, ...], indices: Array) -> tuple[Array, dict[str, Array], int]:
+        """Indices of the examples that can be read, their pooled activations by cut point, and how many were new."""
+        pretrained, some = opened.pretrained, self.examples.take(indices)
+        wanted = [Wanted(name, pooled=True) for name in names]
+        engine = engine_for(pretrained, some, opened.plan, wanted, self._store)
+        made = compute(pretrained.model, pretrained.inputs, self.examples, indices, wanted, self._store, engine=engine)
+        unreadable = [index for index, _ in made.unreadable]
+        indices = indices[~np.isin(indices, unreadable)]
+        labels = self.examples.labels[indices]
+        if len(np.unique(labels)) < 2:
+            raise DataError(
+                f"expected readable training examples of at least two classes, found {len(np.unique(labels))}"
+            )
+        ids = self.examples.ids.take(indices)
+        rows = {item.cut_point: made.rows[item].gather(ids) for item in wanted}
+        return indices, rows, -(-made.computed // len(wanted))
+
+    def probed(self, pretrained: Pretrained, indices: Array) -> ProbeResult:
+        """The probe at the best place of a network that nobody will ask for again."""
+        points = {point.name: point for point in cut_points(pretrained.model)}
+        names = informative_points(pretrained.model, points, Plan(source=pretrained.source, seed=self.seed))
+        wanted = [Wanted(name, pooled=True) for name in names]
+        place = MemoryStore(self._store.folder.parent)
+        made = compute(pretrained.model, pretrained.inputs, self.examples, indices, wanted, place)
+        ids = self.examples.ids.take(indices)
+        rows = {item.cut_point: made.rows[item].gather(ids) for item in wanted}
+        probes = probe_many(rows, self.examples.labels[indices], len(self.examples.classes), seed=self.seed)
+        return probes[best_cut(probes)]
+
+    def _scores(
+        self, candidate: Candidate, probe: ProbeResult, activations: Array, labels: Array, classes: int
+    ) -> dict[str, float]:
+        near = left_out_neighbours(activations, labels, classes).predictions
+        found = {PROBE: probe.accuracy.value, NEIGHBOURS: float(np.mean(near == labels))}
+        if candidate.quality is not None:
+            found[QUALITY] = candidate.quality
+        return found

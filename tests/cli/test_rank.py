@@ -1,0 +1,81 @@
+"""`regraft rank` as its user meets it."""
+
+import pytest
+
+from regraft.cli.rank_text import _common, _reason
+from regraft.core.ranking import Refused
+from tests.recipes.ranking.sources import write, write_examples
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("nets"))
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    return write_examples(tmp_path_factory.mktemp("examples"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_a_ranking_is_shown_best_first_with_what_was_refused_and_what_to_do(nets, examples, cache, say):
+    said = say("rank", examples, "--sources", nets, "--cache", cache)
+    assert said.status == 0
+    places = [said.out.index(name) for name in ("labelled.keras", "nothing.keras", "constant.keras")]
+    assert places == sorted(places)
+    shown = " ".join(said.out.split())
+    assert "not ranked" in shown
+    assert "1 source cut.keras: is cut off" in shown
+    assert f"next regraft fit DATA --source {nets / 'labelled.keras'}" in shown
+    assert "3 sources to rank" in said.err
+    assert "assumed" not in said.err
+    assert max(map(len, said.out.splitlines()[:6])) <= 100
+
+
+def test_json_has_what_the_design_promises(nets, examples, cache, say):
+    found = say("rank", examples, "--sources", nets, "--cache", cache, "--json").document
+    assert {"ranking", "refused", "verdict", "seconds"} <= set(found)
+    for item in found["ranking"]:
+        assert {"source", "score", "scores", "seconds", "interval", "inputs", "cut_point"} <= set(item)
+    assert found["ranking"][0]["source"].endswith("labelled.keras")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "expected sources to choose from"),
+        (["--sources"], "expected at least one argument"),
+        (["--sources", "{nets}", "--time-budget", "soon"], "expected a time such as 90s, 10m or 1h, found 'soon'"),
+        (["--sources", "{nets}", "--confirm", "-1"], "expected to confirm 0 sources or more, found -1"),
+        (["--source", "{nets}"], "unknown option '--source'; nearest known names: --sources"),
+        (["--sources", "keras:MobileNetV9"], "none of 1 sources can be used"),
+    ],
+)
+def test_a_wrong_word_is_refused_in_one_line(words, expected, nets, examples, say):
+    said = say("rank", examples, *(word.format(nets=nets) for word in words))
+    assert said.status == 2
+    assert expected in said.err.splitlines()[-1]
+    assert said.out == ""
+
+
+def test_examples_that_are_not_there_are_refused_before_anything_is_opened(nets, tmp_path, say):
+    said = say("rank", tmp_path / "nowhere", "--sources", nets)
+    assert said.status == 2
+    assert "nowhere" in said.refusal
+
+
+def test_a_reason_does_not_say_the_source_again():
+    assert (
+        _reason(Refused("a/b.h5", "'a/b.h5' holds weights but no architecture")) == "holds weights but no architecture"
+    )
+    assert _reason(Refused("b", "found (7,) in 'b'; choose another")) == "found (7,); choose another"
+
+
+def test_the_folder_that_all_are_in_is_said_once():
+    assert _common(["/a/b/c.keras", "/a/b/d/e.keras", "keras:MobileNet"]) == "/a/b"
+    assert _common(["/a/c.keras", "/b/d.keras"]) == ""
+    assert _common(["a/b.keras"]) == ""

@@ -1,0 +1,193 @@
+"""`regraft.rank`: the order it finds, what it shares with `fit`, what it says, and how it goes on when sources fail."""
+
+import json
+import signal
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import regraft
+from regraft.activations.store import Store
+from regraft.core import plain
+from regraft.core.errors import RequestError, SourceError
+from regraft.core.ranking import RankRecord
+from regraft.recipes.ranking import rounds
+from tests.recipes.ranking.sources import digits, learnt
+
+
+def names(record):
+    return [item.source.rpartition("/")[2] for item in record.ranking]
+
+
+def test_what_has_learnt_a_like_task_is_first_and_what_sees_nothing_last(record):
+    assert names(record) == ["labelled.keras", "nothing.keras", "constant.keras"]
+    first, *_, last = record.ranking
+    assert first.score > 0.85
+    assert first.interval[0] < first.score < first.interval[1]
+    assert first.scores["probe"] > record.baselines["majority"].accuracy.value
+    assert last.told_apart
+    assert last.score < 0.3
+
+
+def test_each_says_where_and_how_it_was_looked_at(record):
+    for item in record.ranking:
+        assert item.inputs.shape == (8, 8, 1)
+        assert item.input_size == 8
+        assert item.examples == 200 == record.rounds[-1]
+        assert item.cut_point in {"conv1", "conv2", "hidden", "top"}
+        assert item.seconds > 0
+
+
+def test_a_damaged_file_is_refused_and_the_others_go_on(record):
+    (refused,) = record.refused
+    assert refused.source.endswith("cut.keras")
+    assert "is cut off" in refused.reason
+
+
+def test_what_does_without_a_source_stands_beside(record):
+    assert set(record.baselines) == {"majority", "raw_inputs", "random_trunk"}
+    assert record.verdict.startswith("Reuse '")
+
+
+def test_the_record_survives_json(record):
+    assert plain.from_plain(RankRecord, json.loads(plain.to_json(record))) == record
+
+
+def test_fit_finds_what_the_ranking_computed(record, examples, kept):
+    first = record.ranking[0]
+    run = regraft.fit(
+        examples, first.source, cache=kept, fine_tune="no", baselines="no", refit="no", out=kept / "run-after"
+    )
+    points = len(run.record.probes)
+    # The 200 training examples are there at every cut point; validation and test examples are computed.
+    assert run.record.cache.hits == 200 * points
+    assert run.record.cache.computed == 180 * points
+
+
+def test_the_scores_are_those_of_the_probe_of_fit(record, examples, kept):
+    first = record.ranking[0]
+    run = regraft.fit(examples, first.source, cache=kept, fine_tune="no", baselines="no", out=kept / "run-probes")
+    probes = {probe.cut_point: probe.accuracy.value for probe in run.record.probes}
+    assert run.record.cut_point == first.cut_point
+    assert first.scores["probe"] == probes[first.cut_point]
+
+
+def test_one_seed_gives_one_ranking(record, nets, examples, kept):
+    again = regraft.rank(examples, [nets], cache=kept)
+
+    def timeless(found):
+        return [replace(item, seconds=0.0) for item in found.ranking], found.verdict, found.baselines
+
+    assert timeless(again) == timeless(record)
+
+
+def test_the_order_of_sources_does_not_matter(record, nets, examples, kept):
+    paths = [nets / "deep" / "deeper" / "constant.keras", nets / "labelled.keras", nets / "deep" / "nothing.keras"]
+    again = regraft.rank(examples, paths, cache=kept)
+    assert [(item.source, item.score) for item in again.ranking] == [
+        (item.source, item.score) for item in record.ranking
+    ]
+
+
+def test_live_models_and_opened_sources_are_sources(examples, kept):
+    live = learnt("nothing")
+    opened = regraft.open(learnt("labelled"))
+    found = regraft.rank(examples, [live, opened], cache=kept)
+    assert [item.source for item in found.ranking] == ["model 'labelled'", "model 'nothing'"]
+
+
+def test_a_source_that_takes_something_else_is_refused(examples, nets, kept, tmp_path):
+    keras.Sequential([keras.Input((7,)), keras.layers.Dense(3, name="dense")], name="rows").save(
+        tmp_path / "rows.keras"
+    )
+    found = regraft.rank(examples, [nets / "labelled.keras", tmp_path / "rows.keras", tmp_path / "absent"], cache=kept)
+    assert names(found) == ["labelled.keras"]
+    assert "expected an input that takes pictures" in found.refused[0].reason
+    assert "no file or folder" in found.refused[1].reason
+
+
+def test_sources_that_all_fail_are_an_error(examples, kept, tmp_path):
+    (tmp_path / "net.keras").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"none of 1 sources can be used for these examples: .* is empty"):
+        regraft.rank(examples, tmp_path / "net.keras", cache=kept)
+
+
+def test_a_folder_without_sources_is_an_error(examples, tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(RequestError, match="expected at least one source to rank, found none"):
+        regraft.rank(examples, tmp_path)
+
+
+def test_useless_sources_are_called_poor(nets, kept):
+    x, y = digits()
+    shuffled = np.random.default_rng(0).permutation(y)
+    found = regraft.rank((x[:200], shuffled[:200]), nets / "labelled.keras", cache=kept)
+    assert "All sources are poor: the best is no better than the most frequent class." in found.verdict
+
+
+def test_a_forced_size_is_that_of_all(examples, nets, kept):
+    found = regraft.rank(examples, nets / "labelled.keras", input_size=8, cache=kept)
+    assert found.ranking[0].input_size == 8
+    found = regraft.rank(examples, [nets / "labelled.keras", learnt("nothing")], input_size=8, cache=kept)
+    assert {item.input_size for item in found.ranking} == {8}
+
+
+def test_a_model_for_the_same_classes_is_named_first(examples, nets, kept, tmp_path):
+    runs = tmp_path / "runs"
+    run = regraft.fit(examples, nets / "labelled.keras", out=runs / "mine", fine_tune="no", baselines="no", cache=kept)
+    found = regraft.rank(examples, [runs, nets / "deep" / "nothing.keras"], cache=kept)
+    (known,) = found.known
+    assert known.source == str(runs / "mine" / "model.keras")
+    assert known.same_data
+    assert known.accuracy == run.record.metrics["test"].accuracy
+    assert found.verdict.startswith(f"There is a model for these classes already: '{known.source}', ")
+    # It remembers these examples, so that its probe says nothing.
+    assert [item.trained_on_these for item in found.ranking] == [False, True]
+    assert "learnt from these very examples" in found.ranking[-1].note
+
+
+def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kept, tmp_path):
+    found = regraft.rank(examples, nets, confirm=2, out=tmp_path / "runs", cache=kept)
+    first, second, third = found.ranking
+    assert first.confirmed.value >= second.confirmed.value
+    assert third.confirmed is None
+    for item in (first, second):
+        run = regraft.load(item.run).record
+        assert item.confirmed == run.metrics["validation"].accuracy
+    assert f"Reuse '{first.source}'. Fitted, '{first.source}' has {first.confirmed.value:.1%}" in found.verdict
+    assert "120 test examples" in found.verdict
+
+
+def test_time_that_is_up_before_anything_is_known_is_told(examples, nets, tmp_path, monkeypatch):
+    monkeypatch.setattr(rounds, "SIZES", ())
+    with pytest.raises(SourceError, match="time was up before this was looked at"):
+        regraft.rank(examples, nets, time_budget=0.01, cache=tmp_path)
+
+
+def test_ctrl_c_shows_what_is_known(examples, nets, tmp_path, monkeypatch):
+    from regraft.recipes.ranking.looking import Looker
+
+    look, seen = Looker.look, []
+
+    def interrupted(self, candidate, size):
+        if len(seen) == 1:
+            signal.raise_signal(signal.SIGINT)
+        seen.append(candidate.name)
+        return look(self, candidate, size)
+
+    monkeypatch.setattr(Looker, "look", interrupted)
+    found = regraft.rank(examples, [nets / "labelled.keras", nets / "deep"], cache=tmp_path)
+    assert found.interrupted
+    assert names(found) == ["labelled.keras"]
+    assert [each.reason for each in found.refused] == ["it was ended by hand before this was looked at"] * 2
+
+
+def test_the_cache_is_where_it_was_said(record, kept):
+    assert Store(kept).entries()
+
+
+def test_counts_below_zero_are_refused(examples, nets):
+    with pytest.raises(RequestError, match="expected to confirm 0 sources or more, found -1"):
+        regraft.rank(examples, nets, confirm=-1)

@@ -1,0 +1,111 @@
+"""Halving: who is looked at with how many examples, who is left, and what time that is up does."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from regraft.core.errors import SourceError, StorageError
+from regraft.core.input_spec import InputSpec
+from regraft.core.progress import track
+from regraft.core.records import CutPoint
+from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.ranking import rounds
+from regraft.recipes.ranking.candidates import Candidate
+from regraft.recipes.ranking.looking import Look
+
+
+class Pretended:
+    """Looks at sources that are right about the first examples of a fixed order: `a` about most, `z` about few."""
+
+    def __init__(self, most=4000, seconds=0.0, failing=()):
+        self.most, self.seconds, self.failing = most, seconds, dict(failing)
+        self.seen = []
+        self.examples = type("Examples", (), {"classes": ("x", "y")})
+
+    def look(self, candidate, size):
+        for _ in track(range(10), "pass"):
+            time.sleep(self.seconds / 10)
+        if candidate.name in self.failing:
+            raise self.failing[candidate.name]
+        self.seen.append((candidate.name, size))
+        accuracy = 0.95 - 0.03 * (ord(candidate.name[0]) - ord("a"))
+        right = np.arange(size) < accuracy * size
+        return Look(
+            candidate, np.arange(size), InputSpec((8, 8, 3)), None, CutPoint("top", 1, (4,), 9, 9), 4, right,
+            1 - accuracy, {"probe": accuracy, "neighbours": accuracy}, self.seconds, self.seconds, size, (),
+        )  # fmt: skip
+
+
+def run(looker, names="abcdefgh", budget=None, heard=lambda: False):
+    return rounds.run([Candidate(name, name) for name in names], looker, Deadline(budget), heard)
+
+
+def test_the_better_half_goes_on_and_scores_of_one_round_are_compared():
+    looker = Pretended()
+    found = run(looker, "hgfedcba")
+    assert found.sizes == (200, 800, 4000)
+    assert [item.source for item in found.ranked] == list("abcdefgh")
+    assert [item.dropped_at for item in found.ranked] == [None, None, None, 800, 200, 200, 200, 200]
+    assert [size for _, size in looker.seen] == [200] * 8 + [800] * 4 + [4000] * 3
+
+
+def test_few_sources_are_looked_at_once():
+    looker = Pretended()
+    run(looker, "abc")
+    assert [size for _, size in looker.seen] == [4000] * 3
+
+
+def test_one_network_in_several_files_takes_one_place():
+    found = run(Pretended(), ["a1", "a2", "a3", "b", "c", "d"])
+    assert {item.source for item in found.ranked if item.dropped_at is None} == {"a1", "b", "c"}
+
+
+def test_what_cannot_be_used_is_refused_and_unforeseen_errors_too():
+    failing = {"b": SourceError("takes something else"), "c": ZeroDivisionError("by zero")}
+    found = run(Pretended(failing=failing), "abcd")
+    assert [item.source for item in found.ranked] == ["a", "d"]
+    assert [each.reason for each in found.refused] == ["takes something else", "unexpected ZeroDivisionError: by zero"]
+
+
+def test_a_full_disk_ends_it():
+    with pytest.raises(StorageError, match="no space"):
+        run(Pretended(failing={"b": StorageError("no space")}))
+
+
+def test_time_that_is_up_ends_the_look_under_way_and_names_what_was_not_looked_at():
+    started = time.perf_counter()
+    found = run(Pretended(seconds=0.2), budget=0.5)
+    # A look is ended between two of its steps of 20 ms.
+    assert time.perf_counter() - started < 0.5 + 0.15
+    assert 1 <= len(found.ranked) <= 2
+    assert {each.reason for each in found.refused} == {"time was up before this was looked at"}
+    assert len(found.ranked) + len(found.refused) == 8
+
+
+def test_a_round_that_there_is_no_time_for_is_left_out():
+    # 200 examples of 8 sources take 0.16 s; 800 of 4 would take as long and more.
+    looker = Pretended(seconds=0.02)
+    found = run(looker, budget=0.2)
+    assert found.sizes == (200,)
+    assert len(found.ranked) == 8
+
+
+def test_what_the_user_ends_leaves_the_round_before():
+    looker = Pretended()
+    found = run(looker, heard=lambda: len(looker.seen) >= 10)
+    assert found.stopped
+    assert found.sizes == (200,)
+    assert {item.examples for item in found.ranked} == {200}
+    assert sum(item.dropped_at is None for item in found.ranked) == 4
+
+
+def test_worse_is_told_on_the_same_examples():
+    looker = Pretended()
+    best, far = looker.look(Candidate("a", "a"), 400), looker.look(Candidate("p", "p"), 400)
+    assert rounds.worse(far, best)
+    assert not rounds.worse(best, far)
+    # The first 100 examples, which both are right about, are all that a smaller look has in common with it.
+    fewer = replace(best, indices=best.indices[:100], right=best.right[:100])
+    assert not rounds.worse(far, fewer)
