@@ -22,6 +22,7 @@ from benchmarks import (
     kills,
     pictures,
     reading,
+    score_speed,
     start,
     steps,
     switches,
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "doubts": doubts,
     "steps": steps,
     "coverage": coverage,
+    "score_speed": score_speed,
     "rbm_parity": rbm_parity,
     "greedy": greedy,
     "rotated": rotated,
@@ -75,6 +77,7 @@ _BY_DEFAULT = (
     "hard_pairs",
     "steps",
     "coverage",
+    "score_speed",
     "rbm_parity",
     "greedy",
 )
