@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,9 +16,6 @@ from regraft.core.errors import CorruptFileError, ProofError, SourceError
 from regraft.graph import names
 from regraft.importers import keras_file, screening
 from regraft.importers.pretrained import Opened, Request, all_loaded
-
-if TYPE_CHECKING:
-    from regraft.catalogue import Parts
 
 # The state of random layers, which is drawn and not learnt: two copies of the same weights may differ in it.
 SEEDS = "seed_generator_state"
@@ -49,7 +46,7 @@ def load(request: Request) -> Opened:
     return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs, source=named)
 
 
-def configuration(card: Card, parts: "Parts") -> Mapping[str, Any]:
+def configuration(card: Card, parts: Mapping[str, bytes]) -> Mapping[str, Any]:
     """How the network is built, as Keras writes it.
 
     Raises:
@@ -84,7 +81,7 @@ def build(config: Mapping[str, Any], card: Card, trust: bool, named: str) -> ker
     return model
 
 
-def fill(model: keras.Model, card: Card, parts: "Parts", named: str) -> None:
+def fill(model: keras.Model, card: Card, parts: Mapping[str, bytes], named: str) -> None:
     """Give every variable its value, in place.
 
     Raises:
