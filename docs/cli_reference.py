@@ -27,6 +27,7 @@ def reference() -> str:
         parts.append(
             f"## regraft {name}\n\nExplained on the page [{name}]({name}.md).\n\n{_fenced(parser.format_help())}"
         )
+        parts += [_fenced(action.format_help()) for action in arguments.actions_of(parser)]
     return "\n".join(parts)
 
 

@@ -35,8 +35,9 @@ def shared_folder() -> Path:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or leaves anything in the user's own cache."""
+    """No test reads or leaves anything in the user's own cache and catalogue."""
     monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("REGRAFT_ZOO", str(tmp_path_factory.mktemp("zoo")))
 
 
 @pytest.fixture(autouse=True)

@@ -189,3 +189,11 @@ def _assert_computes_as_own_layers(model: keras.Model, bare: InputSpec) -> None:
         lambda value, tensor: kept.__setitem__(value, keras.ops.convert_to_numpy(tensor)),
     )
     np.testing.assert_allclose(applied(bare, pictures), kept[graph.calls[last].reads[0]], rtol=0, atol=2e-5)
+
+
+def test_a_model_that_resizes_its_pictures_is_given_them_at_that_size():
+    inputs = keras.Input((None, None, 3))
+    resized = keras.layers.Resizing(20, 20, name="resizing")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, name="conv")(resized))
+    assert conventions.input_spec(model).shape == (20, 20, 3)
+    assert conventions.input_spec(model, size=32).shape == (32, 32, 3)

@@ -2,8 +2,10 @@
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn
 
 from regraft.core import columns as columns_
 from regraft.core import durations, sizes
@@ -38,18 +40,51 @@ def new(name: str, summary: str, example: str) -> Parser:
         summary: what it does, in one sentence.
         example: command lines that work, one per line.
     """
-    lines = "\n".join(f"  {line}" for line in example.strip().splitlines())
-    parser = Parser(
-        prog=f"regraft {name}",
-        description=summary,
-        epilog=f"example:\n{lines}",
-        formatter_class=_Layout,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    parser.add_argument("-h", "--help", action="help", help="show this and leave")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output, nothing else")
+    parser = Parser(prog=f"regraft {name}", **_form(summary, example))
+    _in_every_command(parser)
     return parser
+
+
+def actions(parser: argparse.ArgumentParser, commands: Mapping[str, ModuleType]) -> None:
+    """Commands of a command, each a module like those of `COMMANDS`; which one is said becomes `action`.
+
+    Args:
+        parser: of the command that they belong to.
+        commands: by name.
+    """
+    group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions", parser_class=Parser)
+    for name, command in commands.items():
+        below = group.add_parser(name, help=command.SUMMARY, **_form(command.SUMMARY, command.EXAMPLE))
+        # What was said before the action stands.
+        _in_every_command(below, default=argparse.SUPPRESS)
+        command.add(below)
+
+
+def actions_of(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parsers of a command's actions; none where it has none."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # pyright: ignore
+    return [below for group in groups for below in group.choices.values()]
+
+
+def _form(summary: str, example: str) -> dict[str, Any]:
+    lines = "\n".join(f"  {line}" for line in example.strip().splitlines())
+    return {
+        "description": summary,
+        "epilog": f"example:\n{lines}",
+        "formatter_class": _Layout,
+        "allow_abbrev": False,
+        "add_help": False,
+    }
+
+
+def _in_every_command(parser: argparse.ArgumentParser, default: Any = False) -> None:
+    parser.add_argument("-h", "--help", action="help", help="show this and leave")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=default,
+        help="print one JSON document on standard output, nothing else",
+    )
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
@@ -66,6 +101,16 @@ def cache_argument(parser: argparse.ArgumentParser) -> None:
     """--cache, the folder of the activations."""
     parser.add_argument(
         "--cache", metavar="DIR", help="folder of the activations; else REGRAFT_CACHE, or your cache folder"
+    )
+
+
+def zoo_argument(parser: argparse.ArgumentParser) -> None:
+    """--zoo, the catalogue of models."""
+    parser.add_argument(
+        "--zoo",
+        metavar="DIR",
+        help="the catalogue of models: a folder, s3://... or what else fsspec reaches, or postgresql://...; else "
+        "REGRAFT_ZOO, or your data folder",
     )
 
 

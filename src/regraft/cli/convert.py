@@ -47,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--outputs", metavar="NAME", nargs="+", help="values of a graph that the network is to end at")
     parser.add_argument("--signature", metavar="NAME", help="of a SavedModel, whose inputs and outputs it is to have")
+    words.zoo_argument(parser)
     words.trust_argument(parser)
 
 

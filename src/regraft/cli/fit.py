@@ -63,7 +63,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="SOURCE",
-        help="the pretrained network: a .keras, .h5, .onnx or .pth file, keras:MobileNetV2, hf://..., kaggle://...",
+        help="the pretrained network: a .keras, .h5, .onnx or .pth file, keras:MobileNetV2, zoo:NAME, "
+        "hf://..., kaggle://...",
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder; else a new one below regraft-runs")
     parser.add_argument(
@@ -130,6 +131,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     words.columns_arguments(parser)
     words.text_arguments(parser)
     words.strict_argument(parser)
+    words.zoo_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
     words.cache_limit_argument(parser)

@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import regraft
+from regraft.cli import arguments as words
 from regraft.cli import framework
 from regraft.cli.text import counted, facts, table
 
@@ -25,7 +26,9 @@ regraft inspect mine.keras --json
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `inspect` understands."""
     parser.add_argument(
-        "source", metavar="SOURCE", help="a .keras, .h5 or .weights.h5 file, which is only looked at, or keras:NAME"
+        "source",
+        metavar="SOURCE",
+        help="a .keras, .h5 or .weights.h5 file, which is only looked at, keras:NAME, or zoo:NAME",
     )
     parser.add_argument("--html", metavar="FILE", help="also draw the network's graph into this page")
     parser.add_argument("--tensorboard", metavar="DIR", help="also write the graph to this folder for TensorBoard")
@@ -33,14 +36,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--architecture", metavar="A", help="what builds the network where SOURCE holds only weights: keras:NAME?..., "
         "or package.module:function"
     )  # fmt: skip
+    words.zoo_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> "Inspection":
     """Do it."""
     # Here, because this needs more than the help does.
-    from regraft.recipes.inspecting import is_file
+    from regraft.recipes.inspecting import needs_framework
 
-    if arguments.architecture or not is_file(arguments.source):
+    if needs_framework(arguments.source, arguments.architecture):
         framework.load()
     return regraft.inspect(
         arguments.source,

@@ -48,12 +48,12 @@ def _known(known: Sequence[Known]) -> str:
         (
             each.source,
             f"{share(each.accuracy.value)} of its {each.measured_on} examples" if each.accuracy else "",
-            share_interval(each.accuracy) if each.accuracy else "",
-            "made from these very examples" if each.same_data else "",
+            f"{share(each.here.value)} of these as it is" if each.here else "",
+            "made from these" if each.same_data else "",
         )
         for each in known
     ]
-    return f"models for these classes\n{table(rows)}"
+    return f"models for classes of these names\n{table(rows)}"
 
 
 def _sources(record: RankRecord) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from regraft.cli import arguments as words
 from regraft.cli import framework
 from regraft.cli.text import counted, facts, table
 
@@ -27,7 +28,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "weights), package.module:function, or a model.json"
     )  # fmt: skip
     parser.add_argument(
-        "--from", dest="source", metavar="SOURCE", required=True, help="where the weights are: a file of any format"
+        "--from",
+        dest="source",
+        metavar="SOURCE",
+        required=True,
+        help="where the weights are: a file of any format, or zoo:NAME",
     )
     parser.add_argument("--map", dest="rules", metavar="RULES", help="file of rules, one a line; else they are found")
     parser.add_argument(
@@ -45,6 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-size", metavar="N", type=int, help="height and width in pixels, for a TARGET that is built"
     )
+    words.zoo_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> "Restoration | Proposed":

@@ -21,6 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="the folder of the run")
     words.cache_argument(parser)
     words.cache_limit_argument(parser)
+    words.zoo_argument(parser)
     words.trust_argument(parser, "the source of RUN")
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from types import ModuleType
 from typing import Any, TextIO
 
@@ -27,6 +27,7 @@ from regraft.cli import (
     report,
     restore,
     resume,
+    zoo,
 )
 from regraft.cli.progress import Terminal
 from regraft.core import progress
@@ -47,16 +48,16 @@ COMMANDS: dict[str, ModuleType] = {
     "convert": convert,
     "restore": restore,
     "resume": resume,
+    "zoo": zoo,
     "cache": cache,
     "demo": demo,
 }
 
 # What the design has and this version does not.
-LATER = {
-    "zoo": "the catalogue of models",
-}
+LATER: dict[str, str] = {}
 
 _TRACEBACK = "REGRAFT_TRACEBACK"
+_ZOO = "REGRAFT_ZOO"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,11 +101,18 @@ def _run(words: list[str]) -> int:
     command.add(parser)
     given = parser.parse_args(words[1:])
     # What libraries print goes where messages go: standard output is for the result.
-    with contextlib.redirect_stdout(sys.stderr), progress.shown_by(Terminal(sys.stderr)), _short_warnings():
+    with (
+        contextlib.redirect_stdout(sys.stderr),
+        progress.shown_by(Terminal(sys.stderr)),
+        _short_warnings(),
+        _catalogue(getattr(given, "zoo", None)),
+    ):
         result = command.run(given)
     _print(to_json(result) if given.json else command.show(result), as_json=given.json)
     # There is a result, but not all of what was asked for.
-    return interruption.STATUS if getattr(result, "interrupted", False) else 0
+    if getattr(result, "interrupted", False):
+        return interruption.STATUS
+    return 0 if getattr(result, "holds", True) else 1
 
 
 def find(name: str) -> ModuleType:
@@ -147,6 +155,20 @@ def _print(text: str, as_json: bool) -> None:
     if reconfigure is not None:
         reconfigure(**({"encoding": "utf-8"} if as_json else {"errors": "replace"}))
     print(text)
+
+
+@contextlib.contextmanager
+def _catalogue(where: str | None) -> Generator[None]:
+    """The catalogue that a command was told of, for everything that opens `zoo:NAME` meanwhile."""
+    before = os.environ.get(_ZOO)
+    if where is not None:
+        os.environ[_ZOO] = where
+    try:
+        yield
+    finally:
+        if where is not None:
+            os.environ.pop(_ZOO)
+            os.environ |= {_ZOO: before} if before is not None else {}
 
 
 @contextlib.contextmanager

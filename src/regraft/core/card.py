@@ -23,6 +23,9 @@ FORMAT = 1
 Kind = Literal["network", "run", "pretraining"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+# Before the name where a source is wanted.
+SOURCE = "zoo:"
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -284,6 +287,15 @@ def parse_address(text: str) -> tuple[str, int | None]:
     return name, int(version) if mark else None
 
 
+def is_source(source: object) -> bool:
+    """Whether a source is a model of the catalogue: `zoo:NAME[@VERSION]`.
+
+    >>> is_source("zoo:flowers@2"), is_source("flowers.keras")
+    (True, False)
+    """
+    return isinstance(source, str) and source.startswith(SOURCE)
+
+
 def write(card: Card) -> str:
     """The card as JSON."""
     return plain.to_json(card)
@@ -303,15 +315,29 @@ def read(text: str, where: str) -> Card:
         said = json.loads(text)
     except ValueError as error:
         raise RequestError(f"'{where}' is not the card of a model: {error}") from None
+    return of_plain(said, where)
+
+
+def of_plain(said: Any, where: str) -> Card:
+    """The card that this plain value was made from; otherwise as `read`.
+
+    Raises:
+        RequestError: it is no card, or one of a newer version.
+    """
     if not isinstance(said, dict):
         raise RequestError(f"'{where}' is not the card of a model: expected a table, found {type(said).__name__}")
-    format_ = cast(dict[str, Any], said).get("format")
-    if isinstance(format_, int) and format_ > FORMAT:
+    if is_newer(said):
         raise RequestError(
-            f"'{where}' is a card of format {format_}, and this version reads up to {FORMAT}; "
+            f"'{where}' is a card of format {said['format']}, and this version reads up to {FORMAT}; "
             "upgrade with: pip install --upgrade regraft"
         )
     try:
         return plain.from_plain(Card, said)
     except RequestError as error:
         raise RequestError(f"'{where}' is not the card of a model: {error}") from None
+
+
+def is_newer(said: Any) -> bool:
+    """Whether a plain value is a card that only a newer version can read."""
+    number = cast(dict[str, Any], said).get("format") if isinstance(said, dict) else None
+    return isinstance(number, int) and number > FORMAT

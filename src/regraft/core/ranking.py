@@ -67,18 +67,22 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A model that tells the very classes apart that the examples have: it may be the answer already.
+    """A model that tells classes of the very names apart that the examples have: it may be the answer already.
 
     Attributes:
         source: where it is.
+        classes: how many it tells apart, these among them.
         accuracy: that it had on examples of its own; None where that is not known.
         measured_on: which these were, such as `test`; empty where that is not known.
+        here: of the examples that were looked at, how many its own answers are right about; None where it was not asked.
         same_data: whether these examples, divided like this, are those that it was made from.
     """
 
     source: str
+    classes: int
     accuracy: Metric | None = None
     measured_on: str = ""
+    here: Metric | None = None
     same_data: bool = False
 
 
@@ -89,7 +93,7 @@ class RankRecord:
     Attributes:
         ranking: the best first; those that were dropped follow those that were not, the last dropped first.
         refused: what could not be looked at, or was not in time.
-        known: models for these very classes, the best first.
+        known: models for classes of these very names, those first that are right about most of these examples.
         baselines: what simpler ways reach on the same examples: by name, judged as the probes are.
         verdict: what all of it comes to, in a few sentences.
         rule: how the scores were combined: weights by their names.

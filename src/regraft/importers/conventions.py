@@ -144,7 +144,18 @@ def stated(model: keras.Model, said: Convention, size: int | None = None) -> Inp
 
 
 def _unsaid(model: keras.Model, family: Family | None, size: int | None) -> InputSpec:
-    return InputSpec(_shape(model, size or (family.size if family else DEFAULT_SIZE)))
+    return InputSpec(_shape(model, size or _resized_to(model) or (family.size if family else DEFAULT_SIZE)))
+
+
+def _resized_to(model: keras.Model) -> int | None:
+    """The height that a model itself first brings its pictures to, as deployable ones do; None where it does not.
+
+    Bringing them to another size before that would only blur them.
+    """
+    if flow.functional(model) is None:
+        return None
+    first = next(iter(flow.read(model).calls), None)
+    return first.operation.height if first and isinstance(first.operation, keras.layers.Resizing) else None
 
 
 def family_of(model: keras.Model) -> Family | None:

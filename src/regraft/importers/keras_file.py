@@ -26,7 +26,7 @@ from regraft.importers.pretrained import Opened, Request, all_loaded
 
 SUFFIX = {"keras": ".keras", "keras-h5": ".h5", "keras-folder": ""}
 _KERAS = {*SUFFIX, "keras-weights", "tfjs"}
-_ADDRESS = re.compile(r"[a-z0-9]{2,}:(//|[A-Z])")
+_ADDRESS = re.compile(r"zoo:|[a-z0-9]{2,}:(//|[A-Z])")
 
 
 def handles(request: Request) -> bool:
@@ -89,7 +89,7 @@ def _described_by(config: Mapping[str, Any], path: Path, described: str) -> Open
         return keras_legacy.load(archive, path)
     screening.refuse_what_is_not_keras(config, described)
     screening.refuse_sizes(config, sum(entry.size for entry in archive.tensors.values()), described)
-    with _refusals(Path(described)):
+    with refusals(described):
         model = keras.saving.deserialize_keras_object(dict(config), safe_mode=True)
     return Opened(_required(model, Path(described)), weights_file.load_into(model, path))
 
@@ -113,7 +113,7 @@ def _report(model: keras.Model, archive: TensorArchive, path: Path) -> LoadRepor
 
 
 def _load_whole(path: Path, kind: str, safe: bool) -> keras.Model:
-    with clean_copy.copied(path, kind) as copy, _refusals(path):
+    with clean_copy.copied(path, kind) as copy, refusals(path):
         model = keras.saving.load_model(copy, compile=False, safe_mode=safe)
     return _required(model, path)
 
@@ -125,7 +125,7 @@ def _required(model: object, path: Path) -> keras.Model:
 
 
 @contextlib.contextmanager
-def _refusals(path: Path) -> Generator[None]:
+def refusals(path: Path | str) -> Generator[None]:
     """What Keras raises where it refuses a file, as one line."""
     try:
         yield
@@ -154,7 +154,7 @@ def under_suffix(path: Path, suffix: str) -> Generator[Path]:
         yield link
 
 
-def _refusal(path: Path, said: str) -> str:
+def _refusal(path: Path | str, said: str) -> str:
     """One line on why Keras does not open a file, and what to do."""
     line = " ".join(said.split())
     way_out = "or give the model itself, or its weights with --architecture package.module:function"

@@ -13,6 +13,7 @@ from regraft.core.errors import SourceError
 from regraft.core.opened import LoadReport
 from regraft.core.tensors import Shape
 from regraft.importers import (
+    catalogued,
     conventions,
     hub,
     keras_applications,
@@ -30,6 +31,7 @@ from regraft.importers.pretrained import Ends, Opened, Pretrained, Request, Sour
 KINDS: tuple[ModuleType, ...] = (
     live_model,
     torch_module,
+    catalogued,
     keras_applications,
     hub,
     pretraining_folder,
@@ -55,8 +57,8 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     """Open a pretrained network from wherever it is.
 
     Args:
-        source: a file of a network, or of weights whose names say which, `keras:NAME?argument=value&...`, `hf://...`,
-            `kaggle://...`, a `keras.Model`, or a `torch.nn.Module` with an example.
+        source: a file of a network, or of weights whose names say which, `keras:NAME?argument=value&...`,
+            `zoo:NAME[@VERSION]`, `hf://...`, `kaggle://...`, a `keras.Model`, or a `torch.nn.Module` with an example.
         architecture: what builds the model where the file holds only weights: `keras:NAME?...` or
             `package.module:function`.
         preprocessing: the input convention, where the source's own is not to be used: a key of
@@ -94,14 +96,14 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
             opened = kind.load(request)
             break
     else:
-        raise SourceError(f"expected a file, keras:NAME, hf://... or kaggle://..., found '{text}'")
+        raise SourceError(f"expected a file, keras:NAME, zoo:NAME, hf://... or kaggle://..., found '{text}'")
     require_finite(opened.model, text)
     if opened.inputs is not None and preprocessing is None:
         spec = opened.inputs
     else:
         spec = conventions.input_spec(opened.model, preprocessing, input_size or opened.size)
     classes, report = _with_classes(opened, Path(text))
-    return Pretrained(opened.model, spec, report, text, classes)
+    return Pretrained(opened.model, spec, report, opened.source or text, classes)
 
 
 def named(source: Source) -> str:

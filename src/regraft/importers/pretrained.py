@@ -112,6 +112,7 @@ class Opened:
         size: height and width in pixels that it was published for, where the kind knows it.
         classes: names of its outputs, where the source says them.
         inputs: the input convention, where the source says it and the model's layers do not.
+        source: what names it for ever, where what the user said names the latest of several; empty: as the user said.
     """
 
     model: keras.Model
@@ -119,6 +120,7 @@ class Opened:
     size: int | None = None
     classes: tuple[str, ...] | None = None
     inputs: InputSpec | None = None
+    source: str = ""
 
 
 def require_picture(pretrained: Pretrained) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from regraft import formats
+from regraft.core.card import SOURCE, is_source
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import parse_convention
 from regraft.core.plan import Plan
@@ -26,6 +27,11 @@ def refuse(plan: Plan, out: Path | None) -> None:
     require_data(plan.data)
     if is_file(plan.source):
         formats.sniff(Path(plan.source))
+    if is_source(plan.source):
+        # Here, because most sources need no database.
+        from regraft.catalogue import open_catalogue
+
+        open_catalogue().card(plan.source.removeprefix(SOURCE))
     if plan.preprocessing is not None:
         # The number of channels is not known yet; most networks have three.
         parse_convention(plan.preprocessing, 3)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from regraft import formats
 from regraft.core import storage
+from regraft.core.card import is_source
 from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.formats import drawing, inspection, keras_zip
 from regraft.formats import tensorboard as events
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from regraft.importers import Pretrained
 
-_ADDRESSES = ("keras:", "hf://", "kaggle://")
+_ADDRESSES = ("keras:", "zoo:", "hf://", "kaggle://")
 # State of random layers, which is no parameter, and files do not hold it.
 _STATE = "seed_generator_state"
 
@@ -32,7 +33,7 @@ def inspect(
 ) -> Inspection:
     """Find out what a network is: its layers, its tensors, and where it can be cut.
 
-    Of a file nothing is run, and no framework is loaded.
+    Of a file, or a model of the catalogue, nothing is run, and no framework is loaded.
 
     Args:
         source: as `regraft.open` takes it, or what that returned.
@@ -48,6 +49,12 @@ def inspect(
     if is_file(source) and architecture is None:
         name = os.fspath(source)  # pyright: ignore[reportArgumentType] - `is_file` says that it is a path
         archive = families.described(formats.read(name))
+    elif is_source(source) and architecture is None:
+        # Here, because most of what is inspected needs no database.
+        from regraft.recipes.cataloguing import at_rest
+
+        archive = at_rest.archive(str(source))
+        name = str(archive.metadata["path"])
     else:
         name, archive = _opened(source, architecture)
     if page is not None:
@@ -64,6 +71,15 @@ def is_file(source: object) -> bool:
     (True, False)
     """
     return isinstance(source, (str, os.PathLike)) and not str(source).startswith(_ADDRESSES)
+
+
+def needs_framework(source: object, architecture: str | None = None) -> bool:
+    """Whether looking at a source takes a framework.
+
+    >>> needs_framework("nets/mine.keras"), needs_framework("zoo:flowers"), needs_framework("keras:MobileNetV2")
+    (False, False, True)
+    """
+    return architecture is not None or not (is_file(source) or is_source(source))
 
 
 def _opened(

@@ -69,7 +69,8 @@ def engine_for(
             spreading.require()
         return "keras"
     # What the network itself is given is no engine's to make.
-    wanted = [item for item in wanted if not is_input(flow.read(pretrained.model), item.cut_point)]
+    opened = flow.read(pretrained.model)
+    wanted = [item for item in wanted if not is_input(opened, item.cut_point)]
     folder = store.folder.parent
     if plan.engine == AUTO and choosing.settled(len(examples), folder):
         return "keras"

@@ -52,7 +52,7 @@ def record(
     used = found.activations
     reused = of_source(inside, source, chosen.plan.head.layers)
     learnt = [name for name in branch.learnt if name in inside]
-    frozen = [name for name in reused if inside[name] == "trunk" or name in branch.frozen]
+    frozen = [name for name in reused if inside[name] == run_folder.TRUNK or name in branch.frozen]
     return RunRecord(
         run=str(folder),
         model=str(folder / run_folder.MODEL),

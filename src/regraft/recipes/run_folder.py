@@ -38,6 +38,8 @@ _CHECKPOINTS = "*.checkpoint.npz"
 # The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
 ASKED = ".asked.toml"
 LOCK = ".lock"
+# What the frozen part of the deployable model is called.
+TRUNK = "trunk"
 _INSIDE = "regraft.json"
 _OTHERS = (errno.EACCES, errno.EAGAIN)
 

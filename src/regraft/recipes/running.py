@@ -13,6 +13,7 @@ from regraft.activations.store import Store
 from regraft.core import columns as columns_
 from regraft.core import durations, storage
 from regraft.core import plan as plans
+from regraft.core.card import is_source
 from regraft.core.columns import Said
 from regraft.core.errors import RequestError
 from regraft.core.head_spec import HeadSpec, widths
@@ -185,7 +186,7 @@ def fit(
         if asked.data_digest not in (None, examples.digest()):
             warn("the examples are not those that the plan was made for; the result will be another one")
     named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
-    asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
+    asked = replace(asked, source=lasting(asked.source, pretrained), data=named, data_digest=examples.digest())
     asked = replace(asked, columns=examples.columns)
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None, cache_limit)
@@ -323,6 +324,11 @@ def load(folder: str | os.PathLike[str], *, trust: bool = False) -> Run:
     """
     folder = Path(folder)
     return Run(folder, run_folder.read(folder), run_folder.load_model(folder, trust))
+
+
+def lasting(source: str, pretrained: Pretrained) -> str:
+    """The source so that it means the same anywhere and at any time: a path from the root, a version by its number."""
+    return pretrained.source if is_source(source) else storage.absolute(source)
 
 
 def describe(source: Any) -> str:

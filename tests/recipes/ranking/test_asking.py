@@ -142,10 +142,29 @@ def test_a_model_for_the_same_classes_is_named_first(examples, nets, kept, tmp_p
     assert known.source == str(runs / "mine" / "model.keras")
     assert known.same_data
     assert known.accuracy == run.record.metrics["test"].accuracy
-    assert found.verdict.startswith(f"There is a model for these classes already: '{known.source}', ")
+    assert found.verdict.startswith(f"There is a model for classes of these names already: '{known.source}', ")
+    assert found.verdict.split(". ")[1].startswith("It was made from these very examples")
     # It remembers these examples, so that its probe says nothing.
     assert [item.trained_on_these for item in found.ranking] == [False, True]
     assert "learnt from these very examples" in found.ranking[-1].note
+
+
+def test_a_model_for_classes_of_these_names_is_asked_what_it_answers_as_it_is(examples, nets, kept, tmp_path):
+    runs = tmp_path / "runs"
+    run = regraft.fit(examples, nets / "labelled.keras", out=runs / "mine", fine_tune="no", baselines="no", cache=kept)
+    x, y = digits()
+    # The test examples of the run, now to learn from: other data than it was made from.
+    given = (x[260:380], y[260:380])
+    found = regraft.rank(given, [nets / "labelled.keras", runs], cache=kept)
+    (known,) = found.known
+    assert not known.same_data
+    assert known.classes == 5
+    looked_at = found.ranking[0].examples
+    assert known.here.value == pytest.approx(run.record.metrics["test"].accuracy.value, abs=0.05)
+    assert 60 < looked_at < 120
+    assert f"and about {known.here.value:.1%} of these as it is." in found.verdict
+    note = {item.source: item.note for item in found.ranking}
+    assert note[known.source] == "it tells classes of these names apart already"
 
 
 def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kept, tmp_path):

@@ -33,7 +33,7 @@ class Pretended:
         accuracy = 0.95 - 0.03 * (ord(candidate.name[0]) - ord("a"))
         right = np.arange(size) < accuracy * size
         return Look(
-            candidate, np.arange(size), InputSpec((8, 8, 3)), None, CutPoint("top", 1, (4,), 9, 9), 4, right,
+            candidate, np.arange(size), InputSpec((8, 8, 3)), None, None, CutPoint("top", 1, (4,), 9, 9), 4, right,
             1 - accuracy, {"probe": accuracy, "neighbours": accuracy}, self.seconds, self.seconds, size, (),
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ from regraft.recipes.depth.searching import Found, prepare, search
 from regraft.recipes.depth.sharing_out import Task
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
-from regraft.recipes.running import describe, open_for, require_phases
+from regraft.recipes.running import describe, lasting, open_for, require_phases
 from regraft.recipes.transfer import check_inputs, transfer
 from regraft.report import depth_page
 
@@ -96,7 +96,7 @@ def depth(
             )
             pretrained = encoded(open_for(asked, source), examples, asked)
         named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin
-        asked = replace(asked, source=storage.absolute(asked.source), data=named, data_digest=examples.digest())
+        asked = replace(asked, source=lasting(asked.source, pretrained), data=named, data_digest=examples.digest())
         if examples.columns is not None:
             asked = replace(asked, columns=examples.columns, input=pretrained.inputs)
         folder = Path(out) if out is not None else default_folder(named, asked.source)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from regraft import data as data_room
 from regraft.activations.store import Store
 from regraft.core import columns as columns_
-from regraft.core import durations, interruption
+from regraft.core import durations, interruption, metrics
 from regraft.core.columns import Said
 from regraft.core.errors import RequestError, SourceError
 from regraft.core.input_spec import Decoding
@@ -171,21 +173,33 @@ def gather(sources: Iterable[Any] | Any | None, zoo: str | os.PathLike[str] | No
     """The candidates that are named, or all that are here."""
     several = isinstance(sources, (list, tuple, set, frozenset))
     named: list[Any] | None = list(cast(Iterable[Any], sources)) if several else None if sources is None else [sources]
-    sources_.require(named)
-    return sources_.gather(named or ())
+    where = None if zoo is None else os.fspath(zoo)
+    sources_.require(named, where)
+    return sources_.gather(sources_.everything_here(where) if named is None else named)
 
 
 def known_models(candidates: Sequence[Candidate], looks: dict[str, Look], examples: Examples) -> tuple[Known, ...]:
-    """Models among the sources that tell the very classes apart that the examples have, the best first."""
-    wanted, digest = _folded(examples.classes), examples.digest()
+    """Models among the sources that tell the classes of the examples apart, by their names, the best first."""
+    digest = examples.digest()
     found: list[Known] = []
     for candidate in candidates:
         look = looks.get(candidate.name)
         classes = candidate.classes or (look.classes if look is not None else None) or ()
-        if _folded(classes) == wanted:
-            same = candidate.data_digest == digest
-            found.append(Known(candidate.name, candidate.accuracy, candidate.measured_on, same))
-    return tuple(sorted(found, key=lambda each: -(each.accuracy.value if each.accuracy else 0.0)))
+        if not set(map(_folded, examples.classes)) <= set(map(_folded, classes)):
+            continue
+        same = candidate.data_digest == digest
+        here = _right_as_it_is(look, examples) if look is not None else None
+        found.append(Known(candidate.name, len(classes), candidate.accuracy, candidate.measured_on, here, same))
+    return tuple(sorted(found, key=lambda each: (each.same_data, -(each.here.value if each.here else 0.0))))
+
+
+def _right_as_it_is(look: Look, examples: Examples) -> Metric | None:
+    """The part of the examples of a look that the source's own answers are right about."""
+    if look.answers is None:
+        return None
+    names = np.array([_folded(name) for name in look.classes or ()])
+    wanted = np.array([_folded(name) for name in examples.classes])
+    return metrics.accuracy(names[look.answers] == wanted[examples.labels[look.indices]])
 
 
 def noted(ranked: Sequence[Ranked], known: Sequence[Known]) -> tuple[Ranked, ...]:
@@ -198,13 +212,13 @@ def noted(ranked: Sequence[Ranked], known: Sequence[Known]) -> tuple[Ranked, ...
             note = "it has learnt from these very examples: its scores say nothing of others"
             item = replace(item, trained_on_these=True, note=note)
         elif item.source in for_classes:
-            item = replace(item, note="it tells these classes apart already")
+            item = replace(item, note="it tells classes of these names apart already")
         made.append(item)
     return combining.order(made)
 
 
-def _folded(classes: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.casefold().strip() for name in classes)
+def _folded(name: str) -> str:
+    return name.casefold().strip()
 
 
 def _none_usable(gathered: Candidates, found: rounds.Rounds) -> SourceError:

@@ -12,6 +12,7 @@ from regraft.core.ranking import Refused
 from regraft.core.records import Metric
 from regraft.recipes import run_folder
 from regraft.recipes.inspecting import is_file
+from regraft.zoo.public import public
 
 # Folders are looked into so far down; who keeps networks deeper names the folder that they are in.
 _DEEPEST = 6
@@ -76,26 +77,49 @@ def gather(sources: Iterable[Any]) -> Candidates:
     return Candidates(tuple(found.values()), tuple(refused))
 
 
-def require(sources: Sequence[Any] | None) -> None:
+def require(sources: Sequence[Any] | None, zoo: str | None = None) -> None:
     """Refuse sources that are none, before a framework is loaded.
+
+    Args:
+        sources: that are named; None: all that is here.
+        zoo: the catalogue.
 
     Raises:
         RequestError: there is none.
     """
-    if sources is None:
-        raise RequestError("expected sources to choose from: name files, folders or addresses with --sources")
-    gather(sources)
+    if sources is None and not everything_here(zoo):
+        raise RequestError(
+            "expected sources to choose from, found no network here; name files, folders or addresses with --sources, "
+            "or add networks to your catalogue with `regraft zoo add`"
+        )
+    gather(everything_here(zoo) if sources is None else sources)
+
+
+def everything_here(zoo: str | None = None) -> list[Any]:
+    """All that can be ranked without a word about where it is.
+
+    Args:
+        zoo: the catalogue; None: `REGRAFT_ZOO` or the platform's data folder.
+    """
+    return [network.source for network in public("keras").networks if network.here]
 
 
 def _of(source: Any) -> Iterator[Candidate | Refused]:
     if not is_file(source):
-        yield Candidate(source, named(source))
+        yield Candidate(source, named(source), quality=_published(source))
         return
     path = Path(source).expanduser()
     if _holds_runs_or_networks(path):
         yield from _below(path, 0)
         return
     yield _one(path)
+
+
+def _published(source: Any) -> float | None:
+    """What was published of a network of a public zoo."""
+    if not isinstance(source, str) or not source.startswith("keras:"):
+        return None
+    return next((network.top1 for network in public("keras").networks if network.source == source), None)
 
 
 def named(source: Any) -> str:

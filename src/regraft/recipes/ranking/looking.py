@@ -39,7 +39,8 @@ class Look:
         candidate: the source.
         indices: of the examples that it is about, rising.
         inputs: how they were prepared.
-        classes: that the source tells apart, where it says so.
+        classes: that the source tells apart, where it says so, in the order of its outputs.
+        answers: of the source itself, as it is: indices (n,) of these classes; None where it has no such output.
         point: the cut point that a head would stand on.
         width: of the activations there.
         right: bool (n,), whether the probe there is right about each when that is left out.
@@ -55,6 +56,7 @@ class Look:
     indices: Array
     inputs: InputSpec
     classes: tuple[str, ...] | None
+    answers: Array | None
     point: CutPoint
     width: int
     right: Array
@@ -114,11 +116,13 @@ class Looker:
             probes = probe_many(pooled, labels, classes, seed=self.seed)
             best = best_cut(probes)
             scores = self._scores(candidate, probes[best], pooled[best], labels, classes)
+            told = candidate.classes or opened.pretrained.classes
         return Look(
             candidate,
             indices,
             opened.pretrained.inputs,
-            opened.pretrained.classes,
+            told,
+            _answers(points[names[-1]], pooled[names[-1]], told),
             points[best],
             probes[best].width,
             probes[best].correct,
@@ -167,3 +171,8 @@ class Looker:
         if candidate.quality is not None:
             found[QUALITY] = candidate.quality
         return found
+
+
+def _answers(point: CutPoint, outputs: Array, classes: tuple[str, ...] | None) -> Array | None:
+    """What a source answers as it is, where its last cut point is an output for each of its classes."""
+    return outputs.argmax(axis=1) if classes and point.shape == (len(classes),) else None

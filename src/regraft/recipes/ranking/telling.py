@@ -39,11 +39,12 @@ def _known(known: Sequence[Known]) -> str:
     if not known:
         return ""
     first = known[0]
-    measured = (
-        f", {first.accuracy.value:.1%} of its {first.measured_on} examples right" if first.accuracy is not None else ""
-    )
-    same = " It was made from these very examples." if first.same_data else ""
-    return f"There is a model for these classes already: '{first.source}'{measured}.{same}"
+    said = f"There is a model for classes of these names already: '{first.source}'"
+    if first.accuracy is not None:
+        said += f", right about {first.accuracy.value:.1%} of its own {first.measured_on} examples"
+    if first.same_data:
+        return f"{said}. It was made from these very examples."
+    return f"{said}{f', and about {first.here.value:.1%} of these as it is' if first.here is not None else ''}."
 
 
 def _first(ranked: Sequence[Ranked]) -> str:

@@ -1,0 +1,52 @@
+"""`regraft zoo search`: find a model by words."""
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regraft.cli import arguments as words
+from regraft.cli.text import counted
+from regraft.cli.zoo import listing
+
+if TYPE_CHECKING:
+    from regraft.catalogue import Entry
+
+RESULT = "FoundModels"
+SUMMARY = "find models by words: of their names, tags, classes, data, layers and what is said of them"
+EXAMPLE = """
+regraft zoo search flowers
+regraft zoo search "mobilenet daisy" --kind run
+"""
+_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModels:
+    """What was found, the best first."""
+
+    catalogue: str
+    text: str
+    models: "tuple[Entry, ...]"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The words that `zoo search` understands."""
+    parser.add_argument("text", metavar="TEXT", nargs="+", help="words, each the beginning of one that is looked for")
+    parser.add_argument("--limit", metavar="N", type=int, default=_LIMIT, help=f"at most so many ({_LIMIT})")
+    listing.filter_arguments(parser)
+    words.zoo_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> FoundModels:
+    """Do it."""
+    # Here, because this needs more than the help does.
+    from regraft.catalogue import open_catalogue
+
+    catalogue, text = open_catalogue(arguments.zoo), " ".join(arguments.text)
+    return FoundModels(catalogue.address, text, catalogue.search(text, listing.filters(arguments), arguments.limit))
+
+
+def show(result: FoundModels) -> str:
+    """For people."""
+    heading = f"{counted(len(result.models), 'model')} for '{result.text}' in {result.catalogue}"
+    return f"{heading}\n{listing.lines(result.models)}" if result.models else heading

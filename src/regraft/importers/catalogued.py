@@ -1,0 +1,140 @@
+"""A model of the catalogue, `zoo:NAME` or `zoo:NAME@VERSION`: built anew, and proven to be what was added."""
+
+import hashlib
+import importlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from regraft.core import safetensors
+from regraft.core.card import SOURCE, Card, TensorFacts, digest_of, is_source
+from regraft.core.errors import CorruptFileError, ProofError, SourceError
+from regraft.graph import names
+from regraft.importers import keras_file, screening
+from regraft.importers.pretrained import Opened, Request, all_loaded
+
+if TYPE_CHECKING:
+    from regraft.catalogue import Parts
+
+# The state of random layers, which is drawn and not learnt: two copies of the same weights may differ in it.
+SEEDS = "seed_generator_state"
+
+
+def handles(request: Request) -> bool:
+    """Whether the source names a model of the catalogue."""
+    return is_source(request.source)
+
+
+def load(request: Request) -> Opened:
+    """Build the network, give every variable its value by name, and compare what is there with the card.
+
+    Raises:
+        SourceError: Keras refuses the architecture.
+        RequestError: the catalogue has no such model.
+        CorruptFileError: its card or one of its parts is damaged or missing.
+        ProofError: the network is not the one that was added.
+    """
+    # Here, because most sources need no database.
+    from regraft.catalogue import open_catalogue
+
+    catalogue = open_catalogue()
+    card = catalogue.card(request.text.removeprefix(SOURCE))
+    named = f"{SOURCE}{card.address}"
+    model = build(configuration(card, catalogue.parts(card)), card, request.trust, named)
+    fill(model, card, catalogue.parts(card), named)
+    return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs, source=named)
+
+
+def configuration(card: Card, parts: "Parts") -> Mapping[str, Any]:
+    """How the network is built, as Keras writes it.
+
+    Raises:
+        CorruptFileError: the part is damaged or missing.
+    """
+    said = json.loads(parts[card.architecture.digest])
+    if not isinstance(said, dict):
+        raise CorruptFileError(f"the architecture of '{card.address}' is no table; add the model again")
+    return said
+
+
+def build(config: Mapping[str, Any], card: Card, trust: bool, named: str) -> keras.Model:
+    """The network with whatever weights Keras gives it.
+
+    Args:
+        config: as Keras writes it.
+        card: of the model.
+        trust: whether code in the configuration may be run.
+        named: for messages.
+
+    Raises:
+        SourceError: it holds code that is not trusted, or what Keras does not know.
+    """
+    if not trust:
+        _know_hub(config)
+        screening.refuse_what_is_not_keras(config, named)
+        screening.refuse_sizes(config, card.architecture.parameters, named)
+    with keras_file.refusals(named):
+        model = keras.saving.deserialize_keras_object(dict(config), safe_mode=not trust)
+    if not isinstance(model, keras.Model):
+        raise SourceError(f"expected a model in '{named}', found {type(model).__name__}")
+    return model
+
+
+def fill(model: keras.Model, card: Card, parts: "Parts", named: str) -> None:
+    """Give every variable its value, in place.
+
+    Raises:
+        CorruptFileError: a part is damaged or missing.
+        ProofError: the variables are not those of the card.
+    """
+    variables = kept(model)
+    said = {tensor.name: tensor for tensor in card.tensors}
+    if set(variables) != set(said):
+        strays = sorted(set(variables) ^ set(said))
+        raise ProofError(
+            f"Keras {keras.__version__} builds other variables than '{named}' was added with, such as '{strays[0]}'; "
+            f"it was added with Keras {card.environment.get('keras', 'of another version')}"
+        )
+    for layer in card.architecture.layers:
+        mine = [tensor for tensor in card.tensors if tensor.layer == layer.name]
+        if layer.digest and mine:
+            values = safetensors.from_bytes(parts[layer.digest])
+            for tensor in mine:
+                variables[tensor.name].assign(values[leaf(tensor)])
+    names.refresh(model)
+    if facts_digest(model) != card.digest:
+        raise ProofError(f"the variables of '{named}' are not those that were added; see regraft zoo verify")
+
+
+def kept(model: keras.Model) -> dict[str, keras.Variable]:
+    """The variables that the catalogue keeps, by canonical name."""
+    return {name: variable for name, variable in names.variables(model).items() if SEEDS not in name}
+
+
+def facts(name: str, variable: keras.Variable) -> TensorFacts:
+    """What a card says of a variable."""
+    array = np.asarray(keras.ops.convert_to_numpy(variable))
+    digest = hashlib.sha256(safetensors.element_bytes(array)).hexdigest()
+    return TensorFacts(
+        name=name, shape=array.shape, dtype=array.dtype.name, digest=digest, layer=name.rpartition("/")[0]
+    )
+
+
+def leaf(tensor: TensorFacts) -> str:
+    """What a variable is called within its layer, which is what siblings with other names for the layer share."""
+    return tensor.name.rpartition("/")[2]
+
+
+def facts_digest(model: keras.Model) -> str:
+    """The digest of a network's weights as a card has it."""
+    return digest_of(facts(name, variable) for name, variable in kept(model).items())
+
+
+def _know_hub(config: Mapping[str, Any]) -> None:
+    """Let Keras know KerasHub's layers where the network has some: they are registered when they are imported."""
+    if "keras_hub" in json.dumps(config) and importlib.util.find_spec("keras_hub") is not None:
+        importlib.import_module("keras_hub")

@@ -1,0 +1,46 @@
+"""A model of the catalogue as what it is at rest: named tensors and a configuration; no framework is loaded."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from regraft.catalogue import Parts, open_catalogue
+from regraft.core import safetensors
+from regraft.core.card import SOURCE, Card, TensorFacts
+from regraft.core.errors import CorruptFileError
+from regraft.core.tensors import TensorArchive, TensorEntry
+from regraft.formats import keras_zip
+
+
+def archive(source: str) -> TensorArchive:
+    """The tensors of `zoo:NAME[@VERSION]`, which are read when they are asked for, and how the network is built.
+
+    Raises:
+        RequestError: the catalogue has no such model.
+        CorruptFileError: its card or its architecture is damaged or missing.
+    """
+    catalogue = open_catalogue()
+    card = catalogue.card(source.removeprefix(SOURCE))
+    parts = catalogue.parts(card)
+    config = json.loads(parts[card.architecture.digest])
+    tensors = {tensor.name: _entry(tensor, card, parts) for tensor in card.tensors}
+    return TensorArchive(keras_zip.NAME, tensors, config, None, _about(card))
+
+
+def _about(card: Card) -> dict[str, Any]:
+    said = {"path": f"{SOURCE}{card.address}", "network": card.architecture.name, "summary": card.summary}
+    return {**said, "licence": card.licence or None, "keras_version": card.environment.get("keras")}
+
+
+def _entry(tensor: TensorFacts, card: Card, parts: Parts) -> TensorEntry:
+    layer = next(layer for layer in card.architecture.layers if layer.name == tensor.layer)
+
+    def read() -> np.ndarray[Any, Any]:
+        held = safetensors.from_bytes(parts[layer.digest])
+        leaf = tensor.name.rpartition("/")[2]
+        if leaf not in held:
+            raise CorruptFileError(f"layer '{layer.name}' of '{card.address}' holds no '{leaf}'; add the model again")
+        return held[leaf]
+
+    return TensorEntry(tensor.name, tensor.shape, tensor.dtype, read)

@@ -1,0 +1,45 @@
+"""From a finished pretraining to a card: its network, by which method it learnt from what, and whether that helped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from regraft import importers
+from regraft.core import plain
+from regraft.core.card import DataFacts
+from regraft.core.pretraining import PretrainingRecord
+from regraft.recipes.cataloguing import networks
+from regraft.recipes.cataloguing.networks import Described
+from regraft.recipes.pretraining import folder as folders
+
+
+def is_one(path: Path) -> bool:
+    """Whether a path is the folder of a pretraining."""
+    return folders.is_begun(path) or (path / folders.RECORD).is_file()
+
+
+def describe(folder: Path, name: str, trust: bool) -> Described:
+    """The card and the parts of a pretrained network.
+
+    Raises:
+        RequestError: the pretraining is not finished.
+        CorruptFileError: its network is truncated or was altered.
+    """
+    record = folders.read(folder)
+    described = networks.describe(importers.open(folder, trust=trust), name, trust)
+    examples = {"train": record.examples, "held out": record.held_out}
+    card = replace(
+        described.card,
+        kind="pretraining",
+        task="feature-extraction",
+        summary=_summary(record),
+        data=DataFacts(digest=record.asked.data_digest or "", examples=examples, name=Path(record.asked.data).name),
+        environment=record.environment,
+        origin=str(folder.absolute()),
+        verdict=record.helped.sentence if record.helped is not None else "",
+        pretraining={**plain.to_plain(record.asked), "helped": plain.to_plain(record.helped)},
+    )
+    return replace(described, card=card)
+
+
+def _summary(record: PretrainingRecord) -> str:
+    return f"pretrained by {record.asked.method} on {record.examples:,} {record.kind}, without a task"

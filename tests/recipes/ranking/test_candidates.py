@@ -1,0 +1,93 @@
+"""What is a source among files, folders, runs and addresses, and what is known of it before it is opened."""
+
+import shutil
+
+import pytest
+
+import regraft
+from regraft.core.errors import RequestError
+from regraft.core.ranking import Refused
+from regraft.recipes.ranking import candidates
+from tests.recipes.ranking.sources import learnt
+
+
+@pytest.fixture(scope="module")
+def run(examples, nets, tmp_path_factory):
+    """A finished run, in a folder of runs."""
+    out = tmp_path_factory.mktemp("runs") / "mine"
+    regraft.fit(examples, nets / "labelled.keras", out=out, fine_tune="no", baselines="no", cache=out.parent / "cache")
+    return out
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder where Keras keeps the weights that it downloads, with one file in it."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5").write_bytes(b"not really weights")
+
+
+def names(found):
+    return [candidate.name for candidate in found.found]
+
+
+def test_a_folder_is_looked_through_and_what_is_no_network_is_passed_over(nets, tmp_path):
+    shutil.copytree(nets, tmp_path / "nets")
+    (tmp_path / "nets" / ".hidden").mkdir()
+    shutil.copy(nets / "labelled.keras", tmp_path / "nets" / ".hidden" / "copy.keras")
+    (tmp_path / "nets" / "loop").symlink_to(tmp_path)
+    found = candidates.gather([tmp_path])
+    inside = tmp_path / "nets"
+    assert names(found) == [
+        str(inside / "deep" / "deeper" / "constant.keras"),
+        str(inside / "deep" / "nothing.keras"),
+        str(inside / "labelled.keras"),
+    ]
+    (refused,) = found.refused
+    assert refused.source == str(inside / "cut.keras")
+
+
+def test_a_run_is_a_source_that_tells_what_it_is(run, examples):
+    (found,) = candidates.gather([run]).found
+    assert found.name == str(run / "model.keras")
+    assert found.classes == ("0", "1", "2", "3", "4")
+    assert found.data_digest == regraft.open_data(examples).digest()
+    assert found.measured_on == "test"
+    assert found.accuracy == regraft.load(run).record.metrics["test"].accuracy
+
+
+def test_runs_are_found_below_a_folder_and_one_that_is_damaged_is_told(run, tmp_path):
+    shutil.copytree(run, tmp_path / "good")
+    shutil.copytree(run, tmp_path / "torn")
+    (tmp_path / "torn" / "run.json").write_text('{"run": ')
+    found = candidates.gather([tmp_path])
+    assert names(found) == [str(tmp_path / "good" / "model.keras")]
+    (refused,) = found.refused
+    assert refused == Refused(str(tmp_path / "torn"), refused.reason)
+    assert "is not the record of a run" in refused.reason
+
+
+def test_a_source_that_is_named_twice_is_one(nets):
+    path = nets / "labelled.keras"
+    assert names(candidates.gather([path, str(path), path])) == [str(path)]
+
+
+def test_models_have_names_and_addresses_stay_as_they_are():
+    model = learnt("nothing")
+    found = candidates.gather([model, "keras:MobileNet?alpha=0.25"])
+    assert names(found) == ["model 'nothing'", "keras:MobileNet?alpha=0.25"]
+    # As its authors published it.
+    assert found.found[1].quality == pytest.approx(0.506, abs=0.01)
+    assert found.found[0].quality is None
+    assert candidates.gather(["keras:MobileNet?alpha=0.25&weights=none"]).found[0].quality is None
+
+
+def test_without_a_word_it_is_what_is_here(weights):
+    assert "keras:MobileNet?alpha=0.25" in candidates.everything_here()
+    candidates.require(None)
+
+
+def test_nothing_here_is_told_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(RequestError, match="found no network here; name files, folders or addresses with --sources"):
+        candidates.require(None)

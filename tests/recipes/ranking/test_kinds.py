@@ -1,0 +1,54 @@
+"""Texts, and rows of a table, have sources that are ranked as those for pictures are."""
+
+import keras
+import numpy as np
+import pytest
+
+import regraft
+
+
+def test_networks_for_rows_are_ranked(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(0, 1, (160, 4))
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    lines = [
+        "a,b,c,d,label",
+        *(",".join([*map(str, row), "yes" if label else "no"]) for row, label in zip(x, y, strict=True)),
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(24, activation="tanh", name="hidden")(inputs)
+    good = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid", name="top")(hidden), name="good")
+    good.compile(keras.optimizers.Adam(0.02), "binary_crossentropy")
+    fresh = random.normal(0, 1, (1500, 4))
+    good.fit(fresh, fresh[:, 0] * fresh[:, 1] > 0, epochs=12, batch_size=64, verbose=0)
+    flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="linear")], name="flat")
+    found = regraft.rank(tmp_path / "rows.csv", [flat, good], cache=tmp_path / "cache")
+    assert [item.source for item in found.ranking] == ["model 'good'", "model 'flat'"]
+    assert found.ranking[0].scores["probe"] > 0.8 > found.ranking[1].scores["probe"]
+    assert found.ranking[0].input_size is None
+    assert found.ranking[1].told_apart
+    # No linear function of the inputs knows the sign of a product.
+    assert found.baselines["raw_inputs"].accuracy.value < 0.7
+
+
+def test_networks_for_texts_are_ranked(tmp_path):
+    random = np.random.default_rng(1)
+    words = {"warm": ["sun", "beach", "heat", "july"], "cold": ["snow", "frost", "ice", "sledge"]}
+    rows = ["text,label"]
+    for number in range(60):
+        label = ("warm", "cold")[number % 2]
+        rows.append(f"{' '.join(random.choice(words[label], 4))} number {number},{label}")
+    (tmp_path / "texts.csv").write_text("\n".join(rows))
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8,))
+    vectors = keras.layers.Embedding(90, 12, name="embedding")(inputs)
+    hidden = keras.layers.Conv1D(8, 3, activation="relu", name="conv")(vectors)
+    model = keras.Model(inputs, keras.layers.GlobalMaxPooling1D(name="pool")(hidden), name="texts")
+    found = regraft.rank(tmp_path / "texts.csv", [model], cache=tmp_path / "cache")
+    assert found.ranking[0].inputs.text is not None
+    assert found.ranking[0].scores["probe"] > 0.8
+    # Words say all of it.
+    assert found.baselines["raw_inputs"].accuracy.value == pytest.approx(1.0)
+    assert "a vocabulary of" in found.ranking[0].warnings[0]
