@@ -50,7 +50,7 @@ class Pair:
             "target": self.target.name,
             "split": self.split,
             "per_class": self.per_class,
-            "version": sources.VERSION,
+            "version": self.source.version,
             "size": sources.SIZE,
         }
 
