@@ -246,6 +246,8 @@ class Catalogue:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        for place in (self._cards, self._parts):
+            place.close()
 
     def _store(self, card: Card, parts: Mapping[str, Given]) -> list[str]:
         """Store what the card needs; the digests of what was there already."""
@@ -327,7 +329,8 @@ class Catalogue:
             self._synchronise()
             return question(self._index)
         except SQLAlchemyError as error:
-            self.close()
+            if self._opened is not None:
+                self._opened.close()
             # Refused by the one that opens it where it cannot be made anew, or where that would not help.
             self._opened = self._open_index(True)
             warn(f"the index of '{self.address}' could not be used ({_first_line(error)}); it was made anew")

@@ -54,3 +54,7 @@ class Place(Protocol):
     def keys(self, prefix: str) -> Iterator[Found]:
         """All that lies below a prefix, which ends in "/"; in no order."""
         ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...

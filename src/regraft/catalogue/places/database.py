@@ -90,6 +90,10 @@ class Database:
         for key, size, touched in rows:
             yield Found(str(key), int(size), float(touched))
 
+    def close(self) -> None:
+        """End all connections."""
+        self._engine.dispose()
+
     @contextlib.contextmanager
     def _connected(self, key: str) -> Generator[Connection]:
         """A transaction; what the server refuses, in one line."""

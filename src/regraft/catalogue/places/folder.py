@@ -78,6 +78,9 @@ class Folder:
         with storage.storage_errors(self.root):
             yield from self._below(self._path(prefix), prefix)
 
+    def close(self) -> None:
+        """Nothing is open between two calls."""
+
     def _below(self, folder: Path, prefix: str) -> Iterator[Found]:
         try:
             entries = list(os.scandir(folder))

@@ -96,6 +96,9 @@ class Remote:
         for path, about in found.items():
             yield Found(prefix + path[len(root) :].lstrip("/"), int(about.get("size") or 0), _moment(about))
 
+    def close(self) -> None:
+        """Nothing is open between two calls."""
+
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
 
