@@ -8,6 +8,7 @@ from types import ModuleType
 
 from benchmarks import (
     activations,
+    catalogue,
     codings,
     coverage,
     depth,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "codings": codings,
     "switches": switches,
     "kills": kills,
+    "catalogue": catalogue,
     "thaw": thaw,
     "textbook": textbook,
     "hard_pairs": hard_pairs,
