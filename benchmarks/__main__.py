@@ -8,6 +8,7 @@ from types import ModuleType
 
 from benchmarks import (
     activations,
+    catalogue,
     codings,
     coverage,
     depth,
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "codings": codings,
     "switches": switches,
     "kills": kills,
+    "catalogue": catalogue,
     "thaw": thaw,
     "textbook": textbook,
     "hard_pairs": hard_pairs,

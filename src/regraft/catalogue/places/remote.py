@@ -43,7 +43,12 @@ class Remote:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
 
-    def put(self, key: str, content: bytes) -> None:
+    @property
+    def is_far(self) -> bool:
+        """A network lies between."""
+        return True
+
+    def put(self, key: str, content: bytes, durable: bool = True) -> None:
         """Write an object in place of the one that was there."""
         with self._refusals(key):
             self._prepare(key)
