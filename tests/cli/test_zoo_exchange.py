@@ -62,7 +62,10 @@ def test_fit_takes_an_exported_folder(zoo, place, say, tmp_path):
     [
         (("export", "colour", "x"), "nearest known names: colours"),
         (("export", "colours"), "expected a folder to write 'colours@1' into, found none; name one"),
-        (("import", "nowhere"), "expected the folder of a model, or models:/NAME/VERSION of MLflow, found 'nowhere'"),
+        (
+            ("import", "nowhere"),
+            "expected the folder of a model, hf://USER/NAME, or models:/NAME/VERSION, found 'nowhere'",
+        ),
         (("page", "--out", "."), "expected a file for the page, found the folder '.'"),
         (("list", "--zoo", "keras", "--kind", "run"), "expected --kind only for your own catalogue"),
     ],

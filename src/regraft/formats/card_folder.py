@@ -27,6 +27,7 @@ CARD, WEIGHTS, CONFIG, README, OPTIMIZER = (
     "README.md",
     "optimizer.npz",
 )
+FILES = (README, WEIGHTS, CONFIG, OPTIMIZER, CARD)
 _LENGTH = 8
 # A card is text; what is larger is none.
 _LONGEST = 1 << 28

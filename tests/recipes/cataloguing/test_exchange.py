@@ -16,8 +16,9 @@ from regraft import importers
 from regraft.catalogue import Catalogue, open_catalogue
 from regraft.core import safetensors
 from regraft.core.card import Card, Lineage
-from regraft.core.errors import CorruptFileError, RequestError, WorkError
+from regraft.core.errors import CorruptFileError, RequestError, SourceError, WorkError
 from regraft.formats import card_folder
+from regraft.importers import hub
 from regraft.recipes.cataloguing.adding import add
 from regraft.recipes.cataloguing.exchange import export, import_model
 from regraft.recipes.tracking import mlflow_store
@@ -261,7 +262,9 @@ def test_nothing_and_too_much_are_told(here: Catalogue, tmp_path: Path, tiny: ke
         RequestError, match=r"expected a network in '.*empty', a file such as .*, found none of a known"
     ):
         import_model(tmp_path / "empty")
-    with pytest.raises(RequestError, match="expected the folder of a model, or models:/NAME/VERSION of MLflow, found"):
+    with pytest.raises(
+        RequestError, match="expected the folder of a model, hf://USER/NAME, or models:/NAME/VERSION, found"
+    ):
         import_model(tmp_path / "nowhere")
     for name in ("one", "two"):
         tiny.save(tmp_path / "empty" / f"{name}.keras")
@@ -278,12 +281,59 @@ def test_weights_that_nothing_is_known_of_say_what_is_missing(here: Catalogue, t
         import_model(tmp_path / "odd")
 
 
+def test_a_model_on_the_hub_is_a_source_and_comes_into_the_catalogue(
+    here: Catalogue, there: Catalogue, tmp_path: Path, tiny: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tiny, name="tiny", classes=("a", "b", "c"))
+    export("tiny", tmp_path / "hub" / "ada" / "small")
+    asked: list[dict[str, Any]] = []
+
+    class Hub:
+        """What the hub's client does, without the hub."""
+
+        def hf_hub_download(self, filename: str, **place: Any) -> str:
+            return str(self._file(place["repo_id"]) / filename)
+
+        def snapshot_download(self, **place: Any) -> str:
+            asked.append(place)
+            return str(self._file(place["repo_id"]))
+
+        def _file(self, name: str) -> Path:
+            if not (tmp_path / "hub" / name).is_dir():
+                raise OSError("404: no such\nplace")
+            return tmp_path / "hub" / name
+
+    def refused(address: str, **_: Any) -> None:
+        raise ValueError("no model file of Keras")
+
+    monkeypatch.setattr(hub, "_installed", lambda package: package == "huggingface_hub")
+    monkeypatch.setattr(hub, "_library", Hub)
+    monkeypatch.setattr(keras.saving, "load_model", refused)
+    opened = importers.open("hf://ada/small@v1")
+    assert opened.classes == ("a", "b", "c")
+    assert opened.source == "hf://ada/small@v1"
+    assert (asked[-1]["revision"], asked[-1]["allow_patterns"]) == ("v1", list(card_folder.FILES))
+    taken = import_model("hf://ada/small", zoo=there.address)
+    assert (taken.address, taken.by_card, taken.source) == ("small@1", True, "hf://ada/small")
+    assert taken.card.digest == here.card("tiny").digest
+    with pytest.raises(SourceError, match="could not open 'hf://ada/large': no model file of Keras; check the address"):
+        importers.open("hf://ada/large")
+    with pytest.raises(SourceError, match="could not download 'hf://ada/large': 404: no such place; check the address"):
+        import_model("hf://ada/large")
+
+
+@pytest.fixture(scope="module")
+def folder_of_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: MLflow takes many seconds to make its tables."""
+    return tmp_path_factory.mktemp("mlflow") / "store"
+
+
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def store(folder_of_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pytest.importorskip("mlflow", reason="needs mlflow: pip install 'regraft[mlflow]'")
     for name in (mlflow_store.TRACKING, mlflow_store.EXPERIMENT):
         monkeypatch.delenv(name, raising=False)
-    return tmp_path / "store"
+    return folder_of_mlflow
 
 
 def test_a_model_comes_back_from_mlflow_as_it_was(here: Catalogue, there: Catalogue, store: Path) -> None:
@@ -302,10 +352,10 @@ def test_a_model_comes_back_from_mlflow_as_it_was(here: Catalogue, there: Catalo
 
 def test_mlflow_is_told_figures_and_where_the_files_are(here: Catalogue, store: Path) -> None:
     library = importlib.import_module("mlflow")
-    here.add(*rich())
-    export("net", store, to="mlflow")
+    here.add(*rich(name="told"))
+    export("told", store, to="mlflow")
     client = library.MlflowClient(mlflow_store.address(store))
-    version = client.get_model_version("net", "1")
+    version = client.get_model_version("told", "1")
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     metrics = RUN.metrics["test"]
@@ -318,18 +368,18 @@ def test_mlflow_is_told_figures_and_where_the_files_are(here: Catalogue, store: 
 
 
 def test_what_mlflow_has_not_is_one_line(here: Catalogue, store: Path) -> None:
-    here.add(*rich())
-    export("net", store, to="mlflow")
+    here.add(*rich(name="one"))
+    export("one", store, to="mlflow")
     with pytest.raises(RequestError, match="MLflow has no model 'nat'"):
         import_model("models:/nat", store=store)
-    with pytest.raises(WorkError, match="MLflow refused 'models:/net/7'"):
-        import_model("models:/net/7", store=store)
+    with pytest.raises(WorkError, match="MLflow refused 'models:/one/7'"):
+        import_model("models:/one/7", store=store)
     with pytest.raises(RequestError, match="expected models:/NAME/VERSION, models:/NAME or models:/NAME@ALIAS, found"):
-        import_model("models:/net/x", store=store)
+        import_model("models:/one/x", store=store)
     with pytest.raises(RequestError, match="expected a folder for MLflow's store, or MLFLOW_TRACKING_URI"):
-        export("net", to="mlflow")
+        export("one", to="mlflow")
     with pytest.raises(RequestError, match="expected the folder of MLflow's store, found none at"):
-        import_model("models:/net/1", store=store / "nowhere")
+        import_model("models:/one/1", store=store / "nowhere")
 
 
 def test_without_mlflow_one_line_says_how_to_get_it(

@@ -14,13 +14,16 @@ SUMMARY = "take in a model that was exported, or the folder of one from a hub"
 EXAMPLE = """
 regraft zoo import flowers-for-the-hub
 regraft zoo import models--timm--resnet18.a1_in1k --name resnet18
+regraft zoo import hf://USER/flowers
 regraft zoo import models:/flowers/3 --store store
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `zoo import` understands."""
-    parser.add_argument("source", metavar="FOLDER", help="of the model; or models:/NAME/VERSION of MLflow")
+    parser.add_argument(
+        "source", metavar="FOLDER", help="of the model; hf://USER/NAME; or models:/NAME/VERSION of MLflow"
+    )
     parser.add_argument("--name", metavar="NAME", help="in the catalogue; else what it was called")
     parser.add_argument("--store", metavar="DIR", help="of MLflow; else MLFLOW_TRACKING_URI")
     parser.add_argument(

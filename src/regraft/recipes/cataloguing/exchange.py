@@ -13,6 +13,8 @@ from regraft.formats import card_folder, hub_readme
 from regraft.recipes.cataloguing import exchange_mlflow
 from regraft.report.catalogue_card import readme
 
+_HUB = "hf://"
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:
@@ -107,7 +109,7 @@ def import_model(
     """Take a model into the catalogue that was exported from one, or that others put into a folder like it.
 
     Args:
-        source: the folder; or `models:/NAME/VERSION`, a model of MLflow.
+        source: the folder; `hf://USER/NAME`, one on the Hugging Face hub; or `models:/NAME/VERSION`, a model of MLflow.
         name: in the catalogue; by default what it was called.
         zoo: the catalogue, see `open_catalogue`.
         store: of MLflow, a folder; None: what `MLFLOW_TRACKING_URI` names.
@@ -126,9 +128,15 @@ def import_model(
     if exchange_mlflow.is_address(text):
         with exchange_mlflow.downloaded(text, Path(store) if store is not None else None) as folder:
             return replace(_from_folder(catalogue, folder, name, architecture, trust), source=text)
+    if text.startswith(_HUB):
+        # Here, because a folder needs no framework.
+        from regraft.importers import hub
+
+        called = name or text.removeprefix(_HUB).partition("@")[0].rpartition("/")[2]
+        return replace(_from_folder(catalogue, hub.snapshot(text), called, architecture, trust), source=text)
     folder = Path(text)
     if not folder.is_dir():
-        raise RequestError(f"expected the folder of a model, or models:/NAME/VERSION of MLflow, found '{text}'")
+        raise RequestError(f"expected the folder of a model, hf://USER/NAME, or models:/NAME/VERSION, found '{text}'")
     return _from_folder(catalogue, folder, name, architecture, trust)
 
 
