@@ -1,7 +1,7 @@
 """Networks on the hubs: `hf://USER/MODEL` and `kaggle://USER/MODEL/FRAMEWORK/VARIANT`.
 
-What is behind such an address is a KerasHub preset or, on Hugging Face, a model that Keras itself saved there, or one that
-was exported from a catalogue.
+What is behind such an address is a KerasHub preset or, on Hugging Face, a model that Keras itself saved there, or one
+that was exported from a catalogue.
 """
 
 import contextlib
