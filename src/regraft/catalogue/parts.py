@@ -1,12 +1,19 @@
 """The parts that a card names: bytes that are read when they are asked for, and proven to be those that were put in."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
 
 from regraft.catalogue import filing
 from regraft.catalogue.places import Place
-from regraft.core.card import Card
+from regraft.core import safetensors
+from regraft.core.card import Card, LayerFacts
 from regraft.core.errors import CorruptFileError
+
+Array = np.ndarray[Any, Any]
 
 # Bytes, or what gives them: of a large network nobody wants all in memory at once.
 Given = bytes | Callable[[], bytes]
@@ -40,6 +47,36 @@ class Parts(Mapping[str, bytes]):
         if digest_of(content) != digest:
             raise CorruptFileError(self._trouble(digest, "was altered"))
         return content
+
+    def configuration(self) -> Mapping[str, Any]:
+        """How the network is built, as Keras writes it.
+
+        Raises:
+            CorruptFileError: the part is missing, was altered, or holds something else.
+        """
+        digest = self._card.architecture.digest
+        try:
+            said = json.loads(self[digest])
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            raise CorruptFileError(self._trouble(digest, "is no configuration"))
+        return cast(Mapping[str, Any], said)
+
+    def layer(self, layer: LayerFacts) -> dict[str, Array]:
+        """The variables of a layer, by their names within it; copies, with the shapes that the card says.
+
+        Raises:
+            CorruptFileError: the part is missing, was altered, or holds something else.
+        """
+        wanted = {own.name.rpartition("/")[2]: own.shape for own in self._card.tensors if own.layer == layer.name}
+        try:
+            held = safetensors.from_bytes(self[layer.digest])
+        except (ValueError, KeyError, TypeError, OverflowError, MemoryError):
+            held = {}
+        if {name: array.shape for name, array in held.items()} != wanted:
+            raise CorruptFileError(self._trouble(layer.digest, "does not hold what the card says"))
+        return held
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._needed)
