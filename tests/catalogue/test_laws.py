@@ -7,12 +7,14 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from regraft.catalogue import Catalogue, Filters, filing
 from regraft.catalogue.parts import digest_of
 from regraft.catalogue.verifying import verify
 from regraft.core import card as cards
+from regraft.core import safetensors
 from regraft.core.card import Lineage
 from regraft.core.errors import CorruptFileError, RequestError
 from regraft.core.progress import collecting_warnings
@@ -329,3 +331,18 @@ def test_removal_that_was_interrupted_is_ended_by_repairing(catalogue: Catalogue
     assert [(damage.what, damage.repaired) for damage in verified.damage] == [("net@1", True)]
     assert verified.holds
     assert other.cards_place.read(filing.card_key("net", 1)) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", b"\xff" * 64, safetensors.to_bytes({"other": np.zeros(4)})])
+def test_a_part_that_holds_something_else_is_told_whoever_put_it_there(catalogue: Catalogue, content: bytes) -> None:
+    given = made("net", layers=(1,))
+    (layer,) = given.card.architecture.layers
+    lying = dataclasses.replace(layer, digest=digest_of(content))
+    changed = dataclasses.replace(
+        given.card, architecture=dataclasses.replace(given.card.architecture, layers=(lying,), digest=lying.digest)
+    )
+    added = catalogue.add(changed, {**given.parts, lying.digest: content})
+    with pytest.raises(CorruptFileError, match="does not hold what the card says"):
+        catalogue.parts(added).layer(lying)
+    with pytest.raises(CorruptFileError, match="is no configuration: the architecture of 'net@1'"):
+        catalogue.parts(added).configuration()

@@ -8,7 +8,7 @@ where it is kept. The card names all of it by digest, so that what comes back is
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ from regraft.core import card as cards
 from regraft.core import safetensors as elements
 from regraft.core import storage
 from regraft.core.card import Card, LayerFacts, TensorFacts
+from regraft.core.card_parts import CardParts, content_of
 from regraft.core.errors import CorruptFileError, RequestError, SourceError
 from regraft.formats import safetensors
 
@@ -90,7 +91,7 @@ def read(folder: Path) -> tuple[Card, "FolderParts"]:
     return card, FolderParts(folder, card)
 
 
-class FolderParts(Mapping[str, bytes]):
+class FolderParts(CardParts):
     """The parts of a card that lie in the files of a folder.
 
     Args:
@@ -102,9 +103,8 @@ class FolderParts(Mapping[str, bytes]):
     """
 
     def __init__(self, folder: Path, card: Card) -> None:
+        super().__init__(card)
         self._folder = folder
-        self._card = card
-        self._needed = card.parts
         self._layers = _by_digest(card)
         self._tensors = self._opened()
 
@@ -115,7 +115,7 @@ class FolderParts(Mapping[str, bytes]):
             KeyError: the card needs no such part.
             CorruptFileError: it is not what the card says.
         """
-        if digest not in self._needed:
+        if digest not in self.needed:
             raise KeyError(digest)
         content, what = self._content(digest)
         if hashlib.sha256(content).hexdigest() != digest:
@@ -125,17 +125,18 @@ class FolderParts(Mapping[str, bytes]):
             )
         return content
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._needed)
-
-    def __len__(self) -> int:
-        return len(self._needed)
+    def trouble(self, digest: str, what: str) -> str:
+        """What is wrong with a part, where it is, and what to do."""
+        return (
+            f"{content_of(self.card, digest)} in '{self._folder}' {what}; export the model again, or take '{CARD}' "
+            "away to import what is there as a network that nobody knows"
+        )
 
     def _content(self, digest: str) -> tuple[bytes, str]:
         """The bytes that should be the part, and what they are in words."""
-        if digest == self._card.architecture.digest:
+        if digest == self.card.architecture.digest:
             return self._file(CONFIG), f"'{CONFIG}'"
-        if self._card.optimizer is not None and digest == self._card.optimizer.digest:
+        if self.card.optimizer is not None and digest == self.card.optimizer.digest:
             return self._file(OPTIMIZER), f"'{OPTIMIZER}'"
         layer, tensors = self._layers[digest]
         arrays = {_leaf(tensor): self._tensors[tensor.name].read() for tensor in tensors}
@@ -153,7 +154,7 @@ class FolderParts(Mapping[str, bytes]):
         if not path.is_file():
             raise CorruptFileError(f"'{WEIGHTS}' is missing in '{self._folder}'; get the folder again")
         found = safetensors.read(path).tensors
-        said = {tensor.name for tensor in self._card.tensors}
+        said = {tensor.name for tensor in self.card.tensors}
         if set(found) != said:
             strays = sorted(set(found) ^ said)
             raise CorruptFileError(

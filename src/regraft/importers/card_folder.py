@@ -27,6 +27,6 @@ def load(request: Request) -> Opened:
         ProofError: the network is not the one that was exported.
     """
     card, parts = card_folder.read(Path(request.text))
-    model = catalogued.build(catalogued.configuration(card, parts), card, request.trust, request.text)
+    model = catalogued.build(parts.configuration(), card, request.trust, request.text)
     catalogued.fill(model, card, parts, request.text)
     return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs)

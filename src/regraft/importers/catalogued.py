@@ -15,7 +15,8 @@ import numpy as np
 
 from regraft.core import safetensors
 from regraft.core.card import SOURCE, Card, TensorFacts, digest_of, is_source
-from regraft.core.errors import CorruptFileError, ProofError, SourceError
+from regraft.core.card_parts import CardParts
+from regraft.core.errors import ProofError, SourceError
 from regraft.core.optimizer_state import OptimizerState
 from regraft.formats import optimizer_states
 from regraft.graph import names
@@ -46,7 +47,7 @@ def load(request: Request) -> Opened:
     catalogue = open_catalogue()
     card = catalogue.card(request.text.removeprefix(SOURCE))
     named = f"{SOURCE}{card.address}"
-    model = build(configuration(card, catalogue.parts(card)), card, request.trust, named)
+    model = build(catalogue.parts(card).configuration(), card, request.trust, named)
     fill(model, card, catalogue.parts(card), named)
     return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs, source=named)
 
@@ -75,18 +76,6 @@ def optimizer_state(source: str) -> OptimizerState:
         return replace(optimizer_states.read(path), origin=f"{SOURCE}{card.address}")
 
 
-def configuration(card: Card, parts: Mapping[str, bytes]) -> Mapping[str, Any]:
-    """How the network is built, as Keras writes it.
-
-    Raises:
-        CorruptFileError: the part is damaged or missing.
-    """
-    said = json.loads(parts[card.architecture.digest])
-    if not isinstance(said, dict):
-        raise CorruptFileError(f"the architecture of '{card.address}' is no table; add the model again")
-    return said
-
-
 def build(config: Mapping[str, Any], card: Card, trust: bool, named: str) -> keras.Model:
     """The network with whatever weights Keras gives it.
 
@@ -110,7 +99,7 @@ def build(config: Mapping[str, Any], card: Card, trust: bool, named: str) -> ker
     return model
 
 
-def fill(model: keras.Model, card: Card, parts: Mapping[str, bytes], named: str) -> None:
+def fill(model: keras.Model, card: Card, parts: CardParts, named: str) -> None:
     """Give every variable its value, in place.
 
     Raises:
@@ -118,9 +107,10 @@ def fill(model: keras.Model, card: Card, parts: Mapping[str, bytes], named: str)
         ProofError: the variables are not those of the card.
     """
     variables = kept(model)
-    said = {tensor.name: tensor for tensor in card.tensors}
-    if set(variables) != set(said):
-        strays = sorted(set(variables) ^ set(said))
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    said = {tensor.name: tensor.shape for tensor in card.tensors}
+    if shapes != said:
+        strays = sorted(name for name in {**shapes, **said} if shapes.get(name) != said.get(name))
         raise ProofError(
             f"Keras {keras.__version__} builds other variables than '{named}' was added with, such as '{strays[0]}'; "
             f"it was added with Keras {card.environment.get('keras', 'of another version')}"
@@ -128,7 +118,7 @@ def fill(model: keras.Model, card: Card, parts: Mapping[str, bytes], named: str)
     for layer in card.architecture.layers:
         mine = [tensor for tensor in card.tensors if tensor.layer == layer.name]
         if layer.digest and mine:
-            values = safetensors.from_bytes(parts[layer.digest])
+            values = parts.layer(layer)
             for tensor in mine:
                 variables[tensor.name].assign(values[leaf(tensor)])
     names.refresh(model)

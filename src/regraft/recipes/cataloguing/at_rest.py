@@ -1,14 +1,11 @@
 """A model of the catalogue as what it is at rest: named tensors and a configuration; no framework is loaded."""
 
-import json
 from typing import Any
 
 import numpy as np
 
 from regraft.catalogue import Parts, open_catalogue
-from regraft.core import safetensors
 from regraft.core.card import SOURCE, Card, TensorFacts
-from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import TensorArchive, TensorEntry
 from regraft.formats import keras_zip
 
@@ -23,7 +20,7 @@ def archive(source: str) -> TensorArchive:
     catalogue = open_catalogue()
     card = catalogue.card(source.removeprefix(SOURCE))
     parts = catalogue.parts(card)
-    config = json.loads(parts[card.architecture.digest])
+    config = parts.configuration()
     tensors = {tensor.name: _entry(tensor, card, parts) for tensor in card.tensors}
     return TensorArchive(keras_zip.NAME, tensors, config, None, _about(card))
 
@@ -37,10 +34,6 @@ def _entry(tensor: TensorFacts, card: Card, parts: Parts) -> TensorEntry:
     layer = next(layer for layer in card.architecture.layers if layer.name == tensor.layer)
 
     def read() -> np.ndarray[Any, Any]:
-        held = safetensors.from_bytes(parts[layer.digest])
-        leaf = tensor.name.rpartition("/")[2]
-        if leaf not in held:
-            raise CorruptFileError(f"layer '{layer.name}' of '{card.address}' holds no '{leaf}'; add the model again")
-        return held[leaf]
+        return parts.layer(layer)[tensor.name.rpartition("/")[2]]
 
     return TensorEntry(tensor.name, tensor.shape, tensor.dtype, read)
