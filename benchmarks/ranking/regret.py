@@ -11,9 +11,9 @@ processor time of the rankings as a part of that of the truth.
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from benchmarks.ranking.targets import TARGETS
 OURS, IMAGENET = "regraft.rank", "always the best of ImageNet"
 # Points of accuracy, and a part of what fine-tuning everything costs.
 MEAN, WORST, COST = 0.005, 0.02, 0.05
+# Of a truth that is still being measured, what is enough to judge by: the part of the sources that have an accuracy.
+NEARLY = 0.9
 # To try the harness out.
 FEW, TWO, REDUCED = ("mlp-40", "lenet-caffe", "own-untrained"), ("usps", "mnist"), "reduced.jsonl"
 
@@ -47,25 +49,48 @@ class Ranking:
 def run(settings: Settings) -> Iterator[Result]:
     """The truth as far as it is not known yet, then a ranking for each split of each target; the result so far."""
     fit.ready()
-    asked, file = _asked(settings)
-    lines = truth.measure(file, asked)
+    asked, lines = known(settings)
     names = asked.sources or tuple(sources.SOURCES)
     rankings: list[Ranking] = []
-    for split in range(asked.splits):
-        for target in asked.targets or TARGETS:
-            rankings.append(ranked(target, split, names, asked.per_class))
-            first = max(rankings[-1].scores, key=lambda name: rankings[-1].scores[name])
-            print(f"{target} ({split}): {first}, {frame.seconds(rankings[-1].seconds)} s", file=sys.stderr, flush=True)
+    for target, split in measured(asked, lines):
+        rankings.append(ranked(target, split, names, asked.per_class))
+        first = max(rankings[-1].scores, key=lambda name: rankings[-1].scores[name])
+        print(f"{target} ({split}): {first}, {frame.seconds(rankings[-1].seconds)} s", file=sys.stderr, flush=True)
         yield compare(rankings, lines, settings)
 
 
-def _asked(settings: Settings) -> tuple[truth.Asked, Path]:
+def known(settings: Settings) -> tuple[truth.Asked, list[dict[str, Any]]]:
+    """What is asked for and the lines of it: those of a file that was named, or all, and what is not there is measured.
+
+    Raises:
+        UnavailableError: the file that was named has no target's truth, or what measures it is not here.
+    """
     splits = min(settings.splits, truth.SPLITS)
     if settings.reduced:
-        return truth.Asked(splits, FEW, TWO, settings.per_class or 5), targets.PLACE / REDUCED
-    if settings.reference and not settings.reference.exists():
-        raise UnavailableError(f"there is no truth in '{settings.reference}'; python -m benchmarks.ranking.truth")
-    return truth.Asked(splits), settings.reference or truth.FILE
+        asked = truth.Asked(splits, FEW, TWO, settings.per_class or 5)
+        return asked, truth.measure(targets.PLACE / REDUCED, asked)
+    asked = truth.Asked(splits)
+    if settings.reference is None:
+        return asked, truth.measure(truth.FILE, asked)
+    keys = {truth.key(pair.line()) for pair in asked.pairs()}
+    lines = [line for line in truth.read(settings.reference) if truth.key(line) in keys]
+    if not measured(asked, lines):
+        raise UnavailableError(
+            f"'{settings.reference}' has the truth of no target; python -m benchmarks.ranking.truth --out FILE finds it"
+        )
+    return asked, lines
+
+
+def measured(asked: truth.Asked, lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """The splits of targets of which the truth is known: of all sources, or of nearly all."""
+    wanted = len(asked.sources or sources.SOURCES)
+    counts = Counter((line["target"], line["split"]) for line in lines)
+    return [
+        (target, split)
+        for split in range(asked.splits)
+        for target in asked.targets or TARGETS
+        if counts[target, split] >= NEARLY * wanted
+    ]
 
 
 def ranked(target: str, split: int, names: Sequence[str], per_class: int | None = None) -> Ranking:
@@ -90,11 +115,11 @@ def ranked(target: str, split: int, names: Sequence[str], per_class: int | None 
     return Ranking(target, split, order, singles, refused, *spent)
 
 
-def choices(rankings: Sequence[Ranking], known: judging.Truth) -> list[Judged]:
+def choices(rankings: Sequence[Ranking], truths: judging.Truth) -> list[Judged]:
     """What every way gives up on every ranking."""
     found: list[Judged] = []
     for item in rankings:
-        true, place = known[item.target], (item.target, item.split)
+        true, place = truths[item.target], (item.target, item.split)
         found.append(judging.judged(OURS, *place, item.scores, true))
         if sources.BEST_OF_IMAGENET in true:
             found.append(judging.always(IMAGENET, sources.BEST_OF_IMAGENET, *place, true))
@@ -104,12 +129,12 @@ def choices(rankings: Sequence[Ranking], known: judging.Truth) -> list[Judged]:
 
 def compare(rankings: Sequence[Ranking], lines: Sequence[Mapping[str, Any]], settings: Settings) -> Result:
     """Regrets and correlations way by way, the truth itself, costs, and the bars."""
-    known = judging.truth_of(lines)
-    ways = judging.by_way(choices(rankings, known))
+    true = judging.truth_of(lines)
+    ways = judging.by_way(choices(rankings, true))
     part = cost(rankings, lines)
     rows = tuple(asdict(item) for item in rankings)
     notes = _refusals(rankings, lines)
-    tables = (_ways(ways), _targets(ways[OURS], known), _truth(known))
+    tables = (_ways(ways), _targets(ways[OURS], true), _truth(true))
     return Result("regret", str(__doc__), tables, rows, _bars(ways, part), notes, settings)
 
 
@@ -134,22 +159,22 @@ def _ways(ways: Mapping[str, Sequence[Judged]]) -> Table:
     return Table("Regret, points", ("way", "mean", "worst", "weighted tau", "rankings"), tuple(rows))
 
 
-def _targets(ours: Sequence[Judged], known: judging.Truth) -> Table:
+def _targets(ours: Sequence[Judged], truths: judging.Truth) -> Table:
     rows: list[tuple[str, ...]] = []
     for item in ours:
-        true = known[item.target]
+        true = truths[item.target]
         best = max(true, key=lambda name: true[name])
         tau = "" if item.tau is None else f"{item.tau:.2f}"
         rows.append((f"{item.target} ({item.split})", item.chosen, best, f"{100 * item.regret:.1f}", tau))
     return Table("Our first choice", ("target", "chosen", "best", "regret, points", "weighted tau"), tuple(rows))
 
 
-def _truth(known: judging.Truth) -> Table:
-    names = [name for name in sources.SOURCES if any(name in true for true in known.values())]
+def _truth(truths: judging.Truth) -> Table:
+    names = [name for name in sources.SOURCES if any(name in true for true in truths.values())]
     rows = tuple(
-        (name, *(frame.percent(true[name]) if name in true else "" for true in known.values())) for name in names
+        (name, *(frame.percent(true[name]) if name in true else "" for true in truths.values())) for name in names
     )
-    return Table("Fine-tuned accuracy, %, mean over splits", ("source", *known), rows)
+    return Table("Fine-tuned accuracy, %, mean over splits", ("source", *truths), rows)
 
 
 def _bars(ways: Mapping[str, Sequence[Judged]], part: float) -> tuple[Bar, ...]:
@@ -176,5 +201,8 @@ def _mean_tau(found: Sequence[Judged]) -> str:
 def _refusals(rankings: Sequence[Ranking], lines: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What could not be used, by `rank` or by `fit`."""
     said = [f"`rank` for {item.target}: {name}: {why}" for item in rankings for name, why in item.refused.items()]
+    true = judging.truth_of(lines)
+    lacking = {item.target: [name for name in item.scores if name not in true[item.target]] for item in rankings}
+    said += [f"{target}: no truth of {', '.join(names)}" for target, names in lacking.items() if names]
     said += [f"`fit` for {line['target']}: {line['source']}: {line['refused']}" for line in lines if "refused" in line]
     return tuple(said)

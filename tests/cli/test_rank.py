@@ -2,7 +2,7 @@
 
 import pytest
 
-from regraft.cli.rank_text import _common, _reason
+from regraft.cli.rank_text import _reason
 from regraft.core.ranking import Refused
 from tests.recipes.ranking.sources import write, write_examples
 
@@ -80,9 +80,3 @@ def test_a_reason_does_not_say_the_source_again():
         _reason(Refused("a/b.h5", "'a/b.h5' holds weights but no architecture")) == "holds weights but no architecture"
     )
     assert _reason(Refused("b", "found (7,) in 'b'; choose another")) == "found (7,); choose another"
-
-
-def test_the_folder_that_all_are_in_is_said_once():
-    assert _common(["/a/b/c.keras", "/a/b/d/e.keras", "keras:MobileNet"]) == "/a/b"
-    assert _common(["/a/c.keras", "/b/d.keras"]) == ""
-    assert _common(["a/b.keras"]) == ""

@@ -38,6 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--confirm", metavar="N", type=int, default=0, help="really fit the first N, and say which wins; 0"
     )
     parser.add_argument("--out", metavar="DIR", help="a folder for the runs of --confirm; else regraft-runs")
+    parser.add_argument("--page", metavar="FILE", help="write a page with all of it, such as rank.html")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of every random choice; 0")
     parser.add_argument(
         "--input-size",
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> RankRecord:
         time_budget=arguments.time_budget,
         confirm=arguments.confirm,
         out=arguments.out,
+        page=arguments.page,
         input_size=arguments.input_size,
         decoding=arguments.decoding,
         strict=arguments.strict,

@@ -1,17 +1,15 @@
 """A ranking, told on a terminal."""
 
 import math
-import os
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from regraft.cli.text import counted, facts, paragraph, seconds, share, share_interval, table
 from regraft.core.errors import legible
-from regraft.core.ranking import Known, Ranked, RankRecord, Refused
+from regraft.core.ranking import TITLES, Known, Ranked, RankRecord, Refused
 from regraft.core.records import Metric
-from regraft.report.naming import shortened
+from regraft.report.naming import common_folder, shortened, within
 
 WIDTH = 100
 MOST_ROWS = 30
@@ -70,24 +68,11 @@ def _sources(record: RankRecord) -> str:
 
 
 def _folder(record: RankRecord) -> str:
-    return _common([each.source for each in (*record.ranking, *record.refused)])
-
-
-def _common(sources: Sequence[str]) -> str:
-    """The folder that all sources that are paths are in, where it is worth saying once."""
-    paths = [source for source in sources if "://" not in source and os.sep in source]
-    if len(paths) < 2:
-        return ""
-    try:
-        found = os.path.commonpath([Path(path).parent for path in paths])
-    except ValueError:  # Some absolute, some not.
-        return ""
-    return "" if found in (os.sep, "") else found
+    return common_folder([each.source for each in (*record.ranking, *record.refused)])
 
 
 def _short(source: str, folder: str, room: int) -> str:
-    inside = source.startswith(f"{folder}{os.sep}") if folder else False
-    return shortened(legible(source[len(folder) + 1 :] if inside else source), room)
+    return shortened(legible(within(source, folder)), room)
 
 
 def _row(item: Ranked) -> tuple[str, ...]:
@@ -147,7 +132,7 @@ def _simpler(record: RankRecord) -> str:
 
 
 def _facts(record: RankRecord) -> list[tuple[str, str]]:
-    rule = ", ".join(f"{name.replace('_', ' ')} {share(weight)}" for name, weight in record.rule.items())
+    rule = ", ".join(f"{TITLES.get(name, name)} {share(weight)}" for name, weight in record.rule.items())
     total = record.seconds.get("total", math.nan)
     took = seconds(total) if math.isfinite(total) else "-"
     if record.budget is not None:

@@ -6,6 +6,17 @@ from dataclasses import dataclass, field
 from regraft.core.input_spec import InputSpec
 from regraft.core.records import Baseline, DataSummary, Metric
 
+# How scores are called where people read them.
+TITLES: Mapping[str, str] = {
+    "probe": "Probe",
+    "neighbours": "Neighbours",
+    "logme": "LogME",
+    "h_score": "H-score",
+    "nleep": "NLEEP",
+    "sfda": "SFDA",
+    "quality": "ImageNet",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:

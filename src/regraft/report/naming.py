@@ -1,6 +1,9 @@
 """Long names in little room."""
 
+import os
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from markupsafe import Markup, escape
 
@@ -27,6 +30,33 @@ def shortened(name: str, width: int) -> str:
         if len(cut) <= width:
             return cut
     return _WORD.sub(lambda found: found[0][:2], name)[:width]
+
+
+def common_folder(names: Sequence[str]) -> str:
+    """The folder that all names that are paths are in, where that is worth saying once; else an empty text.
+
+    >>> common_folder(["/a/b/c.keras", "/a/b/d/e.keras", "keras:MobileNet"])
+    '/a/b'
+    >>> common_folder(["a/b.keras"]), common_folder(["/a/c.keras", "/b/d.keras"])
+    ('', '')
+    """
+    paths = [name for name in names if "://" not in name and os.sep in name]
+    if len(paths) < 2:
+        return ""
+    try:
+        found = os.path.commonpath([Path(path).parent for path in paths])
+    except ValueError:  # Some are absolute, some are not.
+        return ""
+    return "" if found == os.sep else found
+
+
+def within(name: str, folder: str) -> str:
+    """A path as it is seen from a folder that it is in; any other name as it is.
+
+    >>> within("/a/b/c.keras", "/a/b"), within("keras:MobileNet", "/a/b"), within("c", "")
+    ('c.keras', 'keras:MobileNet', 'c')
+    """
+    return name[len(folder) + 1 :] if folder and name.startswith(f"{folder}{os.sep}") else name
 
 
 def breakable(name: str) -> Markup:

@@ -1,9 +1,12 @@
 """Regret, rank correlation, cost, and the bars."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from benchmarks.frame import Settings
-from benchmarks.ranking import judging, regret
+from benchmarks.frame import Settings, UnavailableError
+from benchmarks.ranking import judging, regret, truth
 from benchmarks.ranking.regret import Ranking
 
 _TRUE = {"mobilenet-1.0": 0.80, "squeezenet": 0.90, "own-noise": 0.40}
@@ -68,3 +71,26 @@ def test_what_could_not_be_used_is_said() -> None:
     lines = [*_lines("usps"), {"target": "usps", "source": "emotion", "split": 0, "refused": "signal 6"}]
     notes = regret.compare([refused], lines, Settings()).notes
     assert notes == ("`rank` for usps: gender: it takes sounds", "`fit` for usps: emotion: signal 6")
+
+
+def test_a_source_without_a_truth_is_said_and_passed_over() -> None:
+    given = _ranking(0, ("gender", "squeezenet", "mobilenet-1.0", "own-noise"))
+    result = regret.compare([given], _lines("usps"), Settings())
+    assert result.notes == ("usps: no truth of gender",)
+    assert result.tables[1].rows[0][1:3] == ("squeezenet", "squeezenet")
+
+
+def test_a_truth_that_is_still_being_measured_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
+    file = tmp_path / "truth.jsonl"
+    settings = replace(Settings(), splits=2, reference=file)
+    with pytest.raises(UnavailableError, match="has the truth of no target"):
+        regret.known(settings)
+    pairs = [pair for pair in truth.Asked(1).pairs() if pair.target.name in ("flowers5_227px", "usps")]
+    for pair in pairs[:-1]:
+        truth.append(file, pair.line() | {"accuracy": 0.5})
+    # Nearly all of usps, and of the signs one.
+    truth.append(file, truth.Asked(1, (), ("sign_language_digits",)).pairs()[0].line() | {"accuracy": 0.5})
+    truth.append(file, {**pairs[-1].line(), "version": 99, "accuracy": 0.5})
+    asked, lines = regret.known(settings)
+    assert len(lines) == len(pairs)
+    assert regret.measured(asked, lines) == [("flowers5_227px", 0), ("usps", 0)]

@@ -34,6 +34,7 @@ from regraft.recipes.ranking.opening import Sources
 from regraft.recipes.ranking.simpler import simpler, with_random_weights
 from regraft.recipes.recording import environment
 from regraft.recipes.running import Engine
+from regraft.report import rank_page
 
 _STOPPING = "ending the ranking with what is known; Ctrl-C again stops everything at once"
 # Of a time budget, what is kept for fitting the first ones.
@@ -49,6 +50,7 @@ def rank(
     time_budget: str | float | None = None,
     confirm: int = 0,
     out: str | os.PathLike[str] | None = None,
+    page: str | os.PathLike[str] | None = None,
     input_size: int | None = None,
     decoding: Decoding | None = None,
     strict: bool = False,
@@ -75,6 +77,7 @@ def rank(
         time_budget: seconds, or a text such as `10m`, for all of it; None: no bound but that of the rounds.
         confirm: how many of the first are really fitted, to say which wins.
         out: a folder for the runs that this makes; None: new ones below `regraft-runs`.
+        page: a file for a page with all of it.
         input_size: height and width in pixels for all sources; None: each has its own.
         decoding: see `regraft.fit`.
         strict: an unreadable example is an error.
@@ -130,7 +133,10 @@ def rank(
                     )
                 warned += more
                 record = _with_runs(record, made, deadline)
-    return replace(record, budget=seconds, warnings=tuple(warned))
+    record = replace(record, budget=seconds, warnings=tuple(warned))
+    if page is not None:
+        rank_page.write(Path(page), record)
+    return record
 
 
 def _ranked(

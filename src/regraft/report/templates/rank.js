@@ -1,0 +1,2 @@
+const said = document.getElementById("said");
+{% include "sorting.js" %}
