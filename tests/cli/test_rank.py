@@ -22,6 +22,13 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(autouse=True)
+def nothing_else_here(tmp_path, monkeypatch):
+    """Neither a catalogue nor downloads of Keras."""
+    monkeypatch.setenv("REGRAFT_ZOO", str(tmp_path / "zoo"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+
 def test_a_ranking_is_shown_best_first_with_what_was_refused_and_what_to_do(nets, examples, cache, say):
     said = say("rank", examples, "--sources", nets, "--cache", cache)
     assert said.status == 0

@@ -10,7 +10,8 @@ from regraft.core.ranking import RankRecord
 
 SUMMARY = "find out which of several pretrained networks to reuse for your examples, before training on any"
 EXAMPLE = """
-regraft rank flowers/ --sources nets/ regraft-runs/ keras:MobileNetV2
+regraft rank flowers/
+regraft rank flowers/ --sources nets/ regraft-runs/ zoo: keras:MobileNetV2
 regraft rank flowers/ --sources nets/ --confirm 2 --time-budget 20m
 """
 
@@ -26,9 +27,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--sources",
         metavar="SOURCE",
         nargs="+",
-        help="what to choose from: files and addresses as for fit, folders of runs, and folders with any number of "
-        "these in them",
+        help="what to choose from: files and addresses as for fit, folders of runs, folders with any number of these "
+        "in them, and zoo: for all of the catalogue; else the catalogue, and the networks that Keras has downloaded",
     )
+    words.zoo_argument(parser)
     parser.add_argument(
         "--time-budget", metavar="TIME", type=words.duration, help="how long all of it may take, such as 90s, 10m or 1h"
     )

@@ -74,7 +74,7 @@ class Known:
         classes: how many it tells apart, these among them.
         accuracy: that it had on examples of its own; None where that is not known.
         measured_on: which these were, such as `test`; empty where that is not known.
-        here: of the examples that were looked at, how many its own answers are right about; None where it was not asked.
+        here: how many of the examples that were looked at its own answers are right about; None where it was not asked.
         same_data: whether these examples, divided like this, are those that it was made from.
     """
 

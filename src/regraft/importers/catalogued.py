@@ -4,7 +4,10 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +16,8 @@ import numpy as np
 from regraft.core import safetensors
 from regraft.core.card import SOURCE, Card, TensorFacts, digest_of, is_source
 from regraft.core.errors import CorruptFileError, ProofError, SourceError
+from regraft.core.optimizer_state import OptimizerState
+from regraft.formats import optimizer_states
 from regraft.graph import names
 from regraft.importers import keras_file, screening
 from regraft.importers.pretrained import Opened, Request, all_loaded
@@ -44,6 +49,30 @@ def load(request: Request) -> Opened:
     model = build(configuration(card, catalogue.parts(card)), card, request.trust, named)
     fill(model, card, catalogue.parts(card), named)
     return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs, source=named)
+
+
+def optimizer_state(source: str) -> OptimizerState:
+    """What the optimizer of `zoo:NAME[@VERSION]` had learnt, by the names of the variables.
+
+    Raises:
+        RequestError: the catalogue has no such model.
+        SourceError: it was added without.
+        CorruptFileError: the part that holds it is damaged or missing.
+    """
+    # Here, because most sources need no database.
+    from regraft.catalogue import open_catalogue
+
+    catalogue = open_catalogue()
+    card = catalogue.card(source.removeprefix(SOURCE))
+    if card.optimizer is None:
+        raise SourceError(
+            f"expected the state of an optimizer with '{card.address}', found none; it was added without, or from a "
+            "file that holds none"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "optimizer.npz"
+        path.write_bytes(catalogue.parts(card)[card.optimizer.digest])
+        return replace(optimizer_states.read(path), origin=f"{SOURCE}{card.address}")
 
 
 def configuration(card: Card, parts: Mapping[str, bytes]) -> Mapping[str, Any]:

@@ -210,3 +210,32 @@ def test_the_cache_is_where_it_was_said(record, kept):
 def test_counts_below_zero_are_refused(examples, nets):
     with pytest.raises(RequestError, match="expected to confirm 0 sources or more, found -1"):
         regraft.rank(examples, nets, confirm=-1)
+
+
+def test_the_catalogue_is_ranked_and_what_is_fitted_from_it_is_the_same(examples, nets, kept, tmp_path):
+    from regraft.recipes.cataloguing.adding import add
+
+    zoo = tmp_path / "zoo"
+    for path in (nets / "labelled.keras", nets / "deep" / "nothing.keras"):
+        add(path, name=path.stem, zoo=zoo)
+    found = regraft.rank(examples, "zoo:", zoo=zoo, confirm=1, out=tmp_path / "runs", cache=kept)
+    assert [item.source for item in found.ranking] == ["zoo:labelled@1", "zoo:nothing@1"]
+    assert found.ranking[0].confirmed is not None
+    # The same network under another address is the same activations: nothing of them is computed again.
+    direct = regraft.rank(examples, [nets / "labelled.keras", nets / "deep" / "nothing.keras"], cache=kept)
+    assert [item.scores for item in direct.ranking] == [item.scores for item in found.ranking]
+
+
+def test_texts_are_not_given_to_what_its_card_says_takes_pictures(examples, nets, kept, tmp_path):
+    from regraft.recipes.cataloguing.adding import add
+
+    rows = [f"{word} {number},{word}" for number in range(20) for word in ("good", "bad")]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows]))
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    hidden = keras.layers.GlobalMaxPooling1D(name="pool")(keras.layers.Embedding(80, 8, name="embedding")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(4, activation="relu", name="dense")(hidden), name="words")
+    run = regraft.fit(tmp_path / "texts.csv", model, out=tmp_path / "run", fine_tune="no", baselines="no", cache=kept)
+    add(run.folder, name="words", zoo=tmp_path / "zoo")
+    found = regraft.rank(examples, ["zoo:", nets / "labelled.keras"], zoo=tmp_path / "zoo", cache=kept)
+    assert [each.reason for each in found.refused] == ["it takes texts, and these examples are pictures or arrays"]

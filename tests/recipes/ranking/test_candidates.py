@@ -27,6 +27,16 @@ def weights(tmp_path, monkeypatch):
     (tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5").write_bytes(b"not really weights")
 
 
+@pytest.fixture
+def catalogue(run, tmp_path, monkeypatch):
+    """The folder of a catalogue with the run in it."""
+    from regraft.recipes.cataloguing.adding import add
+
+    monkeypatch.setenv("REGRAFT_ZOO", str(tmp_path / "zoo"))
+    add(run, name="numbers")
+    return tmp_path / "zoo"
+
+
 def names(found):
     return [candidate.name for candidate in found.found]
 
@@ -82,12 +92,35 @@ def test_models_have_names_and_addresses_stay_as_they_are():
     assert candidates.gather(["keras:MobileNet?alpha=0.25&weights=none"]).found[0].quality is None
 
 
-def test_without_a_word_it_is_what_is_here(weights):
-    assert "keras:MobileNet?alpha=0.25" in candidates.everything_here()
-    candidates.require(None)
+def test_without_a_word_it_is_what_is_here(weights, catalogue):
+    assert names(candidates.gather(None)) == ["zoo:numbers@1", "keras:MobileNet?alpha=0.25"]
 
 
 def test_nothing_here_is_told_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    with pytest.raises(RequestError, match="found no network here; name files, folders or addresses with --sources"):
+    monkeypatch.setenv("REGRAFT_ZOO", str(tmp_path / "zoo"))
+    with pytest.raises(
+        RequestError, match="found no network in the catalogue and none that Keras has downloaded; name"
+    ):
         candidates.require(None)
+
+
+def test_models_of_the_catalogue_tell_what_their_cards_say(catalogue, run):
+    for source in ("zoo:", "zoo:numbers", "zoo:numbers@1"):
+        (found,) = candidates.gather([source]).found
+        assert found.source == found.name == "zoo:numbers@1"
+        assert found.classes == ("0", "1", "2", "3", "4")
+        assert found.accuracy == regraft.load(run).record.metrics["test"].accuracy
+        assert found.data_digest == candidates.gather([run]).found[0].data_digest
+
+
+def test_a_damaged_card_and_one_that_is_not_there_are_told(catalogue, nets):
+    (path,) = (catalogue / "cards").rglob("1.json")
+    found = candidates.gather([nets / "labelled.keras", "zoo:number", "zoo:numbers@7"])
+    assert [each.source for each in found.refused] == ["zoo:number", "zoo:numbers@7"]
+    assert "nearest known names: numbers" in found.refused[0].reason
+    assert "has no version 7" in found.refused[1].reason
+    path.write_text(path.read_text()[:500])
+    found = candidates.gather([nets / "labelled.keras", "zoo:numbers"])
+    assert len(found.found) == 1
+    assert "numbers@1" in found.refused[0].reason

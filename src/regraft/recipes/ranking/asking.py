@@ -1,7 +1,8 @@
 """`regraft.rank`: which source to reuse."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ import numpy as np
 
 from regraft import data as data_room
 from regraft.activations.store import Store
+from regraft.catalogue import VARIABLE
 from regraft.core import columns as columns_
 from regraft.core import durations, interruption, metrics
 from regraft.core.columns import Said
@@ -24,7 +26,8 @@ from regraft.data import Examples
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.ranking import candidates as sources_
 from regraft.recipes.ranking import combining, confirming, rounds, telling
-from regraft.recipes.ranking.candidates import Candidate, Candidates
+from regraft.recipes.ranking.candidate import Candidate
+from regraft.recipes.ranking.candidates import Candidates
 from regraft.recipes.ranking.confirming import Confirmed
 from regraft.recipes.ranking.looking import Look, Looker
 from regraft.recipes.ranking.opening import Sources
@@ -107,25 +110,26 @@ def rank(
         vocabulary=None if vocabulary is None else os.fspath(vocabulary),
         columns=columns_.of(columns),
     )
-    gathered = gather(sources, zoo)
-    with collecting_warnings() as warned:
-        examples = data_room.open(data, labels=labels, strict=strict, columns=plan.columns)
-    store = Store(Path(cache) if cache else None, cache_limit)
-    looker = Looker(Sources(examples, plan), examples, store, seed)
-    if confirm and seconds is not None:
-        deadline.reserved = _FOR_CONFIRMING * seconds
-    with interruption.noted(_STOPPING) as heard:
-        record = _ranked(gathered, looker, deadline, heard, confirm)
-        if confirm and not record.interrupted:
-            deadline.reserved = 0.0
-            arguments = confirming.arguments_of(plan, labels, cache, cache_limit)
-            live = {candidate.name: candidate.source for candidate in gathered.found}
-            with collecting_warnings() as more:
-                made = confirming.confirm(
-                    data, record.ranking, live, confirm, arguments, Path(out) if out else None, deadline, heard
-                )
-            warned += more
-            record = _with_runs(record, made, deadline)
+    with catalogue_at(zoo):
+        gathered = gather(sources)
+        with collecting_warnings() as warned:
+            examples = data_room.open(data, labels=labels, strict=strict, columns=plan.columns)
+        store = Store(Path(cache) if cache else None, cache_limit)
+        looker = Looker(Sources(examples, plan), examples, store, seed)
+        if confirm and seconds is not None:
+            deadline.reserved = _FOR_CONFIRMING * seconds
+        with interruption.noted(_STOPPING) as heard:
+            record = _ranked(gathered, looker, deadline, heard, confirm)
+            if confirm and not record.interrupted:
+                deadline.reserved = 0.0
+                arguments = confirming.arguments_of(plan, labels, cache, cache_limit)
+                live = {candidate.name: candidate.source for candidate in gathered.found}
+                with collecting_warnings() as more:
+                    made = confirming.confirm(
+                        data, record.ranking, live, confirm, arguments, Path(out) if out else None, deadline, heard
+                    )
+                warned += more
+                record = _with_runs(record, made, deadline)
     return replace(record, budget=seconds, warnings=tuple(warned))
 
 
@@ -169,13 +173,24 @@ def _with_runs(record: RankRecord, made: Confirmed, deadline: Deadline) -> RankR
     return replace(record, ranking=ranked, verdict=verdict, seconds=seconds, interrupted=made.interrupted)
 
 
-def gather(sources: Iterable[Any] | Any | None, zoo: str | os.PathLike[str] | None) -> Candidates:
+@contextlib.contextmanager
+def catalogue_at(where: str | os.PathLike[str] | None) -> Generator[None]:
+    """Let `zoo:NAME` be of this catalogue inside the block, for whoever opens it; None: of the one that it is of."""
+    before = os.environ.get(VARIABLE)
+    if where is not None:
+        os.environ[VARIABLE] = os.fspath(where)
+    try:
+        yield
+    finally:
+        if where is not None:
+            os.environ.pop(VARIABLE, None)
+            os.environ |= {VARIABLE: before} if before is not None else {}
+
+
+def gather(sources: Iterable[Any] | Any | None) -> Candidates:
     """The candidates that are named, or all that are here."""
     several = isinstance(sources, (list, tuple, set, frozenset))
-    named: list[Any] | None = list(cast(Iterable[Any], sources)) if several else None if sources is None else [sources]
-    where = None if zoo is None else os.fspath(zoo)
-    sources_.require(named, where)
-    return sources_.gather(sources_.everything_here(where) if named is None else named)
+    return sources_.gather(cast(Iterable[Any] | None, sources) if several or sources is None else [sources])
 
 
 def known_models(candidates: Sequence[Candidate], looks: dict[str, Look], examples: Examples) -> tuple[Known, ...]:

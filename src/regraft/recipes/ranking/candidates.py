@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from regraft import formats
+from regraft.core.card import SOURCE, is_source
 from regraft.core.errors import RegraftError, RequestError
 from regraft.core.ranking import Refused
-from regraft.core.records import Metric
 from regraft.recipes import run_folder
 from regraft.recipes.inspecting import is_file
+from regraft.recipes.ranking.candidate import Candidate, published
 from regraft.zoo.public import public
 
 # Folders are looked into so far down; who keeps networks deeper names the folder that they are in.
@@ -24,29 +25,6 @@ _ENDINGS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A source that may be chosen, and what is known of it before it is opened.
-
-    Attributes:
-        source: what `regraft.open` takes.
-        name: the same in words, as `regraft.fit` takes it where it is a file or an address.
-        classes: what it tells apart, where that is written down beside it.
-        data_digest: of the examples that it was made from.
-        accuracy: that it had on examples of its own.
-        measured_on: which these were.
-        quality: what was published of how good it is at what it was trained for, a part of one.
-    """
-
-    source: Any
-    name: str
-    classes: tuple[str, ...] = ()
-    data_digest: str | None = None
-    accuracy: Metric | None = None
-    measured_on: str = ""
-    quality: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """What there is to choose from, each once, and what was found beside it that is no source."""
 
@@ -54,72 +32,68 @@ class Candidates:
     refused: tuple[Refused, ...]
 
 
-def gather(sources: Iterable[Any]) -> Candidates:
+def require(sources: Sequence[Any] | None) -> None:
+    """Refuse sources that are none, before a framework is loaded.
+
+    Args:
+        sources: that are named; None: all that is here.
+
+    Raises:
+        RequestError: there is none.
+    """
+    gather(sources)
+
+
+def gather(sources: Iterable[Any] | None) -> Candidates:
     """All candidates that are named, in their order.
 
     Args:
-        sources: each what `regraft.open` takes, the folder of a run, or a folder with any number of these below it.
+        sources: each what `regraft.open` takes, `zoo:` for all of the catalogue, the folder of a run, or a folder with
+            any number of these below it; None: the catalogue, and the networks of keras.applications whose weights are
+            here.
 
     Raises:
         RequestError: there is none, or a path is wrong.
     """
     found: dict[str, Candidate] = {}
     refused: list[Refused] = []
-    for source in sources:
+    for source in [SOURCE, *_applications()] if sources is None else sources:
         for item in _of(source):
             if isinstance(item, Refused):
                 refused.append(item)
             else:
                 found.setdefault(item.name, item)
-    if not found:
-        also = f"; first: {refused[0].source}: {refused[0].reason}" if refused else ""
-        raise RequestError(f"expected at least one source to rank, found none{also}")
-    return Candidates(tuple(found.values()), tuple(refused))
-
-
-def require(sources: Sequence[Any] | None, zoo: str | None = None) -> None:
-    """Refuse sources that are none, before a framework is loaded.
-
-    Args:
-        sources: that are named; None: all that is here.
-        zoo: the catalogue.
-
-    Raises:
-        RequestError: there is none.
-    """
-    if sources is None and not everything_here(zoo):
+    if found:
+        return Candidates(tuple(found.values()), tuple(refused))
+    also = f"; first: {refused[0].source}: {refused[0].reason}" if refused else ""
+    if sources is None:
         raise RequestError(
-            "expected sources to choose from, found no network here; name files, folders or addresses with --sources, "
-            "or add networks to your catalogue with `regraft zoo add`"
+            "expected sources to choose from, found no network in the catalogue and none that Keras has downloaded; "
+            f"name files, folders or addresses with --sources, or add networks with `regraft zoo add`{also}"
         )
-    gather(everything_here(zoo) if sources is None else sources)
+    raise RequestError(f"expected at least one source to rank, found none{also}")
 
 
-def everything_here(zoo: str | None = None) -> list[Any]:
-    """All that can be ranked without a word about where it is.
-
-    Args:
-        zoo: the catalogue; None: `REGRAFT_ZOO` or the platform's data folder.
-    """
+def _applications() -> list[str]:
+    """The networks of keras.applications whose weights are here."""
     return [network.source for network in public("keras").networks if network.here]
 
 
 def _of(source: Any) -> Iterator[Candidate | Refused]:
+    if is_source(source):
+        # Here, because most sources need no database.
+        from regraft.recipes.ranking import catalogued
+
+        yield from catalogued.everything() if source == SOURCE else [catalogued.named(source)]
+        return
     if not is_file(source):
-        yield Candidate(source, named(source), quality=_published(source))
+        yield Candidate(source, named(source), quality=published(source))
         return
     path = Path(source).expanduser()
     if _holds_runs_or_networks(path):
         yield from _below(path, 0)
         return
     yield _one(path)
-
-
-def _published(source: Any) -> float | None:
-    """What was published of a network of a public zoo."""
-    if not isinstance(source, str) or not source.startswith("keras:"):
-        return None
-    return next((network.top1 for network in public("keras").networks if network.source == source), None)
 
 
 def named(source: Any) -> str:

@@ -1,5 +1,6 @@
 """One look at one source: a pass of its trunk over a sample, and what scores say of the activations."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,15 +21,18 @@ from regraft.data import Examples
 from regraft.graph.cut_points import cut_points
 from regraft.importers import Pretrained
 from regraft.recipes.keeping import engine_for
-from regraft.recipes.ranking.candidates import Candidate
+from regraft.recipes.ranking.candidate import Candidate
 from regraft.recipes.ranking.opening import Open, Sources
 from regraft.recipes.survey import informative_points
 from regraft.training.neighbours import left_out_neighbours
 from regraft.training.probes import ProbeResult, best_cut, probe_many, stratified
+from regraft.zoo.scores import SCORES
 
 Array = np.ndarray[Any, Any]
 
 PROBE, NEIGHBOURS, QUALITY = "probe", "neighbours", "quality"
+# Examples that the scores of `zoo.scores` look at: with more, some of them would take longer than the pass.
+_SCORED = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,9 +172,14 @@ class Looker:
     ) -> dict[str, float]:
         near = left_out_neighbours(activations, labels, classes).predictions
         found = {PROBE: probe.accuracy.value, NEIGHBOURS: float(np.mean(near == labels))}
+        some = stratified(labels, _SCORED, self.seed)
+        for name, module in SCORES.items():
+            # A score that cannot be computed of these activations is one less, and no reason to refuse the source.
+            with contextlib.suppress(DataError):
+                found[name] = module.score(activations[some], labels[some], classes, self.seed)
         if candidate.quality is not None:
             found[QUALITY] = candidate.quality
-        return found
+        return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def _answers(point: CutPoint, outputs: Array, classes: tuple[str, ...] | None) -> Array | None:

@@ -4,13 +4,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from regraft.core import memory
+from regraft.core.errors import SourceError
 from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings
 from regraft.data import Examples
 from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.encoding import encoded
-from regraft.recipes.ranking.candidates import Candidate
+from regraft.recipes.ranking.candidate import Candidate
 from regraft.recipes.running import open_for
 from regraft.recipes.transfer import check_inputs
 
@@ -54,6 +55,7 @@ class Sources:
         if candidate.name in self._open:
             self._open.move_to_end(candidate.name)
             return self._open[candidate.name][0]
+        _refuse_another_kind(candidate, self._examples)
         plan = replace(self._plan, source=candidate.name)
         with collecting_warnings() as warned:
             pretrained = encoded(open_for(plan, candidate.source), self._examples, plan)
@@ -69,6 +71,22 @@ class Sources:
         """Forget the network of a candidate that is not needed any more."""
         if self._open.pop(candidate.name, None) is not None:
             memory.release()
+
+
+def _refuse_another_kind(candidate: Candidate, examples: Examples) -> None:
+    """Refuse what is known to take another kind of examples, before its weights are read.
+
+    Raises:
+        SourceError: it does.
+    """
+    if candidate.inputs is None:
+        return
+    kinds = {"texts": candidate.inputs.text is not None, "rows of a table": candidate.inputs.table is not None}
+    takes = next((kind for kind, so in kinds.items() if so), None)
+    columns = examples.columns
+    given = None if columns is None else "texts" if columns.of_text else "rows of a table"
+    if takes is not None and takes != given:
+        raise SourceError(f"it takes {takes}, and these examples are {given or 'pictures or arrays'}")
 
 
 def _bytes(variable: object) -> int:

@@ -16,7 +16,7 @@ from regraft.core.progress import Stopped, say, stopping, track, unsaid
 from regraft.core.ranking import Ranked, Refused
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.ranking import combining
-from regraft.recipes.ranking.candidates import Candidate
+from regraft.recipes.ranking.candidate import Candidate
 from regraft.recipes.ranking.looking import Look, Looker
 
 # Examples of the first rounds; the last has all, up to `MOST`.
