@@ -47,6 +47,15 @@ def test_a_run_goes_to_another_catalogue_and_is_the_same_there(zoo, place, say, 
     assert np.array_equal(from_folder.model.predict(pictures, verbose=0), from_run.model.predict(pictures, verbose=0))
 
 
+def test_an_exported_folder_is_inspected_as_the_model_is(zoo, say, tmp_path):
+    say("zoo", "export", "network", tmp_path / "out", "--zoo", zoo)
+    folder = say("inspect", tmp_path / "out", "--json").document
+    model = say("inspect", "zoo:network", "--zoo", zoo, "--json").document
+    for what in ("tensors", "layers", "cut_points"):
+        assert folder[what] == model[what], what
+    assert len(folder["cut_points"]) == 5
+
+
 def test_fit_takes_an_exported_folder(zoo, place, say, tmp_path):
     say("zoo", "export", "network", tmp_path / "out", "--zoo", zoo)
     said = say(

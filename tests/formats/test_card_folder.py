@@ -210,5 +210,19 @@ def test_weights_of_another_model_are_refused(folder: Path) -> None:
         card_folder.read(folder)
 
 
+def test_a_card_that_lies_about_its_variables_is_refused(folder: Path) -> None:
+    said = json.loads((folder / "regraft.json").read_text())
+    bias = next(tensor for tensor in said["tensors"] if tensor["name"] == "conv/bias")
+    bias["digest"] = "0" * 64
+    (folder / "regraft.json").write_text(json.dumps(said))
+    with pytest.raises(CorruptFileError, match="lists other variables than those of its digest: it was altered"):
+        card_folder.read(folder)
+    facts = tuple(cards.TensorFacts(**{**tensor, "shape": tuple(tensor["shape"])}) for tensor in said["tensors"])
+    (folder / "regraft.json").write_text(json.dumps({**said, "digest": digest_of(facts)}))
+    card, parts = card_folder.read(folder)
+    with pytest.raises(CorruptFileError, match=r"'conv/bias' in '.*' is not what 'regraft.json' says"):
+        parts[next(layer.digest for layer in card.architecture.layers if layer.name == "conv")]
+
+
 def test_the_card_in_the_folder_is_the_catalogues_own_document(folder: Path) -> None:
     assert (folder / "regraft.json").read_text(encoding="utf-8") == cards.write(model()[0])

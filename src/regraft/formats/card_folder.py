@@ -88,6 +88,8 @@ def read(folder: Path) -> tuple[Card, "FolderParts"]:
             raise CorruptFileError(f"'{path}' is no card: it has {path.stat().st_size} bytes")
         text = path.read_bytes().decode("utf-8", "replace")
     card = cards.read(text, str(path))
+    if cards.digest_of(card.tensors) != card.digest:
+        raise CorruptFileError(f"'{path}' lists other variables than those of its digest: it was altered; get it again")
     return card, FolderParts(folder, card)
 
 
@@ -123,6 +125,7 @@ class FolderParts(CardParts):
                 f"{what} in '{self._folder}' is not what '{CARD}' says: it was altered since; export the model again, "
                 f"or take '{CARD}' away to import what is there as a network that nobody knows"
             )
+        self._prove_variables(digest, content)
         return content
 
     def trouble(self, digest: str, what: str) -> str:
@@ -131,6 +134,17 @@ class FolderParts(CardParts):
             f"{content_of(self.card, digest)} in '{self._folder}' {what}; export the model again, or take '{CARD}' "
             "away to import what is there as a network that nobody knows"
         )
+
+    def _prove_variables(self, digest: str, content: bytes) -> None:
+        """Refuse a card that names a layer's bytes rightly and its variables wrongly."""
+        if digest not in self._layers:
+            return
+        arrays = elements.from_bytes(content)
+        for tensor in self._layers[digest][1]:
+            array = arrays[_leaf(tensor)]
+            said = (tensor.shape, tensor.dtype, tensor.digest)
+            if (array.shape, array.dtype.name, hashlib.sha256(elements.element_bytes(array)).hexdigest()) != said:
+                raise CorruptFileError(f"'{tensor.name}' in '{self._folder}' is not what '{CARD}' says; get it again")
 
     def _content(self, digest: str) -> tuple[bytes, str]:
         """The bytes that should be the part, and what they are in words."""

@@ -127,6 +127,15 @@ def test_a_network_predicts_as_before_from_the_folder_and_from_the_other_catalog
         assert opened.inputs.name == "raw"
 
 
+def test_a_folder_with_a_card_is_not_added_without_it(here: Catalogue, tmp_path: Path) -> None:
+    here.add(*rich())
+    export("net", tmp_path / "out")
+    with pytest.raises(
+        RequestError, match=r"'.*out' was exported from a catalogue and has its card; say: regraft zoo imp"
+    ):
+        add(tmp_path / "out")
+
+
 def test_what_it_was_made_of_is_known_by_its_weights_under_another_name(
     here: Catalogue, there: Catalogue, tmp_path: Path
 ) -> None:
