@@ -7,6 +7,7 @@ import pytest
 import regraft
 from regraft.catalogue import open_catalogue
 from regraft.core.errors import CorruptFileError, ProofError, RequestError, SourceError
+from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.recipes.cataloguing import adding
 from tests.laws.networks import NETWORKS, built, parameters
@@ -49,6 +50,17 @@ def test_names_and_convention_travel_with_the_card() -> None:
     assert opened.inputs == regraft.open(model).inputs
     with pytest.raises(RequestError, match="expected 3 classes, one for each output, found 2"):
         adding.add(model, name="net", classes=("a", "b"))
+
+
+def test_a_convention_that_was_assumed_is_assumed_and_said_again() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(inputs))
+    adding.add(keras.Model(inputs, keras.layers.Dense(2)(x), name="pictures"), name="net")
+    with collecting_warnings() as warned:
+        opened = regraft.open("zoo:net")
+    assert (opened.inputs.shape, opened.inputs.origin) == ((8, 8, 3), "assumed")
+    assert [message for message in warned if "neither stated nor known" in message]
+    assert regraft.open("zoo:net", preprocessing="tf").inputs.name == "tf"
 
 
 def test_the_state_of_an_optimizer_is_kept_unless_it_is_not_wanted(tmp_path) -> None:

@@ -49,7 +49,10 @@ def load(request: Request) -> Opened:
     named = f"{SOURCE}{card.address}"
     model = build(catalogue.parts(card).configuration(), card, request.trust, named)
     fill(model, card, catalogue.parts(card), named)
-    return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs, source=named)
+    # What was assumed when it was added is assumed again, and said again.
+    inputs = card.inputs if card.inputs is not None and card.inputs.origin != "assumed" else None
+    size = card.inputs.shape[0] if card.inputs is not None and card.inputs.is_picture else None
+    return Opened(model, all_loaded(model), size, card.classes or None, inputs, named)
 
 
 def optimizer_state(source: str) -> OptimizerState:
