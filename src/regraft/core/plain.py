@@ -5,6 +5,7 @@ identity and an unknown or misspelt key is an error that names the nearest one.
 """
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -93,8 +94,7 @@ def _read_dataclass(kind: type[Any], value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise _wrong(where, "a table", value)
     table = typing.cast(dict[str, Any], value)
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints, fields = _declared(kind)
     for key in table:
         if key not in fields:
             raise RequestError(f"unknown key '{_join(where, key)}'{nearest(key, fields)}")
@@ -107,6 +107,12 @@ def _read_dataclass(kind: type[Any], value: Any, where: str) -> Any:
                 raise RequestError(f"missing key '{_join(where, name)}'")
             arguments[name] = None
     return kind(**arguments)
+
+
+@functools.cache
+def _declared(kind: type[Any]) -> tuple[dict[str, Any], dict[str, "dataclasses.Field[Any]"]]:
+    """The types and the fields of a dataclass by name; worked out once, as documents hold thousands of the same."""
+    return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
 def _read_union(options: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -20,6 +20,8 @@ from regraft.core.card import Card
 
 Address = tuple[str, int]
 
+# A question may have so many values in it.
+_AT_ONCE = 500
 # A number for PostgreSQL, of no meaning but that it is ours.
 _LOCK = 7_236_726
 _FORMAT, _STAMP, _WHEN = "format", "stamp", "synced"
@@ -124,15 +126,23 @@ class Index:
     def search(self, text: str, filters: Filters, limit: int | None = None) -> tuple[Entry, ...]:
         """The entries that have all words of a text, or their beginnings, the best first; without a text by name."""
         words = entries.asked(text)
-        chosen = select(ENTRIES.c.line)
+        if not words and text.strip():
+            return ()
+        chosen = select(ENTRIES.c.number)
         if words:
             found = self._finder.matching(words)
             chosen = chosen.join(found, found.c.number == ENTRIES.c.number).order_by(found.c.rank)
-        elif text.strip():
-            return ()
         chosen = _filtered(chosen, filters).order_by(ENTRIES.c.name, ENTRIES.c.version.desc()).limit(limit)
         with self._reading() as connection:
-            return tuple(_entry(line) for line in connection.scalars(chosen))
+            # Lines are long: only those that are wanted are read, once all are in their order.
+            numbers = list(connection.scalars(chosen))
+            lines: dict[int, str] = {}
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = select(ENTRIES.c.number, ENTRIES.c.line).where(
+                    ENTRIES.c.number.in_(numbers[start : start + _AT_ONCE])
+                )
+                lines |= {int(number): str(line) for number, line in connection.execute(some)}
+        return tuple(_entry(lines[number]) for number in numbers if number in lines)
 
     def by_digest(self, digest: str) -> tuple[Entry, ...]:
         """The entries whose weights have a digest, the oldest first."""
