@@ -8,6 +8,7 @@ from types import ModuleType
 
 from benchmarks import (
     activations,
+    catalogue,
     codings,
     coverage,
     depth,
@@ -33,6 +34,7 @@ from benchmarks import (
 )
 from benchmarks.frame import FailedError, Result, Settings, UnavailableError
 from benchmarks.pretraining import digit_pairs, greedy, labels, pair_sampling, rbm_parity, rotated, sentences
+from benchmarks.ranking import regret
 
 BENCHMARKS: dict[str, ModuleType] = {
     "start": start,
@@ -46,6 +48,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "codings": codings,
     "switches": switches,
     "kills": kills,
+    "catalogue": catalogue,
     "thaw": thaw,
     "textbook": textbook,
     "hard_pairs": hard_pairs,
@@ -55,6 +58,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "steps": steps,
     "coverage": coverage,
     "score_speed": score_speed,
+    "regret": regret,
     "rbm_parity": rbm_parity,
     "greedy": greedy,
     "rotated": rotated,
@@ -153,7 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--repeats", type=_count, default=7, metavar="N", help="rounds of `start` and `steps` (default 7)"
     )
-    parser.add_argument("--reference", type=Path, metavar="FILE", help="JSON of a run on this machine: reuse its guide")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="JSON of a run on this machine: reuse its guide; for `regret`: the truth",
+    )
     parser.add_argument("--out", type=Path, default=frame.RESULTS, metavar="DIR", help="default: build/benchmarks")
     trial = parser.add_argument_group("to try the harness out, in seconds; the figures then mean nothing")
     trial.add_argument("--per-class", type=_count, metavar="N", help="only so many pictures of each class")

@@ -1,1 +1,1 @@
-"""Which source to reuse: what the first choice gives up against fine-tuning every source, and what choosing costs."""
+"""Rankings of sources, measured: the truth about every pair, and what choosing by scores gives up."""

@@ -15,8 +15,6 @@ from benchmarks.ranking import learning, networks
 from benchmarks.ranking.targets import PLACE
 
 SIZE = 128
-# In the names of kept files: raise it where a network is built or trained in another way.
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,7 @@ class Source:
         build: makes it: `() -> keras.Model`.
         learnt: what it was trained on.
         published: share of ImageNet's validation pictures that the whole network is right about, where it learnt that.
+        version: in the name of the kept file and in what is measured: raised where it is made or used in another way.
     """
 
     name: str
@@ -36,6 +35,7 @@ class Source:
     build: Callable[[], Any]
     learnt: str
     published: float | None = None
+    version: int = 1
 
 
 def path(source: Source) -> Path:
@@ -44,7 +44,7 @@ def path(source: Source) -> Path:
     Raises:
         UnavailableError: what it is made from is not here.
     """
-    file = PLACE / "sources" / f"{source.name}-{VERSION}.keras"
+    file = PLACE / "sources" / f"{source.name}-{source.version}.keras"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         made = file.with_name(f"{os.getpid()}-{file.name}")
@@ -138,7 +138,7 @@ SOURCES: dict[str, Source] = {
         Source("emotion", "tf", _net(_EMOTION), "faces"),
         Source("gender", "tf", _net(_GENDER), "faces"),
         Source("lenet-signs", "unit", _net("tf1_ckpt_lenet_gtsrb/model/model.ckpt.meta"), "traffic signs"),
-        Source("cnn-keras", "unit", _net("keras3_mnist_keras_zip_2/mnist.keras"), "MNIST"),
+        Source("cnn-keras", "raw", _net("keras3_mnist_keras_zip_2/mnist.keras"), "MNIST", version=2),
         Source("lenet-caffe", "x*0.00390625", _net("caffe_lenet_mnist/lenet_iter_10000.caffemodel"), "MNIST"),
         Source("cnn-onnx", "raw", _net("onnx_mnist/mnist.onnx"), "MNIST"),
         Source(

@@ -50,7 +50,7 @@ class Pair:
             "target": self.target.name,
             "split": self.split,
             "per_class": self.per_class,
-            "version": sources.VERSION,
+            "version": self.source.version,
             "size": sources.SIZE,
         }
 
@@ -104,11 +104,11 @@ def measure(file: Path, asked: Asked) -> list[dict[str, Any]]:
         ended = subprocess.run(command, cwd=frame.ROOT, env={**os.environ, **_ENVIRONMENT}).returncode
         if ended > 0:
             raise (UnavailableError if ended == _UNAVAILABLE else FailedError)(f"the work ended with status {ended}")
-        if ended < 0:
-            (fallen, *_) = asked.left(file)
+        if ended < 0 and (after := asked.left(file)):
+            fallen = after[0]
             append(file, {**fallen.line(), "refused": f"the process ended with signal {-ended}", "seconds": 0.0})
             print(f"{fallen.source.name} on {fallen.target.name}: {signal.strsignal(-ended)}", file=sys.stderr)
-        elif len(asked.left(file)) == len(left):
+        elif ended == 0 and len(asked.left(file)) == len(left):
             raise FailedError("the work ended without a result")
     keys = {key(pair.line()) for pair in asked.pairs()}
     return [line for line in read(file) if key(line) in keys]

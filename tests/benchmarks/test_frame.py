@@ -107,7 +107,7 @@ def test_all_benchmarks_without_the_shared_folder_say_so_and_end_well(tmp_path):
     absent = tmp_path / "absent" / "nets"
     assert done.stderr == (
         "start, examples, activations, transfer, switches, thaw, textbook, hard_pairs, steps, coverage, "
-        "rbm_parity, greedy: not measured: "
+        "score_speed, rbm_parity, greedy: not measured: "
         f"needs the real networks and data: no folder '{absent}'; name one with REGRAFT_SHARED\n"
     )
     assert not (tmp_path / "out").exists()

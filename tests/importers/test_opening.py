@@ -89,6 +89,11 @@ def test_hubs_load_through_keras_and_report_failures(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(keras.saving, "load_model", lambda address, **options: model)
     assert importers.open("hf://someone/something").model is model
 
+    def nowhere() -> None:
+        raise OSError("no connection")
+
+    monkeypatch.setattr(hub, "_library", nowhere)
+
     def failing(address: str, **options: bool) -> keras.Model:
         raise OSError("no\nconnection")
 

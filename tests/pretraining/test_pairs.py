@@ -37,7 +37,7 @@ def test_what_belongs_together_is_told(loss: Any, hard: float):
 
 def test_one_network_is_both_towers():
     x, labels = clusters(60)
-    learner = made(pairs.Settings(), x, labels)
+    learner = made(pairs.Settings(loss="same"), x, labels)
     trunk, model = names.variables(learner.trunk), names.variables(learner.model)
     assert {id(variable) for variable in trunk.values()} < {id(variable) for variable in model.values()}
     assert len(model) == len(trunk) + 4
@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_the_pairs_and_while_training_of_the_hardest_too(tra
 
 def test_groups_go_before_labels_and_every_example_of_a_turn_is_in_a_pair():
     x, labels = clusters(40)
-    learner = made(pairs.Settings(), x, labels)
+    learner = made(pairs.Settings(loss="same"), x, labels)
     groups = np.arange(40) // 2
     batch = learner.draw(InMemory(x, labels, groups), np.arange(40), np.random.default_rng(0), 0.0)
     assert batch[2].tolist() == list(range(40))
@@ -93,7 +93,7 @@ def test_pictures_are_seen_anew_every_time_unless_they_are_wanted_as_they_are():
     inputs: Any = keras.Input((6, 6, 1))
     trunk = keras.Model(inputs, keras.layers.Conv2D(3, 3, name="maps")(inputs))
     for views, moved in ((1.0, True), (0.0, False)):
-        learner = pairs.learner(trunk, sample, pairs.Settings(views=views), 0)
+        learner = pairs.learner(trunk, sample, pairs.Settings(loss="same", views=views), 0)
         batch = learner.draw(InMemory(x, labels), np.arange(20), np.random.default_rng(0), 0.0)
         assert (batch[0] != x).any(axis=(1, 2, 3)).all() == moved
         assert (batch[3] == x[batch[5]]).all() != moved

@@ -97,7 +97,9 @@ class Catalogue:
         made = self._commit(card)
         self._changed()
         # Whoever cleaned up meanwhile may have taken what was needed by nobody until now; see `drop_part`.
-        self._each(lambda digest: self._store_one(digest, parts), found)
+        for digest, there in zip(found, self._each(self._touch, found, self._parts.is_far), strict=True):
+            if not there:
+                self._write(digest, parts)
         # A convenience: who reads next would find it.
         with contextlib.suppress(SQLAlchemyError):
             self._index.put([made])
@@ -246,6 +248,8 @@ class Catalogue:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        for place in (self._cards, self._parts):
+            place.close()
 
     def _store(self, card: Card, parts: Mapping[str, Given]) -> list[str]:
         """Store what the card needs; the digests of what was there already."""
@@ -253,18 +257,19 @@ class Catalogue:
         missing = [digest for digest in needed if digest not in parts]
         if missing:
             raise RequestError(f"expected all parts that '{card.name}' needs, found none with digest {missing[0]}")
-        was_there = self._each(lambda digest: self._store_one(digest, parts), needed)
+        was_there = self._each(self._touch, needed, self._parts.is_far)
+        new = [digest for digest, there in zip(needed, was_there, strict=True) if not there]
+        self._each(lambda digest: self._write(digest, parts), new)
         return [digest for digest, there in zip(needed, was_there, strict=True) if there]
 
-    def _store_one(self, digest: str, parts: Mapping[str, Given]) -> bool:
-        key = filing.part_key(digest)
-        if self._parts.touch(key):
-            return True
+    def _touch(self, digest: str) -> bool:
+        return self._parts.touch(filing.part_key(digest))
+
+    def _write(self, digest: str, parts: Mapping[str, Given]) -> None:
         content = given(parts[digest])
         if digest_of(content) != digest:
             raise RequestError(f"expected a part with SHA-256 {digest}, found {digest_of(content)}")
-        self._parts.put_new(key, content)
-        return False
+        self._parts.put_new(filing.part_key(digest), content)
 
     def _commit(self, card: Card) -> Card:
         """Write the card under the next number that nobody takes."""
@@ -277,7 +282,7 @@ class Catalogue:
 
     def _changed(self) -> None:
         """Say that there is something new among the cards."""
-        self._cards.put(filing.STAMP, uuid.uuid4().hex.encode())
+        self._cards.put(filing.STAMP, uuid.uuid4().hex.encode(), durable=False)
 
     def _numbers(self, name: str) -> dict[int, str]:
         """What is there under a name, by number."""
@@ -327,7 +332,8 @@ class Catalogue:
             self._synchronise()
             return question(self._index)
         except SQLAlchemyError as error:
-            self.close()
+            if self._opened is not None:
+                self._opened.close()
             # Refused by the one that opens it where it cannot be made anew, or where that would not help.
             self._opened = self._open_index(True)
             warn(f"the index of '{self.address}' could not be used ({_first_line(error)}); it was made anew")
@@ -346,7 +352,7 @@ class Catalogue:
         self._index.drop(before - there)
         new = sorted(there - before)
         for start in range(0, len(new), _BATCH):
-            read = self._each(self._attempt, new[start : start + _BATCH])
+            read = self._each(self._attempt, new[start : start + _BATCH], self._cards.is_far)
             good = [made for made in read if isinstance(made, Card)]
             pairs = zip(new[start : start + _BATCH], read, strict=True)
             self._index.put(good, {address: made for address, made in pairs if isinstance(made, str)})
@@ -359,10 +365,10 @@ class Catalogue:
         except (CorruptFileError, RequestError) as error:
             return str(error)
 
-    def _each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """The results for all items, some at a time."""
+    def _each(self, work: Callable[[T], R], items: Iterable[T], at_once: bool = True) -> list[R]:
+        """The results for all items, some at a time where that is worth it."""
         items = list(items)
-        if len(items) < 2:
+        if len(items) < 2 or not at_once:
             return [work(item) for item in items]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(work, items))

@@ -63,8 +63,9 @@ def part_digest(key: str) -> str | None:
 
 def sealed(card: Card) -> bytes:
     """The file of a card: itself, and the SHA-256 by which damage is told."""
-    said = json.loads(plain.to_json(card))
-    return json.dumps({"sha256": _seal(said), "card": said}, indent=1, ensure_ascii=True).encode()
+    # As it is sealed, so that it is turned into text once: cards may be long.
+    text = _text(json.loads(plain.to_json(card, indent=None)))
+    return f'{{"sha256":"{_sha256(text)}","card":{text}}}'.encode()
 
 
 def opened(content: bytes, address: str) -> Card:
@@ -83,7 +84,7 @@ def opened(content: bytes, address: str) -> Card:
         card, seal = said["card"], said["sha256"]
     except (ValueError, KeyError, TypeError):
         raise _damaged(address, "it is no card") from None
-    if _seal(card) != seal:
+    if _sha256(_text(card)) != seal:
         raise _damaged(address, "its bytes are not those that its digest was made of")
     if cards.is_newer(card):
         # Refused as what this version cannot serve: the file is whole.
@@ -97,8 +98,12 @@ def opened(content: bytes, address: str) -> Card:
     return read
 
 
-def _seal(said: Any) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _text(said: Any) -> str:
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _damaged(address: str, why: str) -> CorruptFileError:

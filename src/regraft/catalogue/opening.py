@@ -118,7 +118,7 @@ def url_files(address: str) -> str:
 def _engine(address: str) -> tuple[Engine, URL]:
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise RequestError(
             f"expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, found '{address.partition('@')[2] or address}'"
         ) from None

@@ -1,18 +1,19 @@
 """The parts that a card names: bytes that are read when they are asked for, and proven to be those that were put in."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 from regraft.catalogue import filing
 from regraft.catalogue.places import Place
 from regraft.core.card import Card
+from regraft.core.card_parts import CardParts, content_of
 from regraft.core.errors import CorruptFileError
 
 # Bytes, or what gives them: of a large network nobody wants all in memory at once.
 Given = bytes | Callable[[], bytes]
 
 
-class Parts(Mapping[str, bytes]):
+class Parts(CardParts):
     """The parts of a card by their digests.
 
     Args:
@@ -21,9 +22,8 @@ class Parts(Mapping[str, bytes]):
     """
 
     def __init__(self, place: Place, card: Card) -> None:
+        super().__init__(card)
         self._place = place
-        self._card = card
-        self._needed = card.parts
 
     def __getitem__(self, digest: str) -> bytes:
         """The bytes of a part.
@@ -32,36 +32,21 @@ class Parts(Mapping[str, bytes]):
             KeyError: the card needs no such part.
             CorruptFileError: it is missing, or not what was put in.
         """
-        if digest not in self._needed:
+        if digest not in self.needed:
             raise KeyError(digest)
         content = self._place.read(filing.part_key(digest))
         if content is None:
-            raise CorruptFileError(self._trouble(digest, "is missing"))
+            raise CorruptFileError(self.trouble(digest, "is missing"))
         if digest_of(content) != digest:
-            raise CorruptFileError(self._trouble(digest, "was altered"))
+            raise CorruptFileError(self.trouble(digest, "was altered"))
         return content
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._needed)
-
-    def __len__(self) -> int:
-        return len(self._needed)
-
-    def _trouble(self, digest: str, what: str) -> str:
+    def trouble(self, digest: str, what: str) -> str:
+        """What is wrong with a part, where it is, and what to do."""
         return (
-            f"'{filing.part_key(digest)}' in '{self._place.address}' {what}: {content_of(self._card, digest)} of "
-            f"'{self._card.address}'; add the model again, or see what else is damaged with: regraft zoo verify"
+            f"'{filing.part_key(digest)}' in '{self._place.address}' {what}: {content_of(self.card, digest)} of "
+            f"'{self.card.address}'; add the model again, or see what else is damaged with: regraft zoo verify"
         )
-
-
-def content_of(card: Card, digest: str) -> str:
-    """What a part holds, in words."""
-    if card.architecture.digest == digest:
-        return "the architecture"
-    if card.optimizer is not None and card.optimizer.digest == digest:
-        return "the state of the optimizer"
-    layers = [layer.name for layer in card.architecture.layers if layer.digest == digest]
-    return f"layer '{layers[0]}'" if layers else "a part"
 
 
 def digest_of(content: bytes) -> str:

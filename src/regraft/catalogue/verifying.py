@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from regraft.catalogue import filing
 from regraft.catalogue.catalogue import Catalogue
-from regraft.catalogue.parts import content_of, digest_of
+from regraft.catalogue.parts import digest_of
 from regraft.catalogue.places import Found
 from regraft.core.card import Card
+from regraft.core.card_parts import content_of
 from regraft.core.errors import CorruptFileError, RequestError
 from regraft.core.progress import track
 

@@ -104,13 +104,18 @@ def cache_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def zoo_argument(parser: argparse.ArgumentParser) -> None:
-    """--zoo, the catalogue of models."""
+def zoo_argument(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """--zoo, the catalogue of models.
+
+    Args:
+        parser: of the command.
+        more: what else it may be there.
+    """
     parser.add_argument(
         "--zoo",
         metavar="DIR",
         help="the catalogue of models: a folder, s3://... or what else fsspec reaches, or postgresql://...; else "
-        "REGRAFT_ZOO, or your data folder",
+        f"REGRAFT_ZOO, or your data folder{more}",
     )
 
 

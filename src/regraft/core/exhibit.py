@@ -13,7 +13,8 @@ class Kinship:
     Attributes:
         same_examples: whether it learnt from these very examples.
         classes: those of the data that it knows by name.
-        score: accuracy of a quick classifier on its activations of a sample, where that was tried.
+        score: what `regraft.rank` says of it: the accuracy of a quick classifier on its activations of a sample,
+            corrected by other scores; None where it was not tried.
         cut_point: on whose activations that classifier stood.
         note: why it was not tried, or what else one should know.
     """

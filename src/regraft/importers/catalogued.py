@@ -4,21 +4,24 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import tempfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from regraft.core import safetensors
 from regraft.core.card import SOURCE, Card, TensorFacts, digest_of, is_source
-from regraft.core.errors import CorruptFileError, ProofError, SourceError
+from regraft.core.card_parts import CardParts
+from regraft.core.errors import ProofError, SourceError
+from regraft.core.optimizer_state import OptimizerState
+from regraft.formats import optimizer_states
 from regraft.graph import names
 from regraft.importers import keras_file, screening
 from regraft.importers.pretrained import Opened, Request, all_loaded
-
-if TYPE_CHECKING:
-    from regraft.catalogue import Parts
 
 # The state of random layers, which is drawn and not learnt: two copies of the same weights may differ in it.
 SEEDS = "seed_generator_state"
@@ -44,21 +47,36 @@ def load(request: Request) -> Opened:
     catalogue = open_catalogue()
     card = catalogue.card(request.text.removeprefix(SOURCE))
     named = f"{SOURCE}{card.address}"
-    model = build(configuration(card, catalogue.parts(card)), card, request.trust, named)
+    model = build(catalogue.parts(card).configuration(), card, request.trust, named)
     fill(model, card, catalogue.parts(card), named)
-    return Opened(model, all_loaded(model), classes=card.classes or None, inputs=card.inputs, source=named)
+    # What was assumed when it was added is assumed again, and said again.
+    inputs = card.inputs if card.inputs is not None and card.inputs.origin != "assumed" else None
+    size = card.inputs.shape[0] if card.inputs is not None and card.inputs.is_picture else None
+    return Opened(model, all_loaded(model), size, card.classes or None, inputs, named)
 
 
-def configuration(card: Card, parts: "Parts") -> Mapping[str, Any]:
-    """How the network is built, as Keras writes it.
+def optimizer_state(source: str) -> OptimizerState:
+    """What the optimizer of `zoo:NAME[@VERSION]` had learnt, by the names of the variables.
 
     Raises:
-        CorruptFileError: the part is damaged or missing.
+        RequestError: the catalogue has no such model.
+        SourceError: it was added without.
+        CorruptFileError: the part that holds it is damaged or missing.
     """
-    said = json.loads(parts[card.architecture.digest])
-    if not isinstance(said, dict):
-        raise CorruptFileError(f"the architecture of '{card.address}' is no table; add the model again")
-    return said
+    # Here, because most sources need no database.
+    from regraft.catalogue import open_catalogue
+
+    catalogue = open_catalogue()
+    card = catalogue.card(source.removeprefix(SOURCE))
+    if card.optimizer is None:
+        raise SourceError(
+            f"expected the state of an optimizer with '{card.address}', found none; it was added without, or from a "
+            "file that holds none"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "optimizer.npz"
+        path.write_bytes(catalogue.parts(card)[card.optimizer.digest])
+        return replace(optimizer_states.read(path), origin=f"{SOURCE}{card.address}")
 
 
 def build(config: Mapping[str, Any], card: Card, trust: bool, named: str) -> keras.Model:
@@ -84,7 +102,7 @@ def build(config: Mapping[str, Any], card: Card, trust: bool, named: str) -> ker
     return model
 
 
-def fill(model: keras.Model, card: Card, parts: "Parts", named: str) -> None:
+def fill(model: keras.Model, card: Card, parts: CardParts, named: str) -> None:
     """Give every variable its value, in place.
 
     Raises:
@@ -92,9 +110,10 @@ def fill(model: keras.Model, card: Card, parts: "Parts", named: str) -> None:
         ProofError: the variables are not those of the card.
     """
     variables = kept(model)
-    said = {tensor.name: tensor for tensor in card.tensors}
-    if set(variables) != set(said):
-        strays = sorted(set(variables) ^ set(said))
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    said = {tensor.name: tensor.shape for tensor in card.tensors}
+    if shapes != said:
+        strays = sorted(name for name in {**shapes, **said} if shapes.get(name) != said.get(name))
         raise ProofError(
             f"Keras {keras.__version__} builds other variables than '{named}' was added with, such as '{strays[0]}'; "
             f"it was added with Keras {card.environment.get('keras', 'of another version')}"
@@ -102,7 +121,7 @@ def fill(model: keras.Model, card: Card, parts: "Parts", named: str) -> None:
     for layer in card.architecture.layers:
         mine = [tensor for tensor in card.tensors if tensor.layer == layer.name]
         if layer.digest and mine:
-            values = safetensors.from_bytes(parts[layer.digest])
+            values = parts.layer(layer)
             for tensor in mine:
                 variables[tensor.name].assign(values[leaf(tensor)])
     names.refresh(model)

@@ -13,6 +13,7 @@ from regraft.core.errors import SourceError
 from regraft.core.opened import LoadReport
 from regraft.core.tensors import Shape
 from regraft.importers import (
+    card_folder,
     catalogued,
     conventions,
     hub,
@@ -32,6 +33,7 @@ KINDS: tuple[ModuleType, ...] = (
     live_model,
     torch_module,
     catalogued,
+    card_folder,
     keras_applications,
     hub,
     pretraining_folder,

@@ -41,7 +41,7 @@ class Settings:
             slanted as much; 0: as it is.
     """
 
-    loss: Literal["same", "contrastive", "triplet"] = "same"
+    loss: Literal["same", "contrastive", "triplet"] = "triplet"
     margin: float = 0.5
     same: float = 0.5
     hard: float = 0.5

@@ -9,7 +9,7 @@ from regraft import formats
 from regraft.core import storage
 from regraft.core.card import is_source
 from regraft.core.tensors import TensorArchive, TensorEntry
-from regraft.formats import drawing, inspection, keras_zip
+from regraft.formats import card_folder, drawing, inspection, keras_zip
 from regraft.formats import tensorboard as events
 from regraft.formats.inspection import Inspection
 from regraft.importers import families
@@ -48,7 +48,7 @@ def inspect(
     """
     if is_file(source) and architecture is None:
         name = os.fspath(source)  # pyright: ignore[reportArgumentType] - `is_file` says that it is a path
-        archive = families.described(formats.read(name))
+        archive = _of_folder(name) if card_folder.is_one(Path(name)) else families.described(formats.read(name))
     elif is_source(source) and architecture is None:
         # Here, because most of what is inspected needs no database.
         from regraft.recipes.cataloguing import at_rest
@@ -71,6 +71,14 @@ def is_file(source: object) -> bool:
     (True, False)
     """
     return isinstance(source, (str, os.PathLike)) and not str(source).startswith(_ADDRESSES)
+
+
+def _of_folder(name: str) -> TensorArchive:
+    """A model that was exported from a catalogue: its weights, and how it is built."""
+    # Here, because most of what is inspected needs no database.
+    from regraft.recipes.cataloguing import at_rest
+
+    return at_rest.of_folder(Path(name))
 
 
 def needs_framework(source: object, architecture: str | None = None) -> bool:

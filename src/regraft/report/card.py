@@ -1,13 +1,14 @@
 """The model card: what the run folder's README.md says."""
 
-import json
 import re
+from collections.abc import Mapping
 from pathlib import PurePath
 
 from regraft.core.doubt import Twins
 from regraft.core.records import Baseline, Certificate, Metrics, RunRecord
 from regraft.core.verdict import WITHOUT, gains_of
 from regraft.report import reading, reusing
+from regraft.report.markdown import escaped, fenced, quoted
 from regraft.report.quantities import (
     counted,
     number,
@@ -21,9 +22,6 @@ from regraft.report.quantities import (
 
 _MOST_CLASSES = 60
 _MOST_NAMES = 10
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
-# YAML allows these in a quoted string only as escapes, JSON also as they are.
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
 def card(record: RunRecord) -> str:
@@ -37,8 +35,8 @@ def card(record: RunRecord) -> str:
     """
     blocks = [
         _head(record),
-        f"# {_escaped(_title(record))}",
-        _escaped(record.verdict),
+        f"# {escaped(_title(record))}",
+        escaped(record.verdict),
         _measures(record),
         _comparison(record),
         _made_from(record),
@@ -52,19 +50,19 @@ def card(record: RunRecord) -> str:
 
 
 def _head(record: RunRecord) -> str:
-    title = _quoted(_title(record))
+    title = quoted(_title(record))
     task, kind = reusing.task(record)
     lines = ["---", "library_name: keras", f"pipeline_tag: {task}"]
     lines += ["tags:", "- regraft", "- transfer-learning", f"- {task}"]
     hub = re.fullmatch(r"hf://([\w.-]+/[\w.-]+).*", record.plan.source)
     if hub:
-        lines.append(f"base_model: {_quoted(hub[1])}")
+        lines.append(f"base_model: {quoted(hub[1])}")
     lines += ["metrics:", "- accuracy"]
     metrics = record.metrics.get(record.evaluated_on)
     if metrics and reading.finite(metrics.accuracy.value):
         lines += ["model-index:", f"- name: {title}", "  results:", "  - task:", f"      type: {task}"]
-        lines += ["    dataset:", f"      name: {_quoted(_data(record))}", f"      type: {kind}"]
-        lines += [f"      split: {_quoted(record.evaluated_on)}", "    metrics:", "    - type: accuracy"]
+        lines += ["    dataset:", f"      name: {quoted(_data(record))}", f"      type: {kind}"]
+        lines += [f"      split: {quoted(record.evaluated_on)}", "    metrics:", "    - type: accuracy"]
         lines += [f"      value: {metrics.accuracy.value:.6f}"]
     return "\n".join([*lines, "---"])
 
@@ -72,15 +70,7 @@ def _head(record: RunRecord) -> str:
 def _measures(record: RunRecord) -> str:
     if not record.metrics:
         return ""
-    rows = [
-        "## How good it is",
-        "",
-        "| split | examples | accuracy | balanced accuracy | log loss | calibration error |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(_row(split, metrics) for split, metrics in record.metrics.items()),
-        "",
-        "In brackets: 95 % intervals.",
-    ]
+    rows = ["## How good it is", "", metrics_table(record.metrics), "", "In brackets: 95 % intervals."]
     if record.twins is not None and record.twins.with_twin:
         rows += ["", _leaks(record.twins)]
     if record.plan.refit != "no" and "validation" in record.metrics:
@@ -88,8 +78,17 @@ def _measures(record: RunRecord) -> str:
     return "\n".join(rows)
 
 
+def metrics_table(metrics: Mapping[str, Metrics]) -> str:
+    """Every figure of every split with its interval, as a table in Markdown."""
+    heads = [
+        "| split | examples | accuracy | balanced accuracy | log loss | calibration error |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    return "\n".join([*heads, *(_row(split, each) for split, each in metrics.items())])
+
+
 def _leaks(twins: Twins) -> str:
-    line = f"{twins.with_twin} of {twins.examples} {_escaped(twins.split)} examples have a twin in what was learnt from"
+    line = f"{twins.with_twin} of {twins.examples} {escaped(twins.split)} examples have a twin in what was learnt from"
     if twins.accuracy is None:
         return f"{line}: the accuracy says nothing about new examples."
     return f"{line}: without them accuracy is {percent(twins.accuracy.value)} ({percent_interval(twins.accuracy)})."
@@ -97,7 +96,7 @@ def _leaks(twins: Twins) -> str:
 
 def _row(split: str, metrics: Metrics) -> str:
     cells = [
-        _escaped(split),
+        escaped(split),
         str(metrics.examples),
         f"{percent(metrics.accuracy.value)} ({percent_interval(metrics.accuracy)})",
         f"{percent(metrics.balanced_accuracy.value)} ({percent_interval(metrics.balanced_accuracy)})",
@@ -113,7 +112,7 @@ def _comparison(record: RunRecord) -> str:
     if gains:
         lines += [
             "",
-            f"Accuracy on the {_escaped(record.evaluated_on)} split minus that of what does without the source:",
+            f"Accuracy on the {escaped(record.evaluated_on)} split minus that of what does without the source:",
         ]
         lines += [
             "",
@@ -130,20 +129,20 @@ def _comparison(record: RunRecord) -> str:
 
 def _baseline(baseline: Baseline) -> str:
     accuracy = f"{percent(baseline.accuracy.value)} ({percent_interval(baseline.accuracy)})"
-    return f"| {_escaped(spoken(baseline.name))} | {accuracy} | {_escaped(baseline.note)} |"
+    return f"| {escaped(spoken(baseline.name))} | {accuracy} | {escaped(baseline.note)} |"
 
 
 def _made_from(record: RunRecord) -> str:
     trained = len(reading.trained_layers(record))
-    fate = f"of which {trained} learnt, above {_escaped(record.trained_from)}" if trained else "all frozen"
-    splits = ", ".join(f"{_escaped(split)} {count}" for split, count in record.data.examples.items())
+    fate = f"of which {trained} learnt, above {escaped(record.trained_from)}" if trained else "all frozen"
+    splits = ", ".join(f"{escaped(split)} {count}" for split, count in record.data.examples.items())
     lines = [
         "## What it was made from",
         "",
-        f"- Source: {_escaped(record.plan.source)}, cut at {_escaped(record.cut_point)}{_taps(record)}",
+        f"- Source: {escaped(record.plan.source)}, cut at {escaped(record.cut_point)}{_taps(record)}",
         f"- {counted(len(record.reused_layers), 'reused layer')}, {fate}",
         *([f"- {added} between these and the head"] if (added := reading.new_layers(record)) else []),
-        f"- Data: {_escaped(_data(record))} ({splits})",
+        f"- Data: {escaped(_data(record))} ({splits})",
         *(f"- {said.rstrip('.')}" for said in [reading.learnt_from(record)] if said),
         f"- {_proof(record.certificate)}",
     ]
@@ -152,7 +151,7 @@ def _made_from(record: RunRecord) -> str:
 
 def _taps(record: RunRecord) -> str:
     taps = record.plan.head.taps or ()
-    return f"; the head reads {', '.join(map(_escaped, taps))} as well" if taps else ""
+    return f"; the head reads {', '.join(map(escaped, taps))} as well" if taps else ""
 
 
 def _proof(certificate: Certificate) -> str:
@@ -160,7 +159,7 @@ def _proof(certificate: Certificate) -> str:
         held = f"Certificate: {counted(certificate.variables, 'frozen variable')} byte-identical to the source's"
         return f"{held}, digest `{certificate.digest}`"
     changed = certificate.changed
-    names = ", ".join(map(_escaped, changed[:_MOST_NAMES])) + (", ..." if len(changed) > _MOST_NAMES else "")
+    names = ", ".join(map(escaped, changed[:_MOST_NAMES])) + (", ..." if len(changed) > _MOST_NAMES else "")
     return (
         f"**The certificate did not hold**: {counted(len(changed), 'variable')} of {certificate.variables} "
         f"that should be frozen moved: {names}"
@@ -168,7 +167,7 @@ def _proof(certificate: Certificate) -> str:
 
 
 def _classes(record: RunRecord) -> str:
-    shown = ", ".join(map(_escaped, record.classes[:_MOST_CLASSES]))
+    shown = ", ".join(map(escaped, record.classes[:_MOST_CLASSES]))
     more = len(record.classes) - _MOST_CLASSES
     rest = f", and {more} more" if more > 0 else ""
     return f"## Classes\n\n{len(record.classes)}, in the order of the outputs: {shown}{rest}"
@@ -176,20 +175,20 @@ def _classes(record: RunRecord) -> str:
 
 def _use(record: RunRecord) -> str:
     code = reusing.code(record, PurePath(record.model).name)
-    return "\n".join(["## How to use it", "", _fenced("regraft predict . FILES", "sh"), "", _fenced(code, "python")])
+    return "\n".join(["## How to use it", "", fenced("regraft predict . FILES", "sh"), "", fenced(code, "python")])
 
 
 def _again(record: RunRecord) -> str:
-    command = _fenced("regraft fit DATA --plan plan.toml", "sh")
+    command = fenced("regraft fit DATA --plan plan.toml", "sh")
     return "\n".join(
-        ["## How to make it again", "", command, "", _fenced(reusing.plan_shown(record.plan).rstrip(), "toml")]
+        ["## How to make it again", "", command, "", fenced(reusing.plan_shown(record.plan).rstrip(), "toml")]
     )
 
 
 def _warnings(record: RunRecord) -> str:
     if not record.warnings:
         return ""
-    return "\n".join(["## Warnings", "", *(f"- {_escaped(warning)}" for warning in record.warnings)])
+    return "\n".join(["## Warnings", "", *(f"- {escaped(warning)}" for warning in record.warnings)])
 
 
 def _title(record: RunRecord) -> str:
@@ -198,21 +197,3 @@ def _title(record: RunRecord) -> str:
 
 def _data(record: RunRecord) -> str:
     return PurePath(record.plan.data).name or "examples in memory"
-
-
-def _escaped(content: str) -> str:
-    """Text that Markdown shows as it is, on one line; HTML in it stays text."""
-    line = " ".join(content.split())
-    return _MARKDOWN.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-
-
-def _quoted(content: str) -> str:
-    written = json.dumps(content, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
-
-
-def _fenced(code: str, language: str) -> str:
-    """A block of code whose fence is longer than any fence inside it."""
-    longest = max((len(found) for found in re.findall(r"`{3,}", code)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{code}\n{fence}"

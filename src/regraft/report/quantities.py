@@ -118,6 +118,17 @@ def size(count: int) -> str:
     return f"{count / 1000**power:.1f}{_SPACE}{('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
+def operations(count: int) -> str:
+    r"""What a network computes for one example.
+
+    >>> operations(1_137_000_000), operations(4_200)
+    ('1\u202f137\xa0million operations', '4\u202f200\xa0operations')
+    """
+    if count < 10_000_000:
+        return counted(count, "operation")
+    return f"{whole(round(count / 1e6))}{_SPACE}million operations"
+
+
 def spoken(name: str) -> str:
     """A key such as `fine_tune` as a heading.
 

@@ -12,7 +12,7 @@ from regraft.report.naming import breakable
 from regraft.report.page import environment
 from regraft.report.plots.zoo import draw_family, draw_kinship, families
 from regraft.report.plots.zoo.family import anchor
-from regraft.report.quantities import DASH, counted, percent, percent_interval, whole
+from regraft.report.quantities import DASH, counted, operations, percent, percent_interval, whole
 from regraft.report.scripts import policy, script
 
 ZOO_PAGE = "zoo.html"
@@ -186,7 +186,7 @@ def _facts(exhibit: Exhibit, record: Exhibition) -> Iterator[tuple[str, str]]:
     yield "Network", f"{counted(exhibit.layers, 'layer')}, {counted(exhibit.cut_points, 'cut point')}"
     yield "Parameters", whole(exhibit.parameters)
     if exhibit.flops is not None:
-        yield "Cost", f"{whole(round(exhibit.flops / 1e6))} million operations for an example"
+        yield "Cost", f"{operations(exhibit.flops)} for an example"
     yield "Learnt from", exhibit.data
     yield "Made of", _made_of(exhibit)
     yield "Proof", {True: "frozen layers did not move", False: "frozen layers moved", None: ""}[exhibit.proof]

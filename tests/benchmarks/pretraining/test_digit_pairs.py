@@ -1,5 +1,6 @@
 """Same or different, then what is it: how falls of the error are counted, how pictures are divided, a small version."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from benchmarks.frame import Settings
 from benchmarks.pretraining import digit_pairs
 from benchmarks.pretraining.digit_pairs import Outcome
 from benchmarks.pretraining.intervals import of_mean
+from regraft.pretraining import pairs
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
 
@@ -28,8 +30,14 @@ def test_the_fall_of_the_error_is_judged_by_its_mean_over_seeds() -> None:
     ]
     assert measured[0].fall == pytest.approx(0.4)
     result = digit_pairs.compare(measured, Settings())
-    assert [(bar.holds, bar.found.partition(" (")[0]) for bar in result.bars] == [(True, "45 %"), (False, "35 %")]
+    assert [(bar.holds, bar.found.partition(" (")[0]) for bar in result.bars] == [(False, "35 %")]
+    alone = digit_pairs.compare([dataclasses.replace(item, loss="triplet") for item in measured[:3]], Settings())
+    assert [(bar.holds, bar.found.partition(" (")[0]) for bar in alone.bars] == [(True, "45 %")]
     assert result.tables[0].rows[0][:5] == ("digits", "same", "95.0", "90.0", "94.5")
+
+
+def test_what_is_judged_is_what_a_user_gets() -> None:
+    assert pairs.Settings().loss == digit_pairs.JUDGED_LOSS
 
 
 def test_the_interval_of_a_mean_is_that_of_student() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from regraft.core.errors import RequestError, WorkError
 from regraft.core.records import RunRecord
-from regraft.recipes.tracking import figures, mlflow
+from regraft.recipes.tracking import figures, mlflow, mlflow_store
 from tests.recipes.tracking.conftest import ENDED, written
 from tests.report.conftest import RECORDS
 
@@ -23,7 +23,7 @@ def library() -> Any:
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's own server hears of tests."""
-    for name in (mlflow.TRACKING, mlflow.EXPERIMENT):
+    for name in (mlflow_store.TRACKING, mlflow_store.EXPERIMENT):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -74,8 +74,8 @@ def test_goes_where_mlflow_s_own_variables_say(
     library: Any, folder: Path, record: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "server").mkdir()
-    monkeypatch.setenv(mlflow.TRACKING, f"sqlite:///{tmp_path / 'server' / 'mlflow.db'}")
-    monkeypatch.setenv(mlflow.EXPERIMENT, "flowers of 2025")
+    monkeypatch.setenv(mlflow_store.TRACKING, f"sqlite:///{tmp_path / 'server' / 'mlflow.db'}")
+    monkeypatch.setenv(mlflow_store.EXPERIMENT, "flowers of 2025")
     monkeypatch.chdir(tmp_path)
     receipt = mlflow.write(folder, record)
     _, (run,) = runs(library, tmp_path / "server", "flowers of 2025")
@@ -100,9 +100,9 @@ def test_a_run_that_could_not_be_finished_is_marked_and_made_anew(
 
 
 def test_a_value_that_is_too_long_is_cut_and_whole_in_the_plan() -> None:
-    cut = mlflow._shortened("x" * 7000)
+    cut = mlflow_store.shortened("x" * 7000)
     assert (len(cut), cut[-3:]) == (6000, "...")
-    assert mlflow._shortened("x" * 6000) == "x" * 6000
+    assert mlflow_store.shortened("x" * 6000) == "x" * 6000
 
 
 def test_without_mlflow_one_line_says_how_to_get_it(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Integer, column, create_engine, event, text
-from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.expression import Subquery
 
 from regraft.catalogue.index import Finder, library
@@ -28,7 +27,8 @@ def engine(file: Path) -> Engine:
         OSError: its folder cannot be made.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    made = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    # Kept open: whoever closes a file last tidies it up, which would be after every question.
+    made = create_engine(f"sqlite:///{file}")
 
     @event.listens_for(made, "connect")
     def connected(connection: "sqlite3.Connection", _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
@@ -36,7 +36,8 @@ def engine(file: Path) -> Engine:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        # What a power cut takes is found again from the cards.
+        connection.execute("PRAGMA synchronous = OFF")
 
     @event.listens_for(made, "begin")
     def begun(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]

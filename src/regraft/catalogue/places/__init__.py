@@ -35,8 +35,13 @@ class Place(Protocol):
         """What lies under a key; None where nothing does."""
         ...
 
-    def put(self, key: str, content: bytes) -> None:
-        """Write, in place of what was there."""
+    @property
+    def is_far(self) -> bool:
+        """Whether an answer takes so long that several had better be waited for at once."""
+        ...
+
+    def put(self, key: str, content: bytes, durable: bool = True) -> None:
+        """Write, in place of what was there; a power cut may take it where it need not be durable."""
         ...
 
     def put_new(self, key: str, content: bytes) -> bool:
@@ -53,4 +58,8 @@ class Place(Protocol):
 
     def keys(self, prefix: str) -> Iterator[Found]:
         """All that lies below a prefix, which ends in "/"; in no order."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
         ...

@@ -44,7 +44,12 @@ class Database:
             found = connection.scalar(text("SELECT content FROM regraft_objects WHERE key = :key"), {"key": key})
         return None if found is None else bytes(found)
 
-    def put(self, key: str, content: bytes) -> None:
+    @property
+    def is_far(self) -> bool:
+        """A network lies between."""
+        return True
+
+    def put(self, key: str, content: bytes, durable: bool = True) -> None:
         """Write a row in place of the one that was there."""
         with self._connected(key) as connection:
             connection.execute(
@@ -89,6 +94,10 @@ class Database:
             ).all()
         for key, size, touched in rows:
             yield Found(str(key), int(size), float(touched))
+
+    def close(self) -> None:
+        """End all connections."""
+        self._engine.dispose()
 
     @contextlib.contextmanager
     def _connected(self, key: str) -> Generator[Connection]:

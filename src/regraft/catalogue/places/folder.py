@@ -35,9 +35,14 @@ class Folder:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def put(self, key: str, content: bytes) -> None:
+    @property
+    def is_far(self) -> bool:
+        """A disk answers at once."""
+        return False
+
+    def put(self, key: str, content: bytes, durable: bool = True) -> None:
         """Write a file in place of the one that was there."""
-        storage.write_bytes(self._path(key), content)
+        storage.write_with(self._path(key), lambda partial: partial.write_bytes(content), durable)
 
     def put_new(self, key: str, content: bytes) -> bool:
         """Write a file that is not there yet; it is on the disk when this returns."""
@@ -77,6 +82,9 @@ class Folder:
         """All files below a folder, but for those that are being written."""
         with storage.storage_errors(self.root):
             yield from self._below(self._path(prefix), prefix)
+
+    def close(self) -> None:
+        """Nothing is open between two calls."""
 
     def _below(self, folder: Path, prefix: str) -> Iterator[Found]:
         try:

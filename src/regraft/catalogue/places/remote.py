@@ -43,7 +43,12 @@ class Remote:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
 
-    def put(self, key: str, content: bytes) -> None:
+    @property
+    def is_far(self) -> bool:
+        """A network lies between."""
+        return True
+
+    def put(self, key: str, content: bytes, durable: bool = True) -> None:
         """Write an object in place of the one that was there."""
         with self._refusals(key):
             self._prepare(key)
@@ -95,6 +100,9 @@ class Remote:
                 return
         for path, about in found.items():
             yield Found(prefix + path[len(root) :].lstrip("/"), int(about.get("size") or 0), _moment(about))
+
+    def close(self) -> None:
+        """Nothing is open between two calls."""
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"

@@ -5,7 +5,18 @@ from types import ModuleType
 from typing import Any
 
 from regraft.cli import arguments as words
-from regraft.cli.zoo import adding, listing, removing, searching, showing, verifying
+from regraft.cli.zoo import (
+    adding,
+    exporting,
+    importing,
+    listing,
+    paging,
+    public,
+    removing,
+    searching,
+    showing,
+    verifying,
+)
 
 # Each has SUMMARY, EXAMPLE, RESULT, `add(parser)`, `run(arguments) -> result` and `show(result) -> text`. RESULT is the
 # name of the class of what `run` returns: the class itself may need more than the help does.
@@ -16,6 +27,9 @@ ACTIONS: dict[str, ModuleType] = {
     "show": showing,
     "remove": removing,
     "verify": verifying,
+    "export": exporting,
+    "import": importing,
+    "page": paging,
 }
 
 SUMMARY = "the catalogue of models: keep every network, run and pretraining, find it, reuse it"
@@ -38,5 +52,5 @@ def run(arguments: argparse.Namespace) -> Any:
 
 def show(result: Any) -> str:
     """For people."""
-    action = next(action for action in ACTIONS.values() if type(result).__name__ == action.RESULT)
+    action = next(action for action in (*ACTIONS.values(), public) if type(result).__name__ == action.RESULT)
     return action.show(result)

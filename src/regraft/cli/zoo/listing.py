@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from regraft.cli import arguments as words
 from regraft.cli.text import counted, share, size, table
+from regraft.cli.zoo import public
 
 if TYPE_CHECKING:
     from regraft.catalogue import Entry, Filters
+    from regraft.core.public import PublicZoo
 
 RESULT = "Models"
 SUMMARY = "show what is in the catalogue"
 EXAMPLE = """
 regraft zoo list
 regraft zoo list --kind run --tag plants --json
+regraft zoo list --zoo keras --most-parameters 5M
 """
 _KINDS = ("network", "run", "pretraining")
 _SUMMARY = 44
@@ -32,7 +35,7 @@ class Models:
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `zoo list` understands."""
     filter_arguments(parser)
-    words.zoo_argument(parser)
+    words.zoo_argument(parser, "; or keras, keras-hub, timm: what others have published")
 
 
 def filter_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +67,10 @@ def filters(arguments: argparse.Namespace) -> "Filters":
     )
 
 
-def run(arguments: argparse.Namespace) -> Models:
+def run(arguments: argparse.Namespace) -> "Models | PublicZoo":
     """Do it."""
+    if public.is_one(arguments.zoo):
+        return public.run(arguments)
     from regraft.catalogue import open_catalogue
 
     catalogue = open_catalogue(arguments.zoo)

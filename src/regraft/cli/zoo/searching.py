@@ -1,15 +1,16 @@
 """`regraft zoo search`: find a model by words."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regraft.cli import arguments as words
 from regraft.cli.text import counted
-from regraft.cli.zoo import listing
+from regraft.cli.zoo import listing, public
 
 if TYPE_CHECKING:
     from regraft.catalogue import Entry
+    from regraft.core.public import PublicZoo
 
 RESULT = "FoundModels"
 SUMMARY = "find models by words: of their names, tags, classes, data, layers and what is said of them"
@@ -34,11 +35,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", nargs="+", help="words, each the beginning of one that is looked for")
     parser.add_argument("--limit", metavar="N", type=int, default=_LIMIT, help=f"at most so many ({_LIMIT})")
     listing.filter_arguments(parser)
-    words.zoo_argument(parser)
+    words.zoo_argument(parser, "; or keras, keras-hub, timm: what others have published")
 
 
-def run(arguments: argparse.Namespace) -> FoundModels:
+def run(arguments: argparse.Namespace) -> "FoundModels | PublicZoo":
     """Do it."""
+    if public.is_one(arguments.zoo):
+        found = public.run(arguments, " ".join(arguments.text))
+        return replace(found, networks=found.networks[: arguments.limit])
     # Here, because this needs more than the help does.
     from regraft.catalogue import open_catalogue
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from regraft import formats
 from regraft.core import rules as rule_text
+from regraft.core.card import is_source
 from regraft.core.errors import RequestError, SelectorError, SourceError, nearest
 from regraft.core.optimizer_state import OptimizerState, VariableState
 from regraft.core.rules import RulesValue
 from regraft.core.tensors import TensorArchive
 from regraft.formats import damage, optimizer_states, tensorflow_checkpoint
 from regraft.graph import names
+from regraft.importers import catalogued
 from regraft.importers.optimizer_state import keras, placing, pytorch, tensorflow
 from regraft.importers.optimizer_state.terms import UNKNOWN, Asked
 from regraft.importers.pretrained import Source
@@ -38,7 +40,8 @@ def optimizer_state(
 
     Args:
         source: a whole model of Keras, a checkpoint of TensorFlow or PyTorch, or a file that
-            `regraft.formats.optimizer_states.write` wrote.
+            `regraft.formats.optimizer_states.write` wrote; or `zoo:NAME`, a model of the catalogue that was added with
+            it.
         model: whose names the state is to have; needed where the file does not say its network, such as a checkpoint
             without a graph. It is not changed.
         rules: from the names of the file to those of the model, as `regraft.restore` takes them.
@@ -56,6 +59,9 @@ def optimizer_state(
         raise RequestError(f"expected a file that holds an optimizer's state, found {type(source).__name__}")
     if rules is not None and model is None:
         raise RequestError("expected a model whose names the rules lead to, found rules alone; give the model")
+    if is_source(source):
+        kept = catalogued.optimizer_state(os.fspath(source))
+        return _known_to(model, kept) if model is not None else kept
     path = Path(source)
     if optimizer_states.is_one(path):
         return _known_to(model, optimizer_states.read(path)) if model is not None else optimizer_states.read(path)

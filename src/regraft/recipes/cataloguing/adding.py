@@ -15,6 +15,7 @@ from regraft.core.card import Card, is_source, require_name
 from regraft.core.errors import RegraftError, RequestError
 from regraft.core.optimizer_state import OptimizerState
 from regraft.core.progress import say
+from regraft.formats import card_folder
 from regraft.importers import Pretrained
 from regraft.importers.optimizer_state.reading import optimizer_state
 from regraft.recipes import run_folder
@@ -97,6 +98,10 @@ def add(
     """
     if is_source(source):
         raise RequestError(f"'{source}' is in the catalogue already; `regraft zoo show` tells of it")
+    if isinstance(source, (str, os.PathLike)) and card_folder.is_one(Path(source)):
+        raise RequestError(
+            f"'{source}' was exported from a catalogue and has its card; say: regraft zoo import {source}"
+        )
     if name is not None:
         require_name(name)
     catalogue = open_catalogue(zoo)

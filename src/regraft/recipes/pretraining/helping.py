@@ -21,6 +21,8 @@ from regraft.training.heads import fit_head
 
 Array = np.ndarray[Any, Any]
 
+# Sets the draws of the head apart from others that come from the same seed.
+_STREAM = 11
 _PARTS = 3
 _LEAST_EPOCHS = 10
 _BATCH = 32
@@ -90,9 +92,7 @@ def head_alone(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: 
 def fine_tuned(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: int) -> Answered:
     """All of the network and a head on it, the rate and the epochs chosen by parts left out in turn."""
     branch = graft(trunk, learning.classes, seed=seed)
-    # Undecided at first, on every backend.
-    width = int(branch.get_layer(HEAD).kernel.shape[0])
-    set_head(branch, np.zeros((width, learning.classes), np.float32), np.zeros(learning.classes, np.float32))
+    _draw_head(branch, learning.classes, seed)
     branch.trainable = True
     settle_sooner(branch)
     epochs = max(_LEAST_EPOCHS, tuning.epochs_for(len(learning.y), _BATCH))
@@ -107,6 +107,17 @@ def fine_tuned(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: 
     memory.release()
     note = f"{tuned.best.epoch} of {epochs} epochs at rate {tuned.rate:g}, the best of {tuned.count} tried"
     return Answered("fine-tuned", made.argmax(axis=1) == judging.y, tuned.best.accuracy, note)
+
+
+def _draw_head(branch: keras.Model, classes: int, seed: int) -> None:
+    """Let the head begin, in place, as Glorot and Bengio 2010 have it, with the same numbers on every backend.
+
+    Below a head of zeros no layer learns at first, and a deep network of sigmoids from scratch never did.
+    """
+    width = int(branch.get_layer(HEAD).kernel.shape[0])
+    limit = (6.0 / (width + classes)) ** 0.5
+    drawn = np.random.default_rng([seed, _STREAM]).uniform(-limit, limit, (width, classes))
+    set_head(branch, drawn.astype(np.float32), np.zeros(classes, np.float32))
 
 
 def _feeds(given: Labelled) -> Callable[[Array], Feed]:

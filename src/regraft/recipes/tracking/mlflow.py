@@ -1,36 +1,24 @@
 """A finished run for MLflow: in a store of files, or on the server that MLflow's own variable names."""
 
 import hashlib
-import importlib
 import itertools
 import json
-import logging
 import os
-import re
-import warnings
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from regraft.core import storage
-from regraft.core.errors import RequestError, WorkError
 from regraft.core.progress import say
 from regraft.core.records import RunRecord
 from regraft.recipes import run_folder
-from regraft.recipes.tracking import figures
+from regraft.recipes.tracking import figures, mlflow_store
+from regraft.recipes.tracking.mlflow_store import AT_ONCE, TRACKING, key, shortened
 
 T = TypeVar("T")
 
-# MLflow's own variables: where runs go, and under which heading.
-TRACKING, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
 RECEIPT = "mlflow.json"
-_DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
-_HEADING = "regraft"
 _DIGEST = "regraft.digest"
-# What MLflow takes at once, and how long a parameter may be.
-_AT_ONCE, _LONGEST = 100, 6000
-_NO_LETTER = re.compile(r"[^\w./ -]")
 
 
 def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
@@ -52,45 +40,25 @@ def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
         WorkError: MLflow refused.
         StorageError: the store cannot be written.
     """
-    library = _library()
+    library = mlflow_store.library()
     named = os.environ.get(TRACKING, "") if out is None else ""
     store = out or folder / run_folder.EXPORTED / "mlflow"
     if not named:
-        _prepare(store)
-    with _quiet(), _refusals():
-        client = library.MlflowClient(named or f"sqlite:///{(store / _DATABASE).absolute()}")
-        heading = os.environ.get(EXPERIMENT) or _HEADING
-        experiment = _experiment(client, heading, "" if named else (store / _ARTIFACTS).absolute().as_uri())
+        mlflow_store.prepare(store)
+    heading = mlflow_store.heading()
+    with mlflow_store.quiet(), mlflow_store.refusals("the run"):
+        client = library.MlflowClient(named or mlflow_store.address(store))
+        experiment = mlflow_store.experiment(client, None if named else store)
         digest = hashlib.sha256((folder / run_folder.RECORD).read_bytes()).hexdigest()
         found = client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'FINISHED'")
         run = found[0].info.run_id if found else _written(library, client, experiment, folder, record, digest)
     say(f"MLflow {'has it already' if found else 'has it'} as run {run} of experiment '{heading}'")
     if not named:
-        say(f"to look at it: mlflow ui --backend-store-uri sqlite:///{(store / _DATABASE).absolute()}")
+        say(f"to look at it: mlflow ui --backend-store-uri {mlflow_store.address(store)}")
         return store
     receipt = folder / run_folder.EXPORTED / RECEIPT
     storage.write_text(receipt, json.dumps({"experiment": heading, "run": run}, ensure_ascii=False))
     return receipt
-
-
-def _library() -> Any:
-    try:
-        with _quiet():
-            return importlib.import_module("mlflow")
-    except ImportError:
-        raise RequestError("exporting to MLflow needs mlflow; install it with: pip install 'regraft[mlflow]'") from None
-
-
-def _prepare(store: Path) -> None:
-    if store.exists() and not store.is_dir():
-        raise RequestError(f"expected a folder for MLflow's store, found the file '{store}'; name a folder")
-    with storage.storage_errors(store):
-        store.mkdir(parents=True, exist_ok=True)
-
-
-def _experiment(client: Any, heading: str, artifacts: str) -> str:
-    known = client.get_experiment_by_name(heading)
-    return known.experiment_id if known is not None else client.create_experiment(heading, artifacts or None)
 
 
 def _written(library: Any, client: Any, experiment: str, folder: Path, record: RunRecord, digest: str) -> str:
@@ -116,13 +84,13 @@ def _log(library: Any, client: Any, run: str, folder: Path, record: RunRecord) -
     entities = library.entities
     begun, ended = figures.times(folder, record)
     measured = [
-        entities.Metric(_key(point.name), point.value, _milliseconds(point.seconds), point.step)
+        entities.Metric(key(point.name), point.value, _milliseconds(point.seconds), point.step)
         for point in figures.curves(record, begun)
     ]
     measured += [
-        entities.Metric(_key(name), value, _milliseconds(ended), 0) for name, value in figures.figures(record).items()
+        entities.Metric(key(name), value, _milliseconds(ended), 0) for name, value in figures.figures(record).items()
     ]
-    told = [entities.Param(_key(name), _shortened(str(value))) for name, value in figures.parameters(record).items()]
+    told = [entities.Param(key(name), shortened(str(value))) for name, value in figures.parameters(record).items()]
     for part in _parts(measured):
         client.log_batch(run, metrics=part)
     for part in _parts(told):
@@ -136,44 +104,9 @@ def _log(library: Any, client: Any, run: str, folder: Path, record: RunRecord) -
 
 def _parts(items: Iterable[T]) -> Generator[Sequence[T]]:
     remaining = iter(items)
-    while part := list(itertools.islice(remaining, _AT_ONCE)):
+    while part := list(itertools.islice(remaining, AT_ONCE)):
         yield part
-
-
-def _key(name: str) -> str:
-    return _NO_LETTER.sub("_", name)
-
-
-def _shortened(value: str) -> str:
-    """What does not fit is in `plan.toml`, whole."""
-    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 3]}..."
 
 
 def _milliseconds(seconds: float) -> int:
     return round(1000 * seconds)
-
-
-@contextmanager
-def _refusals() -> Generator[None]:
-    """What MLflow refuses, as one line."""
-    exceptions = importlib.import_module("mlflow.exceptions")
-    try:
-        yield
-    except exceptions.MlflowException as error:
-        raise WorkError(f"MLflow refused the run: {' '.join(str(error).split())[:300]}") from error
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Without what MLflow and its database say about their own insides."""
-    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

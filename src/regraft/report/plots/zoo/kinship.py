@@ -1,4 +1,4 @@
-"""How near each model of a catalogue is to data: a quick classifier on its activations, the best above."""
+"""How near each model of a catalogue is to data, by what `regraft.rank` says of it; the best above."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ _MOST = 15
 
 
 def draw(exhibits: Iterable[Exhibit], tried: int) -> Figure | None:
-    """The nearest models, each with the accuracy of its classifier and the 95 % interval.
+    """The nearest models, each with its score and the 95 % interval.
 
     Args:
         exhibits: in any order; those without a score are left out.
@@ -43,7 +43,8 @@ def draw(exhibits: Iterable[Exhibit], tried: int) -> Figure | None:
     more = len(scored) - len(shown)
     rest = f" {more} more are in the table." if more else ""
     caption = (
-        f"Accuracy of a quick classifier on what each model makes of {counted(tried, 'example')} of the data, at its "
-        f"best cut point, with 95 % intervals.{rest}"
+        f"How well each would do, with 95 % intervals: the accuracy of a quick classifier on what it makes of up to "
+        f"{counted(tried, 'example')} of the data, at its best cut point, corrected by other scores, as regraft rank "
+        f"does.{rest}"
     )
     return Figure(plot(bottom + 22, "How near the models are to the data", Markup("").join(pieces)), caption)

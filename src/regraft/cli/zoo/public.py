@@ -1,27 +1,50 @@
-"""`regraft zoo list --zoo keras|keras-hub|timm`: networks that others have published, from facts that are shipped."""
+"""`zoo list` and `zoo search` with `--zoo keras|keras-hub|timm`: published networks, from facts that are shipped."""
 
+import argparse
 from collections.abc import Iterable
 
 from regraft.cli.text import counted, paragraph, share, table
+from regraft.core.errors import RequestError
 from regraft.core.public import PublicNetwork, PublicZoo
 
+RESULT = "PublicZoo"
+# Known without looking, so that a catalogue of one's own is opened at once; a test compares them.
+ZOOS = ("keras", "keras-hub", "timm")
+_OF_CARDS = {"--kind": "kind", "--task": "task", "--tag": "tag", "--classes": "classes", "--versions": "versions"}
 _HEADS = ["network", "pixels", "parameters", "top-1", "top-5", "learnt from", "licence", "here"]
 _NUMBERS = (1, 2, 3, 4)
 # In the facts: the word for it is said once.
 _USUAL = "ImageNet-1k"
 
 
-def run(zoo: str, text: str = "") -> PublicZoo:
+def is_one(zoo: str | None) -> bool:
+    """Whether what was said as the catalogue is a place where networks are published."""
+    return zoo in ZOOS
+
+
+def run(arguments: argparse.Namespace, text: str = "") -> PublicZoo:
     """What is known of a public zoo.
 
     Args:
-        zoo: its name.
+        arguments: of `list` or `search`.
         text: words to choose by.
+
+    Raises:
+        RequestError: something was asked that only cards say.
     """
+    for option, name in _OF_CARDS.items():
+        if getattr(arguments, name):
+            raise RequestError(f"expected {option} only for your own catalogue: of published networks nothing says it")
     # Here, because this needs more than the help does.
     from regraft.zoo.public import public
 
-    return public(zoo, text)
+    return public(
+        arguments.zoo,
+        text,
+        licence=arguments.licence,
+        most_parameters=arguments.most_parameters,
+        least_accuracy=arguments.least_accuracy,
+    )
 
 
 def show(result: PublicZoo) -> str:
