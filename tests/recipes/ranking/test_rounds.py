@@ -34,6 +34,7 @@ class Pretended:
         right = np.arange(size) < accuracy * size
         return Look(
             candidate, np.arange(size), InputSpec((8, 8, 3)), None, None, CutPoint("top", 1, (4,), 9, 9), 4, right,
+            right,
             1 - accuracy, {"probe": accuracy, "neighbours": accuracy}, self.seconds, self.seconds, size, (),
         )  # fmt: skip
 

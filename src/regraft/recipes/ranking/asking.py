@@ -31,7 +31,7 @@ from regraft.recipes.ranking.candidates import Candidates
 from regraft.recipes.ranking.confirming import Confirmed
 from regraft.recipes.ranking.looking import Look, Looker
 from regraft.recipes.ranking.opening import Sources
-from regraft.recipes.ranking.simpler import simpler, with_random_weights
+from regraft.recipes.ranking.simpler import affordable, simpler, with_random_weights
 from regraft.recipes.recording import environment
 from regraft.recipes.running import Engine
 from regraft.report import rank_page
@@ -161,7 +161,7 @@ def _ranked(
         (*gathered.refused, *found.refused),
         known,
         baselines,
-        telling.verdict(ranked, known, gains),
+        telling.verdict(ranked, known, gains, found.unseen),
         found.rule,
         found.sizes,
         {**clock, "total": deadline.spent},
@@ -260,7 +260,7 @@ def _simpler(
         with stopping(lambda: heard() or deadline.left <= 0):
             made = simpler(looker, best)
             baselines, gains = dict(made.baselines), dict(made.gains)
-            if deadline.allows(2 * ranked[0].seconds):
+            if affordable(best, found.sizes[0]) and deadline.allows(2 * ranked[0].seconds):
                 baseline, gain = with_random_weights(looker, best, found.sizes[0])
                 baselines["random_trunk"], gains["random_trunk"] = baseline, gain
     except Stopped:

@@ -26,7 +26,7 @@ WEIGHTS: dict[str, float] = {
     "h_score": 0.25,
     "sfda": 0.25,
     "nleep": 0.1,
-    "quality": 0.5,
+    "quality": 0.25,
 }
 _FIRST = "probe"
 # Of the range of a score: one network in two files has scores that differ by rounding.

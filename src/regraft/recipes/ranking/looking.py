@@ -47,8 +47,10 @@ class Look:
         answers: of the source itself, as it is: indices (n,) of these classes; None where it has no such output.
         point: the cut point that a head would stand on.
         width: of the activations there.
-        right: bool (n,), whether the probe there is right about each when that is left out.
-        error: of the probe: its mean squared error.
+        right: bool (n,), whether the probe of the cut point where that is most often so is right about each example
+            when that is left out.
+        at_cut: the same of the probe at `point`.
+        error: of that one: its mean squared error.
         scores: by name.
         seconds: that opening, the pass, and the scores took.
         passed: that the pass took of these.
@@ -64,6 +66,7 @@ class Look:
     point: CutPoint
     width: int
     right: Array
+    at_cut: Array
     error: float
     scores: Mapping[str, float]
     seconds: float
@@ -119,7 +122,8 @@ class Looker:
             labels, classes = self.examples.labels[indices], len(self.examples.classes)
             probes = probe_many(pooled, labels, classes, seed=self.seed)
             best = best_cut(probes)
-            scores = self._scores(candidate, probes[best], pooled[best], labels, classes)
+            most = max(probes.values(), key=lambda result: result.accuracy.value)
+            scores = self._scores(candidate, most, pooled[best], labels, classes)
             told = candidate.classes or opened.pretrained.classes
         return Look(
             candidate,
@@ -129,6 +133,7 @@ class Looker:
             _answers(points[names[-1]], pooled[names[-1]], told),
             points[best],
             probes[best].width,
+            most.correct,
             probes[best].correct,
             probes[best].error,
             scores,

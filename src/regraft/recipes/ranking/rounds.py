@@ -41,6 +41,7 @@ class Rounds:
         sizes: how many examples each round had.
         rule: weights of the scores, by name.
         stopped: whether the user ended it.
+        unseen: how many of the refused were not looked at, because it was ended or time was up.
     """
 
     ranked: tuple[Ranked, ...]
@@ -49,6 +50,7 @@ class Rounds:
     sizes: tuple[int, ...]
     rule: dict[str, float]
     stopped: bool
+    unseen: int
 
 
 def sizes(most: int, classes: int, sources: int, keep: int) -> tuple[int, ...]:
@@ -96,7 +98,7 @@ def run(
                     break
             if not _round(made, looker, size, deadline, heard):
                 break
-    return Rounds(made.ranked(), made.looks, tuple(made.refused), tuple(made.sizes), made.rule(), heard())
+    return Rounds(made.ranked(), made.looks, tuple(made.refused), tuple(made.sizes), made.rule(), heard(), made.unseen)
 
 
 class _State:
@@ -109,6 +111,7 @@ class _State:
         self.dropped: list[tuple[int, list[str]]] = []
         self.refused: list[Refused] = []
         self.sizes: list[int] = []
+        self.unseen = 0
 
     def drop(self, keep: int) -> None:
         """Leave the worse half, but never fewer than `keep`."""
@@ -182,6 +185,7 @@ def _round(made: _State, looker: Looker, size: int, deadline: Deadline, heard: C
         why = "it was ended by hand before this was looked at" if heard() else "time was up before this was looked at"
         made.refused += [Refused(candidate.name, why) for candidate in waiting]
         names -= {candidate.name for candidate in waiting}
+        made.unseen = len(waiting)
     made.looks.update(seen)
     made.alive = [candidate for candidate in made.alive if candidate.name in names]
     made.sizes.append(size)

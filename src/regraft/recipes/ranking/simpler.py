@@ -29,7 +29,8 @@ class Simpler:
 
     Attributes:
         baselines: by name.
-        gains: how much more accurate the probe of the look is, by the same names, paired on the same examples.
+        gains: how much more accurate the probe is where the head would stand, by the same names, paired on the same
+            examples; the best probe of all cut points was chosen by these, and would flatter.
     """
 
     baselines: Mapping[str, Baseline]
@@ -46,8 +47,14 @@ def simpler(looker: Looker, look: Look) -> Simpler:
     titles = {majority.NAME: majority.TITLE, raw_inputs.NAME: raw_inputs.TITLE}
     return Simpler(
         {name: Baseline(titles[name], metrics.accuracy(found)) for name, found in right.items()},
-        {name: metrics.paired_gain(look.right, found) for name, found in right.items()},
+        {name: metrics.paired_gain(look.at_cut, found) for name, found in right.items()},
     )
+
+
+def affordable(look: Look, size: int) -> bool:
+    """Whether random weights cost next to nothing: of a large network they would cost as much as all else."""
+    flops = look.point.flops_below
+    return flops is not None and float(flops) * size <= random_trunk.AFFORDABLE
 
 
 def with_random_weights(looker: Looker, look: Look, size: int) -> tuple[Baseline, Metric]:
@@ -68,7 +75,7 @@ def with_random_weights(looker: Looker, look: Look, size: int) -> tuple[Baseline
     random = looker.probed(replace(opened.pretrained, model=fresh), seen.indices)
     note = f"the layers of '{look.candidate.name}' with random weights, on {len(seen.indices):,} examples"
     baseline = Baseline(random_trunk.TITLE, random.accuracy, note)
-    return baseline, metrics.paired_gain(seen.right, random.correct)
+    return baseline, metrics.paired_gain(seen.at_cut, random.correct)
 
 
 def _raw(looker: Looker, look: Look) -> Array:

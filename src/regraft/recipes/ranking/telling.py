@@ -9,15 +9,17 @@ from regraft.core.verdict import WITHOUT
 _MAJORITY = "the most frequent class"
 
 
-def verdict(ranked: Sequence[Ranked], known: Sequence[Known], gains: Mapping[str, Metric]) -> str:
+def verdict(ranked: Sequence[Ranked], known: Sequence[Known], gains: Mapping[str, Metric], unseen: int = 0) -> str:
     """What the scores say.
 
     Args:
         ranked: the best first.
         known: models for these very classes.
         gains: of the first one's probe over simpler ways, by their names.
+        unseen: how many sources there was no time for.
     """
-    return _joined([_known(known), _first(ranked), _poor(ranked[0], gains) if ranked else ""])
+    missed = f"There was no time to look at {unseen} more." if unseen else ""
+    return _joined([_known(known), _first(ranked), missed, _poor(ranked[0], gains) if ranked else ""])
 
 
 def fitted(ranked: Sequence[Ranked], known: Sequence[Known], said: Sequence[str]) -> str:
@@ -64,7 +66,7 @@ def _first(ranked: Sequence[Ranked]) -> str:
 
 
 def _right(first: Ranked) -> str:
-    return f"{first.scores['probe']:.1%} of {first.examples:,} examples are right by a quick probe"
+    return f"its best quick probe is right about {first.scores['probe']:.1%} of {first.examples:,} examples"
 
 
 def _poor(first: Ranked, gains: Mapping[str, Metric]) -> str:
