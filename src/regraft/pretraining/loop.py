@@ -21,6 +21,7 @@ from regraft.pretraining import checkpoint
 from regraft.pretraining.checkpoint import State
 from regraft.pretraining.learner import Array, Batch, Learner, Rows
 from regraft.pretraining.step import Stepper, learning, stepper
+from regraft.surgery.replicas import sum_over_replicas_only
 from regraft.surgery.seeding import is_seed, seed_layers
 
 Probe = Callable[[keras.Model], float | None]
@@ -240,6 +241,7 @@ def _optimizer(spec: Spec, model: keras.Model, steps: int) -> Any:
     if spec.weight_decay:
         made.exclude_from_weight_decay(var_list=[variable for variable in chosen if len(variable.shape) < 2])
     made.build(chosen)
+    sum_over_replicas_only(made)
     return made
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from regraft.core.errors import RequestError
 from regraft.core.optimizer_state import OptimizerState
 from regraft.core.phase import Phase
+from regraft.surgery.replicas import sum_over_replicas_only
 from regraft.training import slots
 from regraft.training.kinds import make
 from regraft.training.schedules import schedule
@@ -202,6 +203,7 @@ def _group(
     if phase.weight_decay:
         optimizer.exclude_from_weight_decay(var_list=[item for item in chosen.values() if len(item.shape) < 2])
     optimizer.build(list(chosen.values()))
+    sum_over_replicas_only(optimizer)
     own = {name: state.variables[name] for name in chosen if name in state.variables} if state else {}
     if own:
         slots.assign(optimizer, chosen, OptimizerState(own))
