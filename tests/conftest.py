@@ -2,6 +2,8 @@
 
 import gc
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -38,6 +40,14 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """No test reads or leaves anything in the user's own cache and catalogue."""
     monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("REGRAFT_ZOO", str(tmp_path_factory.mktemp("zoo")))
+
+
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """Ctrl-C is heard, also in a process that was started deaf to it, as scripts start what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import pytest
 from regraft.core.errors import CorruptFileError, RegraftError, SourceError
 from regraft.formats import extents, pickled_arrays
 from regraft.formats.pickled_arrays import ARRAYS, Array
-from regraft.formats.pickled_values import Rules
+from regraft.formats.pickled_values import Rules, Text
 from regraft.formats.unpickling import unpickled
 
 STRICT, TOLERANT = Rules(ARRAYS), Rules(ARRAYS, foreign=True)
@@ -52,7 +52,24 @@ PLAIN = st.recursive(
 @hypothesis.given(value=PLAIN)
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture], max_examples=60)
 def test_plain_values_are_those_of_pickle(protocol, value, opened):
-    assert opened(pickle.dumps(value, protocol)) == value
+    assert _in_memory(opened(pickle.dumps(value, protocol))) == value
+
+
+def test_long_strings_stay_in_the_file_until_they_are_asked_for(opened):
+    value = ["\u0100" * 1100, {"k": b"\xff" * 1100}]
+    for protocol in range(6):
+        found = opened(pickle.dumps(value, protocol))
+        assert isinstance(found[0], Text)
+        assert _in_memory(found) == value
+
+
+def _in_memory(value):
+    """With the strings that stay in the file read."""
+    if isinstance(value, Text):
+        return value.decoded()
+    if isinstance(value, dict):
+        return {_in_memory(name): _in_memory(item) for name, item in value.items()}
+    return type(value)(map(_in_memory, value)) if isinstance(value, (list, tuple)) else value
 
 
 @pytest.mark.parametrize("protocol", range(6))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,14 +128,6 @@ def test_after_the_halving_it_goes_on_from_the_last_good_epoch(monkeypatch: pyte
     assert rates == pytest.approx([0.1] * 6 + [0.05] * 8)
     assert [row.epoch for row in trained.history] == [0, 1, 2, 3]
     assert {item.steps for item in trained.state.variables.values()} == {4 * trained.best}
-
-
-@pytest.fixture
-def hearing() -> Iterator[None]:
-    """Ctrl-C is heard, also in a process that was started deaf to it, as scripts start what runs in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("hearing")

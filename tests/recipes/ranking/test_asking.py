@@ -185,6 +185,7 @@ def test_time_that_is_up_before_anything_is_known_is_told(examples, nets, tmp_pa
         regraft.rank(examples, nets, time_budget=0.01, cache=tmp_path)
 
 
+@pytest.mark.usefixtures("hearing")
 def test_ctrl_c_shows_what_is_known(examples, nets, tmp_path, monkeypatch):
     from regraft.recipes.ranking.looking import Looker
 

@@ -34,8 +34,10 @@ def _by_hand(rows: np.ndarray, target: np.ndarray) -> float:
     return -float(best.fun)
 
 
-@pytest.mark.parametrize(("n", "d", "noise"), [(60, 8, 1.5), (60, 8, 6.0), (40, 30, 3.0), (25, 60, 3.0)])
+@pytest.mark.parametrize(("n", "d", "noise"), [(60, 8, 1.5), (60, 8, 6.0), (40, 30, 3.0), (25, 60, 6.0)])
 def test_the_score_is_the_largest_evidence(n: int, d: int, noise: float) -> None:
+    # With more features than examples and less noise the labels are fitted to the last digit: the evidence is largest
+    # for a noise of nothing then, where a density in whole matrices is rounding.
     activations, labels = examples(n, d, 3, noise)
     rows = activations.astype(np.float64)
     expected = np.mean([_by_hand(rows, (labels == label).astype(np.float64)) / n for label in range(3)])

@@ -125,11 +125,11 @@ def rank(
             record = _ranked(gathered, looker, deadline, heard, confirm)
             if confirm and not record.interrupted:
                 deadline.reserved = 0.0
-                arguments = confirming.arguments_of(plan, labels, cache, cache_limit)
+                same = {"labels": labels, "cache": cache, "cache_limit": cache_limit}
                 live = {candidate.name: candidate.source for candidate in gathered.found}
                 with collecting_warnings() as more:
                     made = confirming.confirm(
-                        data, record.ranking, live, confirm, arguments, Path(out) if out else None, deadline, heard
+                        data, record.ranking, live, confirm, plan, same, Path(out) if out else None, deadline, heard
                     )
                 warned += more
                 record = _with_runs(record, made, deadline)

@@ -1,12 +1,14 @@
 """The first of a ranking, fitted for real: which of them wins, and whether reuse helped."""
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from regraft.core.errors import RegraftError
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.progress import Stopped, say, stopping, warn
 from regraft.core.ranking import Ranked
 from regraft.core.records import Metric
@@ -18,6 +20,8 @@ from regraft.recipes.side_by_side import Finished
 
 # Less than this is no time to fit anything in, in seconds.
 _LEAST = 15.0
+# The highest learning rates that are tried: the usual one first, which is taken where no other is better.
+RATES = (3e-4, 1e-4, 1e-3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +44,13 @@ def confirm(
     ranked: Sequence[Ranked],
     sources: Mapping[str, Any],
     count: int,
-    arguments: Mapping[str, Any],
+    plan: Plan,
+    kept: Mapping[str, Any],
     out: Path | None,
     deadline: Deadline,
     heard: Callable[[], bool],
 ) -> Confirmed:
-    """Fit the first of a ranking, each as `regraft.fit` does it: fine-tuning rate and all.
+    """Fit the first of a ranking, each with its own learning rate: one rate for all would rank luck.
 
     They are compared on validation examples, which chose within each, and not on test examples, which choose nothing.
 
@@ -54,7 +59,8 @@ def confirm(
         ranked: the best first.
         sources: what `fit` is given, by the name of the source.
         count: how many.
-        arguments: more of `fit`.
+        plan: what all of them have in common.
+        kept: `labels`, `cache` and `cache_limit`, as `fit` takes them.
         out: a folder for the runs; None: new ones below `regraft-runs`.
         deadline: when to be done.
         heard: whether the user wants an end.
@@ -70,14 +76,13 @@ def confirm(
         folder = None if out is None else out / run_folder.default_folder(str(number + 1), item.source).name
         try:
             with stopping(heard):
-                run = running.fit(
-                    data,
-                    sources[item.source],
-                    out=folder,
-                    time_budget=None if deadline.seconds is None else share,
-                    baselines="auto" if deadline.seconds is None else "no",
-                    **arguments,
-                )
+                if deadline.seconds is None:
+                    run = fitted(data, sources[item.source], plan, kept, folder)
+                else:
+                    asked = {**arguments_of(plan), **kept}
+                    run = running.fit(
+                        data, sources[item.source], out=folder, time_budget=share, baselines="no", **asked
+                    )
         except Stopped:
             interrupted = True
         except RegraftError as error:
@@ -91,6 +96,25 @@ def confirm(
             break
     made = [_with_run(item, runs[item.source]) if item.source in runs else item for item in ranked]
     return Confirmed(tuple(made), tuple(told(runs)), interrupted)
+
+
+def fitted(data: Any, source: Any, plan: Plan, kept: Mapping[str, Any], out: Path | None) -> Run:
+    """The run at that of `RATES` which leaves the least log loss on validation examples.
+
+    The frozen layers are not run again for it.
+    """
+    losses: dict[float, float] = {}
+    with tempfile.TemporaryDirectory(prefix="regraft-rank-") as folder:
+        for rate in RATES:
+            tried = replace(plan, baselines="no", fine_tune=FineTuneSpec(rate=rate))
+            record = running.fit(data, source, plan=tried, out=Path(folder) / str(rate), **kept).record
+            measures = record.metrics.get("validation")
+            if measures is None:
+                break
+            losses[rate] = measures.log_loss.value
+    rate = min(losses, key=lambda each: losses[each], default=RATES[0])
+    say(f"fitting at the highest learning rate {rate:g}, the best of {len(losses) or 1} tried")
+    return running.fit(data, source, plan=replace(plan, fine_tune=FineTuneSpec(rate=rate)), out=out, **kept)
 
 
 def _with_run(item: Ranked, run: Run) -> Ranked:
@@ -131,17 +155,14 @@ def _apart(first: Run, second: Run) -> str:
     return f" ({said}, 95 % interval {low:+.1f} to {high:+.1f}{sure})"
 
 
-def arguments_of(plan: Any, labels: Any, cache: Any, cache_limit: int | None) -> dict[str, Any]:
-    """What `fit` is given of what the ranking was asked for."""
+def arguments_of(plan: Plan) -> dict[str, Any]:
+    """What `fit` is given of a plan beside a time budget, with which it makes the rest itself."""
     return {
-        "labels": labels,
         "input_size": plan.input_size,
         "decoding": plan.decoding,
         "strict": plan.strict,
         "trust": plan.trust,
         "seed": plan.seed,
-        "cache": cache,
-        "cache_limit": cache_limit,
         "engine": plan.engine,
         "columns": plan.columns,
         "tokens": plan.tokens,
