@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from regraft.cli import main
-from regraft.cli.start import COMMANDS, LATER
+from regraft.cli.start import COMMANDS
 from regraft.core.errors import ProofError
 
 FRAMEWORKS = ("keras", "tensorflow", "jax", "torch", "sklearn", "rich")
@@ -106,13 +106,6 @@ def test_wrong_words_are_refused_in_one_line(words, expected, say):
     said = say(*words)
     assert said.status == 2
     assert expected in said.refusal
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_what_comes_later_is_said_to(name, say):
-    said = say(name, "data", "--source", "x")
-    assert said.status == 2
-    assert f"this version has no '{name}' yet" in said.refusal
 
 
 def failing(monkeypatch, error):

@@ -7,7 +7,7 @@ above.
 from regraft.catalogue.catalogue import Catalogue, Removed
 from regraft.catalogue.entry import Entry
 from regraft.catalogue.index.index import Filters
-from regraft.catalogue.opening import VARIABLE, default_folder, open_catalogue
+from regraft.catalogue.opening import default_folder, open_catalogue
 from regraft.catalogue.parts import Parts
 
-__all__ = ["VARIABLE", "Catalogue", "Entry", "Filters", "Parts", "Removed", "default_folder", "open_catalogue"]
+__all__ = ["Catalogue", "Entry", "Filters", "Parts", "Removed", "default_folder", "open_catalogue"]

@@ -57,7 +57,7 @@ class Entry:
 
 def of(card: Card) -> Entry:
     """The line for a card."""
-    judged = card.metrics.get("test") or card.metrics.get("validation")
+    judged = card.metrics.get(card.judged_on)
     return Entry(
         name=card.name,
         version=card.version,

@@ -16,10 +16,10 @@ from regraft.catalogue.places import Place
 from regraft.catalogue.places.database import Database, refusal
 from regraft.catalogue.places.folder import Folder
 from regraft.catalogue.places.remote import Remote
+from regraft.core.catalogue_place import VARIABLE
 from regraft.core.errors import RequestError, StorageError
 from regraft.core.storage import storage_errors
 
-VARIABLE = "REGRAFT_ZOO"
 _SERVERS = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _FILES = "files"
 _INSTALL = "pip install 'regraft[postgresql]'"

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, TextIO
 
@@ -31,6 +31,7 @@ from regraft.cli import (
 )
 from regraft.cli.progress import Terminal
 from regraft.core import progress
+from regraft.core.catalogue_place import catalogue_at
 from regraft.core.errors import RegraftError, RequestError, nearest
 from regraft.core.plain import to_json
 
@@ -53,11 +54,8 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
 }
 
-# What the design has and this version does not.
-LATER: dict[str, str] = {}
 
 _TRACEBACK = "REGRAFT_TRACEBACK"
-_ZOO = "REGRAFT_ZOO"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,7 +103,7 @@ def _run(words: list[str]) -> int:
         contextlib.redirect_stdout(sys.stderr),
         progress.shown_by(Terminal(sys.stderr)),
         _short_warnings(),
-        _catalogue(getattr(given, "zoo", None)),
+        catalogue_at(getattr(given, "zoo", None)),
     ):
         result = command.run(given)
     _print(to_json(result) if given.json else command.show(result), as_json=given.json)
@@ -119,12 +117,10 @@ def find(name: str) -> ModuleType:
     """The command of this name.
 
     Raises:
-        RequestError: there is none, or not yet.
+        RequestError: there is none.
     """
     if name in COMMANDS:
         return COMMANDS[name]
-    if name in LATER:
-        raise RequestError(f"this version has no '{name}' yet ({LATER[name]}); it has: {', '.join(COMMANDS)}")
     kind = "option" if name.startswith("-") else "command"
     raise RequestError(f"unknown {kind} '{name}'{nearest(name, COMMANDS)}; `regraft --help` shows what there is")
 
@@ -155,20 +151,6 @@ def _print(text: str, as_json: bool) -> None:
     if reconfigure is not None:
         reconfigure(**({"encoding": "utf-8"} if as_json else {"errors": "replace"}))
     print(text)
-
-
-@contextlib.contextmanager
-def _catalogue(where: str | None) -> Generator[None]:
-    """The catalogue that a command was told of, for everything that opens `zoo:NAME` meanwhile."""
-    before = os.environ.get(_ZOO)
-    if where is not None:
-        os.environ[_ZOO] = where
-    try:
-        yield
-    finally:
-        if where is not None:
-            os.environ.pop(_ZOO)
-            os.environ |= {_ZOO: before} if before is not None else {}
 
 
 @contextlib.contextmanager

@@ -235,6 +235,11 @@ class Card:
         return f"{self.name}@{self.version}"
 
     @property
+    def judged_on(self) -> str:
+        """The split that says how good it is: test, or else validation; empty where neither was measured."""
+        return next((split for split in ("test", "validation") if split in self.metrics), "")
+
+    @property
     def parts(self) -> dict[str, int]:
         """The digests of all parts that it needs, with their sizes in bytes; 0 where the card does not say."""
         needed = {self.architecture.digest: 0}

@@ -143,7 +143,7 @@ def exhibit(card: Card, kinship: Kinship | None = None) -> Exhibit:
         card: of the model.
         kinship: to the data that was asked about.
     """
-    split = next((name for name in ("test", "validation") if name in card.metrics), next(iter(card.metrics), ""))
+    split = card.judged_on or next(iter(card.metrics), "")
     metrics, lineage, net = card.metrics.get(split), card.lineage, card.architecture
     return Exhibit(
         name=card.name,

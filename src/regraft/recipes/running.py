@@ -94,8 +94,9 @@ def fit(
             pair of texts and labels, a `pandas.DataFrame`, a `tf.data.Dataset`, or a Hugging Face data set.
         source: what `regraft.open` takes, or what it returned.
         plan: a whole plan, or the file of one; `source`, where given, takes the place of the plan's, and of the
-            arguments below only `out`, `labels`, `cache` and `cache_limit` are looked at. Or the name of a ready-made
-            plan, such as `gradual-unfreezing` or `last-20`, which says what learns, beside all other arguments.
+            arguments below only `out`, `labels`, `cache`, `cache_limit` and `time_budget` are looked at. Or the name
+            of a ready-made plan, such as `gradual-unfreezing` or `last-20`, which says what learns, beside all other
+            arguments.
         out: the run folder; by default a new one below `regraft-runs`.
         labels: for data that does not hold them.
         architecture: for a source that holds only weights.

@@ -179,6 +179,16 @@ def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kep
     assert "120 test examples" in found.verdict
 
 
+def test_with_a_time_budget_the_first_is_fitted_by_searching(examples, nets, kept, tmp_path):
+    found = regraft.rank(
+        examples, nets / "labelled.keras", confirm=1, time_budget=25, out=tmp_path / "runs", cache=kept, seed=3
+    )
+    run = regraft.load(found.ranking[0].run).record
+    assert found.ranking[0].confirmed == run.metrics["validation"].accuracy
+    assert run.seconds["search"] > 0
+    assert (run.plan.seed, run.plan.baselines) == (3, "no")
+
+
 def test_time_that_is_up_before_anything_is_known_is_told(examples, nets, tmp_path, monkeypatch):
     monkeypatch.setattr(rounds, "SIZES", ())
     with pytest.raises(SourceError, match="time was up before this was looked at"):

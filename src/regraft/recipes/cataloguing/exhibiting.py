@@ -2,13 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regraft.catalogue import VARIABLE, Catalogue, open_catalogue
+from regraft.catalogue import Catalogue, open_catalogue
 from regraft.core.card import SOURCE, Card
+from regraft.core.class_names import folded
 from regraft.core.errors import RegraftError, RequestError
 from regraft.core.exhibit import AskedData, Exhibition, Kinship, exhibit
 from regraft.core.metric import Metric
@@ -81,7 +82,7 @@ def exhibition(
     kin = {card.address: _kinship(card, examples) for card in cards}
     asked = AskedData(name=_named(data), examples=len(examples), classes=tuple(examples.classes))
     if tried and cards:
-        ranked, trouble = _ranked(data, labels, cards, catalogue, time_budget, cache)
+        ranked, trouble = _ranked(data, labels, cards, zoo, time_budget, cache)
         warnings += trouble
         if ranked is not None:
             kin = {address: _scored(kinship, address, ranked) for address, kinship in kin.items()}
@@ -120,20 +121,16 @@ def _parents(card: Card) -> list[str]:
 
 def _kinship(card: Card, examples: "Examples") -> Kinship:
     """What the card alone says: whether it learnt from these examples, and which of their classes it knows."""
-    known = {_folded(name) for name in card.classes}
+    known = {folded(name) for name in card.classes}
     same = card.data is not None and bool(card.data.digest) and card.data.digest == examples.digest()
-    return Kinship(same_examples=same, classes=tuple(name for name in examples.classes if _folded(name) in known))
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
+    return Kinship(same_examples=same, classes=tuple(name for name in examples.classes if folded(name) in known))
 
 
 def _ranked(
     data: Any,
     labels: Any,
     cards: list[Card],
-    catalogue: Catalogue,
+    zoo: str | os.PathLike[str] | None,
     time_budget: str | float | None,
     cache: str | os.PathLike[str] | None,
 ) -> "tuple[RankRecord | None, list[str]]":
@@ -141,24 +138,11 @@ def _ranked(
     from regraft.recipes.ranking.asking import rank
 
     sources = [f"{SOURCE}{card.address}" for card in cards]
-    with _is_the_catalogue(catalogue):
-        try:
-            record = rank(data, sources, labels=labels, time_budget=time_budget, cache=cache)
-        except RequestError as error:
-            return None, [f"no model could be tried on the data: {error}"]
-    return record, list(record.warnings)
-
-
-@contextlib.contextmanager
-def _is_the_catalogue(catalogue: Catalogue) -> Generator[None]:
-    """Let `zoo:NAME` be a model of this catalogue for as long as the block lasts."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = catalogue.address
     try:
-        yield
-    finally:
-        os.environ.pop(VARIABLE)
-        os.environ |= {VARIABLE: before} if before is not None else {}
+        record = rank(data, sources, zoo=zoo, labels=labels, time_budget=time_budget, cache=cache)
+    except RequestError as error:
+        return None, [f"no model could be tried on the data: {error}"]
+    return record, list(record.warnings)
 
 
 def _scored(kinship: Kinship, address: str, record: "RankRecord") -> Kinship:

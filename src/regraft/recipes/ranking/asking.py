@@ -1,8 +1,7 @@
 """`regraft.rank`: which source to reuse."""
 
-import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +10,10 @@ import numpy as np
 
 from regraft import data as data_room
 from regraft.activations.store import Store
-from regraft.catalogue import VARIABLE
 from regraft.core import columns as columns_
 from regraft.core import durations, interruption, metrics
+from regraft.core.catalogue_place import catalogue_at
+from regraft.core.class_names import folded
 from regraft.core.columns import Said
 from regraft.core.errors import RequestError, SourceError
 from regraft.core.input_spec import Decoding
@@ -179,20 +179,6 @@ def _with_runs(record: RankRecord, made: Confirmed, deadline: Deadline) -> RankR
     return replace(record, ranking=ranked, verdict=verdict, seconds=seconds, interrupted=made.interrupted)
 
 
-@contextlib.contextmanager
-def catalogue_at(where: str | os.PathLike[str] | None) -> Generator[None]:
-    """Let `zoo:NAME` be of this catalogue inside the block, for whoever opens it; None: of the one that it is of."""
-    before = os.environ.get(VARIABLE)
-    if where is not None:
-        os.environ[VARIABLE] = os.fspath(where)
-    try:
-        yield
-    finally:
-        if where is not None:
-            os.environ.pop(VARIABLE, None)
-            os.environ |= {VARIABLE: before} if before is not None else {}
-
-
 def gather(sources: Iterable[Any] | Any | None) -> Candidates:
     """The candidates that are named, or all that are here."""
     several = isinstance(sources, (list, tuple, set, frozenset))
@@ -206,7 +192,7 @@ def known_models(candidates: Sequence[Candidate], looks: dict[str, Look], exampl
     for candidate in candidates:
         look = looks.get(candidate.name)
         classes = candidate.classes or (look.classes if look is not None else None) or ()
-        if not set(map(_folded, examples.classes)) <= set(map(_folded, classes)):
+        if not set(map(folded, examples.classes)) <= set(map(folded, classes)):
             continue
         same = candidate.data_digest == digest
         here = _right_as_it_is(look, examples) if look is not None else None
@@ -218,8 +204,8 @@ def _right_as_it_is(look: Look, examples: Examples) -> Metric | None:
     """The part of the examples of a look that the source's own answers are right about."""
     if look.answers is None:
         return None
-    names = np.array([_folded(name) for name in look.classes or ()])
-    wanted = np.array([_folded(name) for name in examples.classes])
+    names = np.array([folded(name) for name in look.classes or ()])
+    wanted = np.array([folded(name) for name in examples.classes])
     return metrics.accuracy(names[look.answers] == wanted[examples.labels[look.indices]])
 
 
@@ -236,10 +222,6 @@ def noted(ranked: Sequence[Ranked], known: Sequence[Known]) -> tuple[Ranked, ...
             item = replace(item, note="it tells classes of these names apart already")
         made.append(item)
     return combining.order(made)
-
-
-def _folded(name: str) -> str:
-    return name.casefold().strip()
 
 
 def _none_usable(gathered: Candidates, found: rounds.Rounds) -> SourceError:

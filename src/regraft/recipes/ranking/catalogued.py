@@ -29,7 +29,7 @@ def named(source: str) -> Candidate | Refused:
 
 def of_card(card: Card) -> Candidate:
     """A model with what its card says of it."""
-    split = next((split for split in ("test", "validation") if split in card.metrics), "")
+    split = card.judged_on
     source = f"{SOURCE}{card.address}"
     return Candidate(
         source,

@@ -1,6 +1,5 @@
 """The first of a ranking, fitted for real: which of them wins, and whether reuse helped."""
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -79,10 +78,8 @@ def confirm(
                 if deadline.seconds is None:
                     run = fitted(data, sources[item.source], plan, kept, folder)
                 else:
-                    asked = {**arguments_of(plan), **kept}
-                    run = running.fit(
-                        data, sources[item.source], out=folder, time_budget=share, baselines="no", **asked
-                    )
+                    quick = replace(plan, baselines="no")
+                    run = running.fit(data, sources[item.source], plan=quick, out=folder, time_budget=share, **kept)
         except Stopped:
             interrupted = True
         except RegraftError as error:
@@ -153,18 +150,3 @@ def _apart(first: Run, second: Run) -> str:
     said = f"{-100 * gain.gain.value:+.1f} points on {gain.examples} {first.record.evaluated_on} examples"
     sure = "" if low > 0 else ", which tells them not apart"
     return f" ({said}, 95 % interval {low:+.1f} to {high:+.1f}{sure})"
-
-
-def arguments_of(plan: Plan) -> dict[str, Any]:
-    """What `fit` is given of a plan beside a time budget, with which it makes the rest itself."""
-    return {
-        "input_size": plan.input_size,
-        "decoding": plan.decoding,
-        "strict": plan.strict,
-        "trust": plan.trust,
-        "seed": plan.seed,
-        "engine": plan.engine,
-        "columns": plan.columns,
-        "tokens": plan.tokens,
-        "vocabulary": None if plan.vocabulary is None else os.fspath(plan.vocabulary),
-    }
