@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from regraft.graph.arithmetic import exactly
 
 _ROOT = Path(__file__).resolve().parents[2]
 _INTERRUPTED = "killed.npz"
@@ -29,6 +31,13 @@ class Processes:
     cache: Path
     results: tuple[dict[str, Any], dict[str, Any]]
     interrupted: Path
+
+
+@pytest.fixture(autouse=True)
+def exact_arithmetic() -> Iterator[None]:
+    """Laws that compare networks with each other are about float32, on a GPU too."""
+    with exactly():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,9 @@ def _torch(made: ModelUpdates) -> None:
     import torch
 
     for x, y in _batches():
-        loss = cross_entropy(torch.tensor(y), made.model(torch.tensor(x), training=True))
+        # To where the network is.
+        given, targets = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+        loss = cross_entropy(targets, made.model(given, training=True))
         made.apply(torch.autograd.grad(loss, [variable.value for variable in made.variables]))
 
 
@@ -109,7 +111,10 @@ def test_steps_are_those_of_the_loop(words: str) -> None:
     model = _network()
     rates = dict(_RATES) if said.get("batch_norm") else {key: rate for key, rate in _RATES.items() if "norm" not in key}
     rules = tuple(Rate(pattern, rate) for pattern, rate in rates.items())
-    phase = Phase(rates=rules, epochs=_EPOCHS, batch_size=_BATCH, keep="last", state="reset", **said)
+    # On a GPU, steps would be computed in bfloat16 otherwise, and those of the loops below in float32.
+    phase = Phase(
+        rates=rules, precision="float32", epochs=_EPOCHS, batch_size=_BATCH, keep="last", state="reset", **said
+    )
     feed = Feed(lambda chosen, view: _X[chosen], _LABELS)
     expected = train(model, phase, feed, Feed(feed.fetch, _LABELS[:0]), seed=_SEED)
     mine = copy_model(model)

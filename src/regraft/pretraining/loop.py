@@ -16,6 +16,7 @@ from regraft.core.interruption import noted
 from regraft.core.pretraining import PretrainingEpoch, Spec
 from regraft.core.progress import track
 from regraft.graph import names
+from regraft.graph.arithmetic import exact
 from regraft.graph.digest import of_variables
 from regraft.pretraining import checkpoint
 from regraft.pretraining.checkpoint import State
@@ -47,6 +48,7 @@ class Learned:
     stopped: str | None = None
 
 
+@exact
 def pretrain(
     learner: Learner,
     rows: Rows,

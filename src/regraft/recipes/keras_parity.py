@@ -7,12 +7,14 @@ import keras
 import numpy as np
 
 from regraft.core.opened import LayerParity, Parity
+from regraft.graph.arithmetic import exact
 from regraft.importers.originals.keras import Original
 from regraft.recipes.parity import EXAMPLES, SEED, TOLERANCE, elements, example, relative_error
 from regraft.recipes.watching import Array, watched
 from regraft.training.reach import without_gradient
 
 
+@exact
 def compare(model: keras.Model, original: Original, original_files: Mapping[str, str]) -> Parity:
     """Run both networks on random examples, layer by layer.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from regraft.core.opened import LayerParity, Parity
 from regraft.graph import names
+from regraft.graph.arithmetic import exact
 from regraft.importers import originals
 from regraft.importers.graphs import Converted
 from regraft.importers.graphs.neutral import Input
@@ -29,6 +30,7 @@ _OPEN_SIZE = 16
 _OPEN_SIDE = 64
 
 
+@exact
 def compare(
     converted: Converted, model: keras.Model, path: Path, examples: int = EXAMPLES, runtime: Any = None
 ) -> Parity:

@@ -17,6 +17,7 @@ from regraft.core.optimizer_state import Carried, OptimizerState
 from regraft.core.phase import Phase
 from regraft.core.records import Epoch, PhaseCertificate
 from regraft.graph import names
+from regraft.graph.arithmetic import exact
 from regraft.graph.digest import of_variables
 from regraft.surgery.copy import copy_model
 from regraft.surgery.graft import DROPOUT
@@ -59,6 +60,7 @@ class Trained:
     interrupted: bool = False
 
 
+@exact
 def train(
     branch: keras.Model,
     phase: Phase,

@@ -8,6 +8,7 @@ import keras
 
 from regraft.core.phase import Precision
 from regraft.graph import names
+from regraft.graph.arithmetic import on_gpu
 
 HALF = "mixed_bfloat16"
 
@@ -33,19 +34,3 @@ def computing_in(model: keras.Model, precision: Precision) -> Generator[None]:
     finally:
         for layer, policy in before:
             layer.dtype_policy = policy
-
-
-def on_gpu() -> bool:
-    """Whether the backend computes on a GPU."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if backend == "jax":
-        import jax
-
-        return jax.default_backend() == "gpu"
-    import torch
-
-    return torch.cuda.is_available()

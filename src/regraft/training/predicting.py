@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from regraft.core.records import Epoch
+from regraft.graph.arithmetic import exact
 from regraft.training.feeds import Feed, originals
 from regraft.training.step import Stepper, stepper
 
@@ -45,6 +46,7 @@ def evaluated(machine: Stepper, feed: Feed, row: Epoch) -> Epoch:
     return replace(row, validation_accuracy=accuracy, validation_loss=loss)
 
 
+@exact
 def probabilities(machine: Stepper, feed: Feed) -> Array:
     """Float64 (n, classes)."""
     logits = [machine.logits(rows) for rows in originals(feed)]

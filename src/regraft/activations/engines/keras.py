@@ -20,6 +20,7 @@ from regraft.activations.engines.trunk import Array, Compiled, Trunk, pooled
 from regraft.activations.seams import Segment, segments
 from regraft.core import memory
 from regraft.graph import flow
+from regraft.graph.arithmetic import exact
 
 NAME = "keras"
 INSTALL = "pip install 'regraft[tensorflow]'"
@@ -68,7 +69,7 @@ def compile(trunk: Trunk) -> Compiled:  # noqa: A001 - every engine's function o
                     held.pop(value, None)
         return [found[value, item.pooled] for item, value in zip(trunk.wanted, trunk.values, strict=True)]
 
-    return backend.whole(run)
+    return exact(backend.whole(run))
 
 
 def with_constants(run: Callable[[Any], Any], variables: list[Any]) -> Callable[[Any], Any]:
