@@ -30,8 +30,7 @@ from regraft.recipes.ranking import confirming
 
 FILE = targets.PLACE / "truth.jsonl"
 SPLITS = 3
-# With oneDNN, fine-tuning mini_XCEPTION on few pictures ends TensorFlow 2.21 with "double free"; without, it does not.
-_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
 _UNAVAILABLE = 2
 
 Line = Mapping[str, Any]

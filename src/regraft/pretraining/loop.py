@@ -24,6 +24,7 @@ from regraft.pretraining.learner import Array, Batch, Learner, Rows
 from regraft.pretraining.step import Stepper, learning, stepper
 from regraft.surgery.replicas import sum_over_replicas_only
 from regraft.surgery.seeding import is_seed, seed_layers
+from regraft.surgery.strided_points import points_taken_first
 
 Probe = Callable[[keras.Model], float | None]
 # Which numbers an epoch is drawn from: those of training, of held-out examples, of the model's random layers.
@@ -94,7 +95,7 @@ def pretrain(
         course.note(0, None, 0.0, time.monotonic())
     stopped = "interrupted" if stop_after is not None and stop_after < spec.epochs else None
     last = min(spec.epochs, spec.epochs if stop_after is None else stop_after)
-    with noted(_ENDING) as interrupted:
+    with noted(_ENDING) as interrupted, points_taken_first(learner.model):
         for epoch in range(len(course.history), last + 1):
             if course.is_idle():
                 break

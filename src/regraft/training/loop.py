@@ -22,6 +22,7 @@ from regraft.graph.digest import of_variables
 from regraft.surgery.copy import copy_model
 from regraft.surgery.graft import DROPOUT
 from regraft.surgery.seeding import is_seed, seed_layers
+from regraft.surgery.strided_points import points_taken_first
 from regraft.training.certificates import certify_phase
 from regraft.training.checkpoint import Checkpoint
 from regraft.training.course import Course, Given
@@ -103,7 +104,7 @@ def train(
         before = copy_model(model)
     rates = set_trainable(model, phase)
     record = Checkpoint(phase, len(validation), checkpoint, _settings(branch, phase, seed, kept), save_every)
-    with computing_in(model, phase.precision), dropping(model, phase.dropout):
+    with computing_in(model, phase.precision), dropping(model, phase.dropout), points_taken_first(model):
         course = Course(model, rates, Given(phase, training, validation, seed, kept, anchors or {}))
         course.run(record, stop_after)
     moving = {*rates, *following(model, rates)}
