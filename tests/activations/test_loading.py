@@ -63,15 +63,56 @@ def test_batches_are_in_order_and_smaller_by_what_cannot_be_read(examples: Examp
     assert np.concatenate([one[1] for one in found if one]).tolist() == [i for i in range(75) if i not in _BAD]
 
 
-def test_tasks_of_a_block_share_what_is_decoded(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Indices of the examples that were read."""
+    found: list[int] = []
     load = Examples.load
 
     def counted(self: Examples, indices: list[int], channels: int | None = None) -> list[np.ndarray]:
-        read.extend(indices)
+        found.extend(indices)
         return load(self, indices, channels)
 
     monkeypatch.setattr(Examples, "load", counted)
+    return found
+
+
+def _rows(examples: Examples, indices: Sequence[int], spec: InputSpec = _SPEC, view: int = 0) -> np.ndarray:
+    given = batches(examples, [Block(((0, np.asarray(indices)),))], [view], spec, [])
+    return np.concatenate([one[2] for one in given if one])
+
+
+def test_what_is_remembered_is_not_read_again_and_is_the_same(examples: Examples, read: list[int]) -> None:
+    with loading.remembering(10**9):
+        first = _rows(examples, range(50))
+        assert sorted(read) == list(range(50))
+        read.clear()
+        again = _rows(examples.take(range(10, 75)), range(50))
+        # Those cut off, and those that were not asked for before.
+        assert sorted(read) == [30, 31, *range(40, 50)]
+        np.testing.assert_array_equal(again[:38], first[9:])
+        for other in (InputSpec((10, 12, 3)), InputSpec((12, 10, 1)), InputSpec((12, 10, 3), resizing="stretch")):
+            read.clear()
+            _rows(examples, [0, 1], other)
+            assert sorted(read) == [0, 1]
+        read.clear()
+        _rows(examples, [0, 1], view=2)
+        assert sorted(read) == [0, 1]
+    read.clear()
+    _rows(examples, range(50))
+    assert len(read) == 50
+
+
+def test_no_more_is_remembered_than_was_said(examples: Examples, read: list[int]) -> None:
+    each = 4 * 12 * 10 * 3
+    with loading.remembering(20 * each + 1):
+        for _ in range(2):
+            _rows(examples, range(4, 40))
+    # 36 and then 16; threads may both see room for a last one.
+    assert 72 - 20 - 2 <= len(read) <= 72 - 20
+
+
+def test_tasks_of_a_block_share_what_is_decoded(examples: Examples, read: list[int]) -> None:
     some, others = np.arange(0, 75, 2), np.arange(10, 60)
     blocks = [Block(((1, some), (0, others))), Block(((1, np.arange(70, 75)),))]
     found: dict[int, list[Any]] = {0: [], 1: []}

@@ -4,10 +4,12 @@ On a machine whose processors are all busy with the network, whatever is done he
 written at once to where the engine will read them, and threads are handed several at a time.
 """
 
+import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -31,6 +33,19 @@ _THREADS = max(2, (os.cpu_count() or 1) // 2)
 _AHEAD = 3 * BATCH
 # Files that a thread is handed at once: more spare little, and the first batch comes later.
 _FILES = max(1, min(8, _AHEAD // (2 * _THREADS)))
+
+
+@contextlib.contextmanager
+def remembering(most: int) -> Generator[None]:
+    """While the block runs, keep pictures at the size of a network for others of that size, up to so many bytes.
+
+    For several networks on the same pictures: reading a large photograph takes longer than running a network on it.
+    """
+    token = _REMEMBERED.set(_Remembered(most))
+    try:
+        yield
+    finally:
+        _REMEMBERED.reset(token)
 
 
 def load_prepared(
@@ -106,6 +121,41 @@ class _Job:
     completes: Sequence[_Rows] = ()
 
 
+class _Remembered:
+    """Pictures, float32 as a network is given them before scaling, by content and by how they were brought there."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._kept: dict[tuple[Any, ...], Array] = {}
+
+    def fill(self, job: _Job, examples: Examples, inputs: InputSpec) -> bool:
+        """Write what a job wants; False where not all of it is known."""
+        known = [self._kept.get(self._key(examples, job.index, view, inputs)) for view, _, _ in job.goals]
+        found = [picture for picture in known if picture is not None]
+        if len(found) < len(known):
+            return False
+        for (_, rows, place), picture in zip(job.goals, found, strict=True):
+            np.copyto(rows.array[place], picture)
+        return True
+
+    def keep(self, job: _Job, examples: Examples, inputs: InputSpec) -> None:
+        """Keep what a job has written, as far as there is room."""
+        for view, rows, place in job.goals:
+            picture = rows.array[place]
+            # Threads may both see room for a last one: that is one picture too many.
+            if picture.nbytes <= self._left:
+                self._left -= picture.nbytes
+                self._kept[self._key(examples, job.index, view, inputs)] = picture.copy()
+
+    @staticmethod
+    def _key(examples: Examples, index: int, view: int, inputs: InputSpec) -> tuple[Any, ...]:
+        return examples.ids[index], view, inputs.shape, inputs.resizing, inputs.draft_side
+
+
+# What is remembered where somebody has asked for it.
+_REMEMBERED: ContextVar[_Remembered | None] = ContextVar("remembered", default=None)
+
+
 def _jobs(block: Block, views: Sequence[int], inputs: InputSpec) -> Iterator[_Job]:
     """Each example of a block once, with the batches that it is for."""
     everyone = _everyone(block)
@@ -136,8 +186,11 @@ def _done(
 ) -> Iterator[tuple[_Job, UnreadableExample | None]]:
     """Do jobs, and tell of each in their order, with what kept it from being done."""
     prepare = _preparing(examples, inputs)
+    remembered = _REMEMBERED.get() if inputs.is_picture else None
 
     def attempt(job: _Job) -> UnreadableExample | None:
+        if remembered and remembered.fill(job, examples, inputs):
+            return None
         try:
             # A single example is read by this thread.
             with at_least(inputs.draft_side):
@@ -146,6 +199,8 @@ def _done(
                 prepare(raw, view, job.index, rows.array[place])
         except UnreadableExample as error:
             return error
+        if remembered:
+            remembered.keep(job, examples, inputs)
         return None
 
     def attempt_all(some: Sequence[_Job]) -> list[UnreadableExample | None]:

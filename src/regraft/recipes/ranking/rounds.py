@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from regraft.activations.loading import remembering
 from regraft.core import metrics
 from regraft.core.errors import RegraftError, StorageError
 from regraft.core.progress import Stopped, say, stopping, track, unsaid
@@ -28,6 +29,8 @@ _PER_CLASS = 5
 _MORE = 1.5
 # So few sources are looked at with all examples at once, and never are fewer left.
 FEW = 3
+# Bytes of pictures that are kept for the next network of the same size: 800 of 224 pixels.
+_PICTURES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +91,7 @@ def run(
     """
     made = _State(list(candidates))
     planned = sizes(looker.most, len(looker.examples.classes), len(candidates), max(keep, FEW))
-    with stopping(lambda: heard() or deadline.left <= 0):
+    with remembering(_PICTURES), stopping(lambda: heard() or deadline.left <= 0):
         for number, size in enumerate(planned):
             if number:
                 made.drop(max(keep, FEW))
