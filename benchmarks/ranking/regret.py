@@ -135,10 +135,10 @@ def compare(rankings: Sequence[Ranking], lines: Sequence[Mapping[str, Any]], set
     part = cost(rankings, lines)
     rows = tuple(asdict(item) for item in rankings)
     once = cost(rankings, lines, "cpu_seconds_of_one")
-    notes = (
-        *_refusals(rankings, lines),
-        f"The cost is {100 * once:.1f} % of that of one fit of each, at the first rate.",
+    told = (
+        (f"one fit of each source, at the first rate, costs {1 / once:.1f} times the ranking",) if 0 < once < 1 else ()
     )
+    notes = (*_refusals(rankings, lines), *told)
     tables = (_ways(ways), _targets(ways[OURS], true), _truth(true))
     return Result("regret", str(__doc__), tables, rows, _bars(ways, part), notes, settings)
 
