@@ -18,9 +18,15 @@ from regraft.core import safetensors
 from regraft.core.card import Lineage
 from regraft.core.errors import CorruptFileError, RequestError
 from regraft.core.progress import collecting_warnings
+from tests.catalogue.conftest import S3
 from tests.catalogue.making import made
 
 Opened = Callable[[], Catalogue]
+
+
+def test_object_storage_is_among_them() -> None:
+    if not S3:
+        pytest.skip("needs a server of S3: pip install s3fs 'moto[server]'")
 
 
 def test_what_is_read_is_what_was_added(catalogue: Catalogue, opened: Opened) -> None:
