@@ -3,7 +3,8 @@
 Published with 12,000 labels and as many pictures (Vincent et al. 2010): 9.5 % error after denoising with a quarter of
 the inputs taken away, 10.3 % after plain autoencoders. Here with what the 10,000 pictures of MNIST's test set allow,
 every picture turned once. All pictures that are learnt from have labels, as there; what is pretrained layer by layer is
-fine-tuned whole in plain Keras, rate and epochs chosen on pictures that are neither learnt from nor judged by.
+fine-tuned whole in plain Keras. How long each layer is pretrained, rate and epochs are chosen, for each way by itself,
+on pictures that are neither learnt from nor judged by.
 """
 
 import dataclasses
@@ -27,9 +28,11 @@ DENOISING, PLAIN, SCRATCH = "denoising", "plain", "from scratch"
 WAYS = (DENOISING, PLAIN, SCRATCH)
 NOISE = 0.25
 NETWORK = "mlp?units=500,500,500&activation=sigmoid"
-RATES = (3e-4, 1e-3, 3e-3)
+RATES = (1e-3, 3e-3, 1e-2)
 _LEARN, _VALIDATE, _JUDGE = 6000, 1000, 3000
-_EPOCHS, _FINE, _PATIENCE = 30, 40, 8
+# Epochs of pretraining a layer: undoing noise takes longer to learn than giving back.
+LENGTHS = (30, 150)
+_FINE, _PATIENCE = 60, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Outcome:
         error: share of wrong answers on pictures that decided nothing.
         rate: that validation chose.
         seconds: processor time of pretraining, and of fine-tuning at every rate.
+        errors: by epochs of pretraining, at the rate that validation chose for them; the first is by those chosen.
     """
 
     way: str
@@ -49,6 +53,24 @@ class Outcome:
     error: float
     rate: float
     seconds: tuple[float, float]
+    errors: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A network with a head, all of it trained, at the rate that is best on validation.
+
+    Attributes:
+        validation: its accuracy there.
+        error: share of wrong answers on pictures that decided nothing.
+        rate: that rate.
+        epochs: of the pretraining before.
+    """
+
+    validation: float
+    error: float
+    rate: float
+    epochs: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,17 +115,24 @@ def turned(x: Array, random: np.random.Generator) -> Array:
 def ways(seed: int, settings: Settings) -> list[Outcome]:
     """The three ways on the pictures of a seed, from the same weights."""
     given = task(seed, 0.05 if settings.reduced else 1.0)
-    epochs = settings.epochs or (_EPOCHS, _FINE)
+    lengths, fine = (LENGTHS, _FINE) if settings.epochs is None else ((settings.epochs[0],), settings.epochs[1])
     found: list[Outcome] = []
     for way in WAYS:
-        started = time.process_time()
-        trunk = pretrained(way, given.learn[0], epochs[0], seed)
-        between = time.process_time()
-        error, rate = fine_tuned(trunk, given, epochs[1], seed)
-        found.append(Outcome(way, seed, error, rate, (between - started, time.process_time() - between)))
+        took = [0.0, 0.0]
+        tuned: list[Tuned] = []
+        for epochs in lengths if way != SCRATCH else (0,):
+            started = time.process_time()
+            trunk = pretrained(way, given.learn[0], epochs, seed)
+            between = time.process_time()
+            tuned.append(dataclasses.replace(fine_tuned(trunk, given, fine, seed), epochs=epochs))
+            took = [took[0] + between - started, took[1] + time.process_time() - between]
+        best = max(tuned, key=lambda each: each.validation)
+        errors = tuple((each.epochs, each.error) for each in (best, *(one for one in tuned if one is not best)))
+        found.append(Outcome(way, seed, best.error, best.rate, (took[0], took[1]), errors))
         print(
-            f"seed {seed} {way}: {frame.percent(error)} % wrong, rate {rate:g}, "
-            f"{frame.seconds(found[-1].seconds[0])} and {frame.seconds(found[-1].seconds[1])} s",
+            f"seed {seed} {way}: {frame.percent(best.error)} % wrong, rate {best.rate:g}, {best.epochs} epochs of "
+            f"{', '.join(f'{each.epochs}: {frame.percent(each.error)} %' for each in tuned)}, "
+            f"{frame.seconds(took[0])} and {frame.seconds(took[1])} s",
             file=sys.stderr,
             flush=True,
         )
@@ -134,11 +163,11 @@ def pretrained(way: str, x: Array, epochs: int, seed: int) -> Any:
     return made.model
 
 
-def fine_tuned(trunk: Any, given: Task, epochs: int, seed: int) -> tuple[float, float]:
-    """Error of the network with a head, all of it trained, at the rate that is best on validation; and that rate."""
+def fine_tuned(trunk: Any, given: Task, epochs: int, seed: int) -> Tuned:
+    """A network with a head, trained for so many epochs at most, at the best of `RATES`."""
     import keras
 
-    best: tuple[float, float, float] | None = None
+    tried: list[Tuned] = []
     for rate in RATES:
         keras.utils.set_random_seed(seed)
         body: Any = keras.models.clone_model(trunk)
@@ -150,10 +179,8 @@ def fine_tuned(trunk: Any, given: Task, epochs: int, seed: int) -> tuple[float, 
         known = {"validation_data": given.validate, "callbacks": [stop], "epochs": epochs, "verbose": 0}
         history = model.fit(*given.learn, batch_size=100, **known).history
         wrong = np.asarray(model.predict(given.judge[0], batch_size=500, verbose=0)).argmax(axis=1) != given.judge[1]
-        found = max(history["val_accuracy"]), float(wrong.mean()), rate
-        best = found if best is None or found[0] > best[0] else best
-    assert best is not None
-    return best[1], best[2]
+        tried.append(Tuned(max(history["val_accuracy"]), float(wrong.mean()), rate))
+    return max(tried, key=lambda each: each.validation)
 
 
 def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
@@ -174,11 +201,22 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     if len(gains) > 1:
         told += f" points (standard error {100 * statistics.stdev(gains) / len(gains) ** 0.5:.1f})"
     table = Table("Error on digits turned by any angle, %", ("layers pretrained", "mean", "range", "processor s"), rows)
+    lengths = sorted({epochs for item in measured for epochs, _ in item.errors if epochs})
+    by_length = tuple(
+        (way, *(frame.percent(statistics.mean(_at(measured, way, epochs))) for epochs in lengths))
+        for way in (DENOISING, PLAIN)
+    )
+    lasting = Table("The same by epochs of pretraining a layer", ("layers pretrained", *map(str, lengths)), by_length)
     bar = Bar(
         f"denoising is wrong less often than plain autoencoding, mean of {len(seeds)} seed(s)",
         f"plain less denoising {told}",
         statistics.mean(gains) > 0,
     )
     return Result(
-        "rotated", str(__doc__), (table,), tuple(map(dataclasses.asdict, measured)), (bar,), settings=settings
+        "rotated", str(__doc__), (table, lasting), tuple(map(dataclasses.asdict, measured)), (bar,), settings=settings
     )
+
+
+def _at(measured: Sequence[Outcome], way: str, epochs: int) -> list[float]:
+    """Errors of a way after so many epochs of pretraining."""
+    return [error for item in measured if item.way == way for length, error in item.errors if length == epochs]
