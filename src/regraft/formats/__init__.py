@@ -20,6 +20,7 @@ from regraft.formats import (
     pickles,
     pretraining_folder,
     pytorch,
+    run_folder,
     safetensors,
     sniffing,
     tensorflow_checkpoint,
@@ -73,7 +74,7 @@ def sniff(path: Path | str) -> str:
         SourceError: there is no such file, its format is not known, or is known and cannot be read yet.
         CorruptFileError: it is empty, or begins as a known format and is cut off.
     """
-    path = pretraining_folder.network(Path(path))
+    path = run_folder.network(pretraining_folder.network(Path(path)))
     found = sniffing.recognised(path)
     if found not in FORMATS:
         raise SourceError(
@@ -98,7 +99,7 @@ def read(path: Path | str, architecture: Mapping[str, Any] | None = None) -> Ten
         SourceError: see `sniff`; or the file holds what this version cannot read.
         CorruptFileError: the file is truncated or was altered; nothing of it is used.
     """
-    path = pretraining_folder.network(Path(path))
+    path = run_folder.network(pretraining_folder.network(Path(path)))
     return FORMATS[sniff(path)].read(path, architecture)
 
 

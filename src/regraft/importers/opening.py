@@ -21,7 +21,7 @@ from regraft.importers import (
     keras_file,
     labels,
     live_model,
-    pretraining_folder,
+    made_here,
     state_dict,
     torch_module,
 )
@@ -36,7 +36,7 @@ KINDS: tuple[ModuleType, ...] = (
     card_folder,
     keras_applications,
     hub,
-    pretraining_folder,
+    made_here,
     converting,
     state_dict,
     keras_file,
@@ -59,8 +59,9 @@ def open(  # noqa: A001 - the verb of the front door, used as `regraft.open`
     """Open a pretrained network from wherever it is.
 
     Args:
-        source: a file of a network, or of weights whose names say which, `keras:NAME?argument=value&...`,
-            `zoo:NAME[@VERSION]`, `hf://...`, `kaggle://...`, a `keras.Model`, or a `torch.nn.Module` with an example.
+        source: a file of a network, or of weights whose names say which, the folder of a run or of a pretraining,
+            `keras:NAME?argument=value&...`, `zoo:NAME[@VERSION]`, `hf://...`, `kaggle://...`, a `keras.Model`, or a
+            `torch.nn.Module` with an example.
         architecture: what builds the model where the file holds only weights: `keras:NAME?...` or
             `package.module:function`.
         preprocessing: the input convention, where the source's own is not to be used: a key of

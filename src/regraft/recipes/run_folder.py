@@ -19,13 +19,12 @@ from regraft.core.evidence import Evidence
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
 from regraft.formats import evidence, pretraining_folder
+from regraft.formats.run_folder import MODEL, RECORD
 
 if TYPE_CHECKING:
     import keras
 
-PLAN, RECORD, MODEL, REPORT, CARD, HISTORY = (
-    "plan.toml", "run.json", "model.keras", "report.html", "README.md", "history.csv",
-)  # fmt: skip
+PLAN, REPORT, CARD, HISTORY = "plan.toml", "report.html", "README.md", "history.csv"
 # What the page shows beside the record, and what was answered example by example: see `core/evidence.py`.
 EVIDENCE = "report.npz"
 # What the optimizers had learnt at the end, by the names of the variables in the model beside it.
