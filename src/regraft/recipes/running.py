@@ -194,7 +194,7 @@ def fit(
     if deadline is not None:
         with clock.stage("search"):
             asked = _searched(pretrained, examples, asked, store, deadline)
-    model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
+    model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned), deadline)
     return Run(folder, record, model)
 
 
@@ -211,8 +211,7 @@ def _deadline(plan: Plan, budget: str | float) -> Deadline:
             "the one or the other"
         )
     made = Deadline(durations.parse(budget, "a time budget"))
-    # Opening, joining, proofs and the report.
-    made.reserved = 10.0
+    made.reserve(compared=plan.baselines != "no")
     return made
 
 

@@ -25,6 +25,7 @@ from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, new_layers, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
+from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.doubting import doubt
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
 from regraft.recipes.half_trained import in_joined
@@ -47,6 +48,7 @@ def transfer(
     store: Store,
     clock: Clock | None = None,
     warned: tuple[str, ...] = (),
+    deadline: Deadline | None = None,
 ) -> tuple[keras.Model, RunRecord]:
     """Reuse a network for new examples.
 
@@ -62,6 +64,7 @@ def transfer(
         store: of activations.
         clock: with the time of opening in it.
         warned: what was warned of before, for the record.
+        deadline: when to be done; a baseline that would take longer is left out, where the plan leaves that open.
 
     Returns:
         The deployable model, and the record of the run.
@@ -94,7 +97,8 @@ def transfer(
         with clock.stage("baselines"):
             # Whoever ended the training does not want to wait for another.
             wanted = replace(chosen.plan, baselines="no") if branch.interrupted else chosen.plan
-            compared = baselines.compare(pretrained, found, wanted, judged)
+            until = deadline or Deadline(None)
+            compared = baselines.compare(pretrained, found, wanted, judged, lambda: until.for_comparing)
             compared = replace(compared, baselines=compared.baselines | new_layers.yardstick(found, chosen, judged))
             memory.release()
         with clock.stage("doubts"), at_least(pretrained.inputs.draft_side):

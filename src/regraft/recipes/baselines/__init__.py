@@ -3,7 +3,8 @@
 Each way is a file with `NAME`, `TITLE`, `left_out` and `answer`, and stands in `WAYS`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from regraft.core.records import Baseline, Metric
 from regraft.core.verdict import WITHOUT
 from regraft.importers import Pretrained
 from regraft.recipes.baselines import majority, nearest_neighbour, random_trunk, raw_inputs, scratch
-from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task, Way
+from regraft.recipes.baselines.asking import CHEAP, Answers, Array, Lesson, Task, Way
 from regraft.recipes.judging import Judged
 from regraft.recipes.survey import Survey
 
@@ -33,7 +34,9 @@ class Compared:
     gains: dict[str, Metric]
 
 
-def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged) -> Compared:
+def compare(
+    pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged, left: Callable[[], float] = lambda: CHEAP
+) -> Compared:
     """All baselines that the plan asks for, on the examples that the run is judged by.
 
     Args:
@@ -41,6 +44,7 @@ def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged) -
         found: its survey.
         plan: resolved.
         judged: the run's own answers.
+        left: seconds that there still are.
     """
     task, lesson = Task.of(pretrained, found, plan), lesson_of(found, plan, judged.split)
     baselines: dict[str, Baseline] = {}
@@ -49,6 +53,7 @@ def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged) -
     for name, way in WAYS.items():
         if plan.baselines == "no" and name != majority.NAME:
             continue
+        task = replace(task, within=min(CHEAP, left()))
         asked = judged.indices if name == majority.NAME else task.some(judged.indices)
         reason = way.left_out(task, lesson, asked) if plan.baselines == "auto" else None
         if reason:

@@ -19,6 +19,8 @@ Features = Callable[["Task", Array], Array]
 # Where examples are very many, so many are learnt from and so many answered for by ways whose cost grows with both: an
 # interval of half a point either way.
 MOST = 10_000
+# Seconds that a baseline may take where nothing else was said.
+CHEAP = 90.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +32,7 @@ class Task:
         found: its survey: the examples, and what a place in the network costs.
         plan: resolved.
         inputs: the examples as the network takes them.
+        within: seconds that there are for the next baseline; none begins that would take longer.
         features: rows that were computed, by the name of the baseline: index -> (width,).
     """
 
@@ -37,12 +40,13 @@ class Task:
     found: Survey
     plan: Plan
     inputs: Prepared
+    within: float = CHEAP
     features: dict[str, dict[int, Array]] = field(default_factory=dict[str, dict[int, Array]])
 
     @classmethod
-    def of(cls, pretrained: Pretrained, found: Survey, plan: Plan) -> "Task":
+    def of(cls, pretrained: Pretrained, found: Survey, plan: Plan, within: float = CHEAP) -> "Task":
         """With the inputs that the source takes."""
-        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples))
+        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples), within)
 
     @property
     def labels(self) -> Array:

@@ -21,7 +21,7 @@ from regraft.core.plan import Plan
 from regraft.graph.cut_points import INPUT
 from regraft.recipes.baselines import tuning
 from regraft.recipes.baselines.anew import branch_anew, settle_sooner
-from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task
+from regraft.recipes.baselines.asking import CHEAP, Answers, Array, Lesson, Task
 from regraft.recipes.baselines.prepared import KEPT_BYTES
 from regraft.recipes.fine_tuning import lesson_for_all
 from regraft.recipes.survey import Survey, above_a_head
@@ -31,11 +31,9 @@ from regraft.training.feeds import Feed
 NAME = "scratch"
 TITLE = "from scratch"
 
-_CHEAP_SECONDS = 90.0
 _LEAST_EPOCHS = 3
 # Operations for one rate that 600 steps may take: some ten seconds of two cores.
 _AFFORDABLE = 1e12
-_TIMED = 64
 # Without validation examples, of up to so many every third part is left out in turn, of more a fifth once.
 _FEW, _THIRDS, _FIFTHS = 600, 3, 5
 
@@ -46,12 +44,17 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
     if size > KEPT_BYTES:
         return "whose examples do not all fit into memory"
     times = 1.0 if len(lesson.validation) else len(parts_of(task, lesson.training)) + 1 / tuning.TRIED
-    timed, needed = task.inputs.feed(lesson.training[:_TIMED]), 0.0
+    # As many as a step has: of a small network, most of what a step takes does not depend on how many there are.
+    timed, needed = task.inputs.feed(lesson.training[: task.plan.fine_tune.batch_size]), 0.0
     for cut_point in depths(task):
         passes = tuning.TRIED * times * 3.0 * (phase_for(task, lesson, cut_point).epochs or 1) * len(lesson.training)
-        needed += passes * _seconds_per_example(network(task, cut_point), timed)
-        if needed > _CHEAP_SECONDS:
-            return f"{needed:.0f} s or more"
+        each, compiling = _seconds(network(task, cut_point), timed)
+        needed += passes * each
+        if task.within < CHEAP:
+            # Of a small network it takes longer than what is compiled then.
+            needed += tuning.TRIED * times * 3.0 * compiling
+        if needed > task.within:
+            return f"{needed:.0f} s or more" + (f" of {max(task.within, 0):.0f} s left" if task.within < CHEAP else "")
     return None
 
 
@@ -191,10 +194,12 @@ def parts_of(task: Task, training: Array) -> list[Array]:
     return [fold == number for number in range(count if count == _THIRDS else 1) if (fold == number).any()]
 
 
-def _seconds_per_example(model: Any, feed: Feed) -> float:
-    """What a forward pass takes, measured the second time, when everything is compiled and loaded."""
+def _seconds(model: Any, feed: Feed) -> tuple[float, float]:
+    """What a forward pass takes for an example once everything is compiled and loaded, and what that takes."""
+    started = time.perf_counter()
     predictor = predicting.predictor(model)
     predictor(feed)
-    started = time.perf_counter()
+    begun = time.perf_counter()
     predictor(feed)
-    return (time.perf_counter() - started) / len(feed)
+    again = time.perf_counter() - begun
+    return again / len(feed), max(0.0, begun - started - again)

@@ -34,8 +34,6 @@ from regraft.report import depth_page
 
 RECORD, PLAN = "depth.json", "plan.toml"
 RUN = "run"
-# Opening the parts, joining them, proofs and the report.
-_AROUND = 10.0
 
 
 def depth(
@@ -105,7 +103,8 @@ def depth(
             with clock.stage("activations"):
                 check_inputs(pretrained, examples)
                 prepared = prepare(pretrained, examples, asked, store, widths)
-            deadline.reserved = _AROUND if fit else 0.0
+            if fit:
+                deadline.reserve(compared=asked.baselines != "no")
 
             def work(study: Study) -> None:
                 if jobs == 1:
@@ -120,7 +119,7 @@ def depth(
                 found = search(prepared, deadline, work, forecasts=forecast)
             say(found.recommended.sentence)
             plans.write(folder / PLAN, found.plan)
-            run = _fitted(pretrained, examples, found, folder, store, clock) if fit else None
+            run = _fitted(pretrained, examples, found, folder, store, clock, deadline) if fit else None
             record = _record(folder, asked, examples, found, run, seconds, clock, warned)
             depth_page.write(folder, record)
             storage.write_text(folder / RECORD, plain.to_json(record))
@@ -153,10 +152,16 @@ def require_free(folder: Path) -> None:
 
 
 def _fitted(
-    pretrained: Pretrained, examples: Examples, found: Found, folder: Path, store: Store, clock: Clock
+    pretrained: Pretrained,
+    examples: Examples,
+    found: Found,
+    folder: Path,
+    store: Store,
+    clock: Clock,
+    deadline: Deadline,
 ) -> RunRecord:
     with clock.stage("fit"):
-        _, record = transfer(pretrained, examples, found.plan, folder / RUN, store)
+        _, record = transfer(pretrained, examples, found.plan, folder / RUN, store, deadline=deadline)
     return record
 
 

@@ -127,7 +127,7 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
     with interruption.noted(_STOPPING) as stopping:
         _work(made, trier, deadline, stopping)
         # Who came early was compared with few: those that are among the best of all after all go on.
-        while deadline.left > 0 and (names := _overlooked(made)):
+        while _has_time(made, trier, deadline) and (names := _overlooked(made)):
             for name in names:
                 made.study.enqueue_trial({_WAY: name})
             _work(made, trier, deadline, stopping)
@@ -157,7 +157,7 @@ def _overlooked(made: Study) -> list[str]:
 
 def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], bool]) -> None:
     count = len(made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-    for _ in progress.track(_until_done(made, deadline), "ways of reusing", total=count):
+    for _ in progress.track(_until_done(made, trier, deadline), "ways of reusing", total=count):
         if stopping():
             raise Interrupted
         with quiet():
@@ -174,9 +174,35 @@ def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], 
             raise
 
 
-def _until_done(made: Study, deadline: Deadline) -> Generator[None]:
-    while deadline.left > 0 and made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+def _until_done(made: Study, trier: Trier, deadline: Deadline) -> Generator[None]:
+    waiting = (TrialState.WAITING,)
+    while _has_time(made, trier, deadline) and made.study.get_trials(deepcopy=False, states=waiting):
         yield
+
+
+def _has_time(made: Study, trier: Trier, deadline: Deadline) -> bool:
+    """Whether there is time for more than to bring to an end what is best so far."""
+    return deadline.left > 0 and deadline.allows(closing(made, trier))
+
+
+def closing(made: Study, trier: Trier) -> float:
+    """Seconds that it takes to judge the best way so far on all folds, and to fit it.
+
+    What is not judged on all of them is never recommended. So a search that is short of time does not try more and more
+    ways until none of them can be judged.
+    """
+    reached = [
+        (loss, str(_way_of(trial)), steps)
+        for trial in made.study.get_trials(deepcopy=False)
+        for steps, loss in trial.intermediate_values.items()
+        if _way_of(trial) in made.ways
+    ]
+    if not reached:
+        return 0.0
+    _, name, steps = min(reached)
+    everyone = trier.lessons.judged_by
+    lacking = len(everyone) - len(made.folds(steps, everyone))
+    return (lacking + LESSONS_OF_A_FIT) * trier.expected(made.ways[name], steps)
 
 
 def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline: Deadline) -> None:
@@ -190,8 +216,10 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
     try:
         for steps in made.steps:
             folds = made.folds(steps, everyone)
-            rate = _best_rate(trier, way, steps, rates, folds[0], deadline)
-            loss = loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline) for fold in folds], folds)
+            # What it would take to bring the best so far to an end stays left.
+            kept = closing(made, trier)
+            rate = _best_rate(trier, way, steps, rates, folds[0], deadline, kept)
+            loss = loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline, kept) for fold in folds], folds)
             trial.set_user_attr(f"{_RATE} {steps}", rate)
             trial.report(loss, steps)
             if steps != made.steps[-1] and trial.should_prune():
@@ -209,15 +237,18 @@ class _TimeIsUp(Exception):  # noqa: N818 - no error
     """What was to be learnt next would not be done in time."""
 
 
-def _best_rate(trier: Trier, way: Way, steps: int, rates: Sequence[float], fold: int, deadline: Deadline) -> float:
+def _best_rate(
+    trier: Trier, way: Way, steps: int, rates: Sequence[float], fold: int, deadline: Deadline, kept: float
+) -> float:
     """The rate that does best on one fold."""
-    losses = {rate: loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline)], [fold]) for rate in rates}
+    losses = {rate: loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline, kept)], [fold]) for rate in rates}
     return min(losses, key=lambda rate: losses[rate])
 
 
-def _answers(trier: Trier, way: Way, fold: int, steps: int, rate: float, deadline: Deadline) -> Answers:
-    # It may become what is recommended, and then be fitted.
-    if not deadline.allows((1 + LESSONS_OF_A_FIT) * trier.expected(way, steps)):
+def _answers(trier: Trier, way: Way, fold: int, steps: int, rate: float, deadline: Deadline, kept: float) -> Answers:
+    each = trier.expected(way, steps)
+    # It may become what is recommended: then it is judged on all folds, and fitted.
+    if not deadline.allows(each + max(kept, (len(trier.lessons.judged_by) - 1 + LESSONS_OF_A_FIT) * each)):
         raise _TimeIsUp
     return trier.answers(way, fold, steps=steps, rate=rate)
 

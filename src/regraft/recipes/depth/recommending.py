@@ -160,7 +160,13 @@ def plan_of(item: Tried, trier: Trier) -> Plan:
             average=trial.average or 1.0,
         )
     return replace(
-        plan, cut_point=way.cut_point, head=head_spec(plan, way), fine_tune=spec, refit="anew" if way.tuned else "yes"
+        plan,
+        cut_point=way.cut_point,
+        head=head_spec(plan, way),
+        fine_tune=spec,
+        refit="anew" if way.tuned else "yes",
+        # Pictures as they are were tried: whether other views of them do harm, such as mirrored digits, nobody knows.
+        views=plan.views or 1,
     )
 
 

@@ -8,6 +8,8 @@ from collections import defaultdict
 _AROUND = 1.0
 # Operations a second that are taken for granted before anything was measured.
 _SPEED = 5e10
+# Seconds for opening, joining, proofs and the report, and the part of the time for the network from scratch.
+_REPORTING, _COMPARING = 10.0, 0.2
 
 
 class Deadline:
@@ -23,10 +25,19 @@ class Deadline:
         """Seconds since the beginning."""
         return time.perf_counter() - self._started
 
+    def reserve(self, compared: bool) -> None:
+        """Keep time for what comes after the search but for the fit: the report, and the network from scratch."""
+        self.reserved = _REPORTING + (_COMPARING * (self.seconds or 0.0) if compared else 0.0)
+
     @property
     def left(self) -> float:
         """Seconds that the search still has."""
         return float("inf") if self.seconds is None else self.seconds - self.reserved - self.spent
+
+    @property
+    def for_comparing(self) -> float:
+        """Seconds that a baseline may take now."""
+        return float("inf") if self.seconds is None else self.seconds - self.spent - _REPORTING / 2
 
     def allows(self, seconds: float) -> bool:
         """Whether something that takes so long would be done in time."""
