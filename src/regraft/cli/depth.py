@@ -56,7 +56,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preprocessing", metavar="P", help="how the network wants its pictures; see fit --help")
     parser.add_argument("--architecture", metavar="A", help="what builds the network where SOURCE holds only weights")
     parser.add_argument("--decoding", choices=("full", "draft"), help="see fit --help")
-    parser.add_argument("--augment", metavar="KINDS", help="what views of the final fit may differ by; see fit --help")
+    parser.add_argument(
+        "--augment", metavar="KINDS", help="let the final fit learn from views that differ so; see fit --help"
+    )
     words.columns_arguments(parser)
     words.text_arguments(parser)
     words.strict_argument(parser)

@@ -126,3 +126,7 @@ def test_what_cannot_be_is_refused_in_one_line(digits, searched, tmp_path):
         regraft.depth(([[0.0]], [0]), source, jobs=2)
     with pytest.raises(RequestError, match="the plan says that already"):
         regraft.fit(data, source, plan=Plan(str(source), cut_point="low"), time_budget=5)
+
+
+def test_what_is_recommended_is_fitted_as_it_was_tried(searched):
+    assert searched.plan.views == 1

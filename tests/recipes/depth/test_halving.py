@@ -53,6 +53,36 @@ def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
     assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 64)
 
 
+class Counted:
+    """A deadline of a trier that does nothing but lessons."""
+
+    def __init__(self, trier, seconds):
+        self.trier, self.seconds = trier, seconds
+
+    @property
+    def left(self):
+        return self.seconds - self.trier.seconds * sum(steps > 0 for _, _, steps, _ in self.trier.asked)
+
+    def allows(self, seconds):
+        return seconds <= self.left
+
+
+@pytest.mark.parametrize("lessons", [7, 12, 20, 45])
+def test_what_is_best_when_time_is_short_can_still_be_judged_on_all_folds(tmp_path, lessons):
+    trier = Pretended(_losses)
+    deadline, made = Counted(trier, lessons), halving.begin(tmp_path, WAYS)
+    halving.work(made, trier, deadline)
+    assert not halving.is_done(made)
+    reached = [
+        (loss, steps) for trial in made.study.get_trials() for steps, loss in trial.intermediate_values.items() if steps
+    ]
+    # One way takes three rates and a second fold; before it begins, its five folds and the fit have to have a place.
+    assert bool(reached) == (lessons > 7)
+    lacking = 5 - len(made.folds(min(reached)[1], range(5))) if reached else 0
+    assert halving.closing(made, trier) == pytest.approx((lacking + halving.LESSONS_OF_A_FIT) if reached else 0)
+    assert deadline.left >= halving.closing(made, trier)
+
+
 def test_a_study_that_is_done_asks_for_nothing(tmp_path):
     halving.work(halving.begin(tmp_path, WAYS), Pretended(_losses), Deadline(None))
     again = Pretended(_losses)
