@@ -8,6 +8,7 @@ from benchmarks.ranking import truth
 from benchmarks.ranking.sources import SOURCES
 from benchmarks.ranking.targets import TARGETS
 from benchmarks.ranking.truth import Asked
+from regraft.recipes.ranking import confirming
 
 
 def test_all_pairs_of_a_split_come_before_those_of_the_next() -> None:
@@ -63,3 +64,7 @@ def test_a_process_that_is_brought_down_is_a_line_and_the_others_go_on(
     lines = truth.measure(file, asked)
     assert [line.get("accuracy") for line in lines] == [0.5, None, 0.5]
     assert lines[1]["refused"] == "the process ended with signal 11"
+
+
+def test_rates_are_those_that_confirming_tries() -> None:
+    assert truth.RATES == confirming.RATES
