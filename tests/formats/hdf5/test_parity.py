@@ -221,6 +221,19 @@ def test_a_file_inside_of_an_archive(tmp_path: Path) -> None:
         assert assert_same(tmp_path / "x.zip", extent, io.BytesIO((tmp_path / "x.h5").read_bytes()))[1] == 25
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_chunks_that_are_far_apart_because_other_axes_may_grow(tmp_path: Path, version: str) -> None:
+    with h5py.File(tmp_path / "x.h5", "w", libver=version) as file:
+        for name, shape, chunk, most in (
+            ("few", (1, 2, 5, 8), (1, 1, 1, 6), (6, None, 10, 13)),
+            ("far", (3, 3), (1, 1), (1000, None)),
+            ("farther", (2, 70, 3), (1, 1, 2), (1000, None, 100)),
+            ("paged", (2, 3000), (1, 1), (40, None)),
+        ):
+            file.create_dataset(name, data=RANDOM.integers(0, 99, shape), chunks=chunk, maxshape=most)
+    assert assert_same(tmp_path / "x.h5")[1] == 4
+
+
 _TYPES = st.one_of(
     arrays.integer_dtypes(), arrays.unsigned_integer_dtypes(), arrays.floating_dtypes(sizes=(16, 32, 64)),
     arrays.boolean_dtypes(), arrays.complex_number_dtypes(sizes=(64, 128)),

@@ -68,7 +68,6 @@ class _Array:
     offset_bytes: int
     least: int
     page: int
-    limit: int
 
     def steps(self, bits: int) -> list[tuple[int, int]]:
         """For each step, how many data blocks it has and how many elements each of them."""
@@ -79,12 +78,19 @@ class _Array:
         """How many pages a data block has; 0 where it is in one piece."""
         return elements // self.page if elements > self.page else 0
 
-    def data(self, address: int | None, elements: int, written: bytes) -> Iterator[Fields | None]:
-        """The elements of a data block."""
+    def data(
+        self, start: int, address: int | None, elements: int, written: bytes = b"", before: int = 0
+    ) -> Iterator[tuple[int, Fields]]:
+        """The elements of a data block that were written, with their numbers.
+
+        Args:
+            start: the number of the first.
+            address: of the block.
+            elements: of it.
+            written: a bit for each page of this block and of others in the same step.
+            before: how many pages those before it have.
+        """
         if address is None:
-            # Nothing behind the last element is ever asked for.
-            for _ in range(min(elements, self.limit)):
-                yield None
             return
         content, pages = self.content, self.pages(elements)
         length = 6 + content.addresses + self.offset_bytes + (0 if pages else elements * self.size) + 4
@@ -92,16 +98,16 @@ class _Array:
         block.expect(b"EADB\0" + self.kind)
         block.take(content.addresses + self.offset_bytes)
         if not pages:
-            yield from _parts(content, block.take(elements * self.size), self.size)
+            yield from enumerate(_parts(content, block.take(elements * self.size), self.size), start)
         for index in range(pages):
             place = address + length + index * (self.page * self.size + 4)
-            yield from _page(content, place, self.page, self.size, _bit(written, index))
+            if _bit(written, before + index):
+                part = content.verified(place, self.page * self.size + 4, "page").take(self.page * self.size)
+                yield from enumerate(_parts(content, part, self.size), start + index * self.page)
 
-    def step(self, address: int | None, blocks: int, elements: int) -> Iterator[Fields | None]:
-        """The elements of a step that has a block of its own."""
+    def step(self, start: int, address: int | None, blocks: int, elements: int) -> Iterator[tuple[int, Fields]]:
+        """The same of a step that has a block of its own."""
         if address is None:
-            for _ in range(min(blocks * elements, self.limit)):
-                yield None
             return
         content, noted = self.content, -(-self.pages(elements) // 8)
         length = 6 + content.addresses + self.offset_bytes + blocks * (noted + content.addresses) + 4
@@ -110,11 +116,16 @@ class _Array:
         block.take(content.addresses + self.offset_bytes)
         written = block.take(blocks * noted)
         for index in range(blocks):
-            yield from self.data(block.address(), elements, written[index * noted : (index + 1) * noted])
+            # Room is made for whole bytes of each block, but their bits follow each other.
+            before = index * self.pages(elements)
+            yield from self.data(start + index * elements, block.address(), elements, written, before)
 
 
-def elements_of_extensible(content: Content, address: int, size: int) -> Iterator[Fields | None]:
-    """The elements of an extensible array in order; None for those that were never written.
+def elements_of_extensible(content: Content, address: int, size: int) -> Iterator[tuple[int, Fields]]:
+    """The elements of an extensible array that were written, in order, with their numbers.
+
+    Of an array whose other axes may grow as well, most numbers may never have been given, and nothing in the file is
+    theirs: there can be more of them than the file has bytes.
 
     Args:
         content: the file.
@@ -128,31 +139,34 @@ def elements_of_extensible(content: Content, address: int, size: int) -> Iterato
     head.take(4 * content.lengths)
     used, _, place = head.length(), head.length(), head.address()
     powers = all(number and not number & (number - 1) for number in (least, pointers))
-    if stated != size or not powers or bits > _MOST_BITS or 1 << bits < least or used * size > content.size:
+    if stated != size or not powers or bits > _MOST_BITS or 1 << bits < least:
         raise ValueError(f"the extensible array at {address} is of another kind")
     if place is None:
         return
-    array = _Array(content, kind, size, -(-bits // 8), least, 1 << min(page_bits, _MOST_BITS), used)
+    array = _Array(content, kind, size, -(-bits // 8), least, 1 << min(page_bits, _MOST_BITS))
     steps, first = array.steps(bits), 2 * (pointers.bit_length() - 1)
     blocks = 2 * (pointers - 1)
     length = 6 + content.addresses + direct * size + (blocks + max(len(steps) - first, 0)) * content.addresses + 4
     index = content.verified(place, length, "index of data blocks")
     index.expect(b"EAIB\0" + kind)
     index.required()
-    left = used
-    for element in _all(array, index, steps, first, blocks, direct):
-        if left <= 0:
+    for count, (number, element) in enumerate(_all(array, index, steps, first, blocks, direct)):
+        if number >= used:
             return
-        left -= 1
-        yield element
+        if count * size > content.size:
+            raise ValueError(f"the extensible array at {address} has more elements than the file has room for")
+        yield number, element
 
 
 def _all(
     array: _Array, index: Fields, steps: list[tuple[int, int]], first: int, blocks: int, direct: int
-) -> Iterator[Fields | None]:
-    yield from _parts(array.content, index.take(direct * array.size), array.size)
+) -> Iterator[tuple[int, Fields]]:
+    yield from enumerate(_parts(array.content, index.take(direct * array.size), array.size))
+    start = direct
     lengths = [elements for count, elements in steps[:first] for _ in range(count)][:blocks]
     for elements in lengths:
-        yield from array.data(index.address(), elements, b"")
+        yield from array.data(start, index.address(), elements)
+        start += elements
     for count, elements in steps[first:]:
-        yield from array.step(index.address(), count, elements)
+        yield from array.step(start, index.address(), count, elements)
+        start += count * elements

@@ -121,10 +121,9 @@ def _fixed(content: Content, address: int, layout: Layout, divided: Grid) -> Ite
 
 
 def _extensible(content: Content, address: int, layout: Layout, divided: Grid) -> Iterator[Chunk]:
-    places = _places(divided, content.size)
-    found = elements_of_extensible(content, address, _element_bytes(content, divided))
-    for place, element in zip(places, found, strict=False):
-        yield from _noted(place, element, divided)
+    place_of = _numbering(divided)
+    for number, element in elements_of_extensible(content, address, _element_bytes(content, divided)):
+        yield from _noted(place_of(number), element, divided)
 
 
 def _by_tree_2(content: Content, address: int, layout: Layout, divided: Grid) -> Iterator[Chunk]:
@@ -156,24 +155,39 @@ def _noted(place: tuple[int, ...], element: Fields | None, divided: Grid) -> Ite
 
 
 def _places(divided: Grid, most: int) -> Iterator[tuple[int, ...]]:
-    """Chunks in the order of the newer indexes: up to the sizes to which axes may grow, one without limit first.
+    """Chunks in the order of the newer indexes, all to which axes may grow.
 
     Args:
         divided: the division.
         most: how many there can be at most.
     """
+    endless, counts = _order(divided)
+    inner = prod(count or 1 for axis, count in enumerate(counts) if axis != endless)
+    place_of = _numbering(divided)
+    return map(place_of, range(min(most, inner * (counts[endless] or most)) if counts else 0))
+
+
+def _numbering(divided: Grid) -> Callable[[int], tuple[int, ...]]:
+    """From the number of a chunk in the newer indexes to its place; axes count up to the sizes that they may have."""
+    endless, counts = _order(divided)
+    inner = [axis for axis in range(len(counts)) if axis != endless]
+
+    def place_of(number: int) -> tuple[int, ...]:
+        place = [0] * len(counts)
+        for axis in reversed(inner):
+            number, place[axis] = divmod(number, counts[axis] or 1)
+        place[endless] = number
+        return tuple(place)
+
+    return place_of
+
+
+def _order(divided: Grid) -> tuple[int, list[int | None]]:
+    """The axis that counts slowest, one without limit where there is any; and how many chunks each can have."""
     counts = [
         None if size is None else -(-size // part) for size, part in zip(divided.most, divided.chunk, strict=True)
     ]
-    endless = counts.index(None) if None in counts else 0
-    order = [endless, *(axis for axis in range(len(counts)) if axis != endless)]
-    inner = [counts[axis] or 1 for axis in order[1:]]
-    for number in range(min(most, prod(inner) * (counts[endless] or most)) if order else 0):
-        turned, rest = dict[int, int](), number
-        for axis, count in zip(reversed(order[1:]), reversed(inner), strict=True):
-            rest, turned[axis] = divmod(rest, count)
-        turned[endless] = rest
-        yield tuple(turned[axis] for axis in range(len(counts)))
+    return counts.index(None) if None in counts else 0, counts
 
 
 _INDEXES: Mapping[int, Callable[[Content, int, Layout, Grid], Iterator[Chunk]]] = {
