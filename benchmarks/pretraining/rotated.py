@@ -30,7 +30,7 @@ NOISE = 0.25
 NETWORK = "mlp?units=500,500,500&activation=sigmoid"
 RATES = (1e-3, 3e-3, 1e-2)
 _LEARN, _VALIDATE, _JUDGE = 6000, 1000, 3000
-# Epochs of pretraining a layer: undoing noise takes longer to learn than giving back.
+# Epochs of pretraining a layer.
 LENGTHS = (30, 150)
 _FINE, _PATIENCE = 60, 12
 

@@ -29,8 +29,9 @@ def _run(folder: Path, **said: Any) -> Path:
 
 @pytest.mark.parametrize("inside", ["", "model.keras"])
 def test_the_model_of_a_run_opens_with_its_classes(inside: str, tmp_path: Path) -> None:
-    opened = regraft.open(_run(tmp_path / "run") / inside)
-    assert opened.source == str(tmp_path / "run" / "model.keras")
+    source = _run(tmp_path / "run") / inside
+    opened = regraft.open(source)
+    assert opened.source == str(source)
     assert opened.classes == ("daisy", "rose")
     assert (opened.inputs.shape, opened.inputs.name) == ((8, 8, 3), "raw")
     kept = keras.models.load_model(tmp_path / "run" / "model.keras")

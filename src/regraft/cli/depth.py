@@ -21,6 +21,7 @@ _FIELDS = (
     "preprocessing",
     "architecture",
     "decoding",
+    "views",
     "cache_budget",
     "engine",
     "tokens",
@@ -56,9 +57,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preprocessing", metavar="P", help="how the network wants its pictures; see fit --help")
     parser.add_argument("--architecture", metavar="A", help="what builds the network where SOURCE holds only weights")
     parser.add_argument("--decoding", choices=("full", "draft"), help="see fit --help")
-    parser.add_argument(
-        "--augment", metavar="KINDS", help="let the final fit learn from views that differ so; see fit --help"
-    )
+    parser.add_argument("--views", metavar="K", type=int, help="of each picture the final fit learns from; 1: as it is")
+    parser.add_argument("--augment", metavar="KINDS", help="what these views may differ by; see fit --help")
     words.columns_arguments(parser)
     words.text_arguments(parser)
     words.strict_argument(parser)

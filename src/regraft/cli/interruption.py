@@ -49,10 +49,10 @@ def resumable(folder: Path) -> Generator[None]:
     try:
         yield
     except BaseException as error:
-        from regraft.formats.pretraining_folder import is_begun
+        from regraft.formats.folders import is_pretraining
         from regraft.recipes import run_folder
 
-        if is_one(error) and (run_folder.is_begun(folder) or is_begun(folder)):
+        if is_one(error) and (run_folder.is_begun(folder) or is_pretraining(folder)):
             raise Interrupted(f"{_MESSAGE}; `regraft resume {shlex.quote(str(folder))}` goes on from here") from error
         raise
 

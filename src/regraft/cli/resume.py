@@ -10,7 +10,7 @@ from regraft.cli import pretrain as pretraining
 from regraft.cli.summary import summary
 from regraft.core.pretraining import PretrainingRecord
 from regraft.core.records import RunRecord
-from regraft.formats.pretraining_folder import is_begun
+from regraft.formats.folders import is_pretraining
 
 SUMMARY = "finish a run that was interrupted; what was computed is not computed again"
 EXAMPLE = "regraft resume flowers-run"
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> RunRecord | PretrainingRecord:
     from regraft.recipes import early
 
     folder = Path(arguments.folder)
-    if is_begun(folder):
+    if is_pretraining(folder):
         return _pretraining(folder, arguments.cache)
     early.require_run(folder)
     framework.load()

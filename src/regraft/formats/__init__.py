@@ -10,6 +10,7 @@ from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats import (
     caffe,
     damage,
+    folders,
     keras_folder,
     keras_h5,
     keras_weights,
@@ -18,9 +19,7 @@ from regraft.formats import (
     npz,
     onnx,
     pickles,
-    pretraining_folder,
     pytorch,
-    run_folder,
     safetensors,
     sniffing,
     tensorflow_checkpoint,
@@ -74,7 +73,7 @@ def sniff(path: Path | str) -> str:
         SourceError: there is no such file, its format is not known, or is known and cannot be read yet.
         CorruptFileError: it is empty, or begins as a known format and is cut off.
     """
-    path = run_folder.network(pretraining_folder.network(Path(path)))
+    path = folders.network(Path(path))
     found = sniffing.recognised(path)
     if found not in FORMATS:
         raise SourceError(
@@ -99,7 +98,7 @@ def read(path: Path | str, architecture: Mapping[str, Any] | None = None) -> Ten
         SourceError: see `sniff`; or the file holds what this version cannot read.
         CorruptFileError: the file is truncated or was altered; nothing of it is used.
     """
-    path = run_folder.network(pretraining_folder.network(Path(path)))
+    path = folders.network(Path(path))
     return FORMATS[sniff(path)].read(path, architecture)
 
 

@@ -12,7 +12,7 @@ import keras
 from regraft.core import plain
 from regraft.core.errors import RequestError, SourceError
 from regraft.core.input_spec import InputSpec
-from regraft.formats import pretraining_folder, run_folder
+from regraft.formats import folders
 from regraft.formats.keras_proof import INSIDE
 from regraft.importers import keras_file
 from regraft.importers.pretrained import Opened, Request
@@ -24,7 +24,7 @@ def handles(request: Request) -> bool:
         return False
     path = Path(request.text)
     try:
-        if (path / pretraining_folder.RECORD).is_file() or run_folder.network(path) != path:
+        if (path / folders.PRETRAINING).is_file() or folders.network(path) != path:
             return True
         return path.suffix == ".keras" and path.is_file() and bool(_said(path))
     except OSError:
@@ -40,15 +40,12 @@ def load(request: Request) -> Opened:
         CorruptFileError: the file is truncated or was altered.
     """
     path = Path(request.text)
-    file = path if path.is_file() else path / pretraining_folder.MODEL
+    file = path if path.is_file() else path / folders.MODEL
     if not file.is_file():
-        raise SourceError(
-            f"expected '{file.name}' beside '{pretraining_folder.RECORD}' in '{path}', found no such file"
-        )
+        raise SourceError(f"expected '{file.name}' beside '{folders.PRETRAINING}' in '{path}', found no such file")
     opened = keras_file.load(replace(request, source=str(file), text=str(file)))
     said = _said(file)
-    classes = opened.classes or _classes(said, opened.model)
-    opened = replace(opened, classes=classes, source=str(file) if run_folder.network(path) != path else opened.source)
+    opened = replace(opened, classes=opened.classes or _classes(said, opened.model))
     if "takes" not in said:
         return opened
     try:

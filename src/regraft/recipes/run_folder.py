@@ -18,8 +18,9 @@ from regraft.core.errors import CorruptFileError, RequestError, StorageError, ne
 from regraft.core.evidence import Evidence
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
-from regraft.formats import evidence, pretraining_folder
-from regraft.formats.run_folder import MODEL, RECORD
+from regraft.formats import evidence, folders
+from regraft.formats.folders import MODEL
+from regraft.formats.folders import RUN as RECORD
 
 if TYPE_CHECKING:
     import keras
@@ -160,7 +161,7 @@ def read(folder: Path) -> RunRecord:
     if not path.exists():
         if is_begun(folder):
             raise RequestError(f"the run in '{folder}' is not finished; `regraft resume {folder}` finishes it")
-        if pretraining_folder.is_begun(folder):
+        if folders.is_pretraining(folder):
             raise RequestError(
                 f"expected a run folder, found a pretraining at '{folder}', which answers nothing yet; "
                 f"`regraft fit DATA --source {folder}` makes a run of it"

@@ -38,7 +38,7 @@ def elements_of_fixed(content: Content, address: int, size: int) -> Iterator[Fie
     place += length
     for index in range(pages):
         held = min(page, count - index * page)
-        yield from _page(content, place, held, size, _bit(written, index))
+        yield from _page(content, place, held, size) if _bit(written, index) else [None] * held
         place += page * size + 4
 
 
@@ -47,11 +47,8 @@ def _parts(content: Content, block: bytes, size: int) -> Iterator[Fields]:
         yield content.inside(block[start : start + size], "element")
 
 
-def _page(content: Content, place: int, count: int, size: int, written: bool) -> Iterator[Fields | None]:
-    if written:
-        yield from _parts(content, content.verified(place, count * size + 4, "page").take(count * size), size)
-    else:
-        yield from [None] * count
+def _page(content: Content, place: int, count: int, size: int) -> Iterator[Fields]:
+    return _parts(content, content.verified(place, count * size + 4, "page").take(count * size), size)
 
 
 def _bit(bits: bytes, index: int) -> bool:
@@ -102,8 +99,7 @@ class _Array:
         for index in range(pages):
             place = address + length + index * (self.page * self.size + 4)
             if _bit(written, before + index):
-                part = content.verified(place, self.page * self.size + 4, "page").take(self.page * self.size)
-                yield from enumerate(_parts(content, part, self.size), start + index * self.page)
+                yield from enumerate(_page(content, place, self.page, self.size), start + index * self.page)
 
     def step(self, start: int, address: int | None, blocks: int, elements: int) -> Iterator[tuple[int, Fields]]:
         """The same of a step that has a block of its own."""

@@ -34,9 +34,7 @@ class Compared:
     gains: dict[str, Metric]
 
 
-def compare(
-    pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged, left: Callable[[], float] = lambda: CHEAP
-) -> Compared:
+def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged, left: Callable[[], float]) -> Compared:
     """All baselines that the plan asks for, on the examples that the run is judged by.
 
     Args:

@@ -19,7 +19,7 @@ Features = Callable[["Task", Array], Array]
 # Where examples are very many, so many are learnt from and so many answered for by ways whose cost grows with both: an
 # interval of half a point either way.
 MOST = 10_000
-# Seconds that a baseline may take where nothing else was said.
+# Seconds that a baseline may take, and less where time is short.
 CHEAP = 90.0
 
 
@@ -44,9 +44,9 @@ class Task:
     features: dict[str, dict[int, Array]] = field(default_factory=dict[str, dict[int, Array]])
 
     @classmethod
-    def of(cls, pretrained: Pretrained, found: Survey, plan: Plan, within: float = CHEAP) -> "Task":
+    def of(cls, pretrained: Pretrained, found: Survey, plan: Plan) -> "Task":
         """With the inputs that the source takes."""
-        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples), within)
+        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples))
 
     @property
     def labels(self) -> Array:

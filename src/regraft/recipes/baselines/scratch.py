@@ -21,7 +21,7 @@ from regraft.core.plan import Plan
 from regraft.graph.cut_points import INPUT
 from regraft.recipes.baselines import tuning
 from regraft.recipes.baselines.anew import branch_anew, settle_sooner
-from regraft.recipes.baselines.asking import CHEAP, Answers, Array, Lesson, Task
+from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task
 from regraft.recipes.baselines.prepared import KEPT_BYTES
 from regraft.recipes.fine_tuning import lesson_for_all
 from regraft.recipes.survey import Survey, above_a_head
@@ -49,12 +49,9 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
     for cut_point in depths(task):
         passes = tuning.TRIED * times * 3.0 * (phase_for(task, lesson, cut_point).epochs or 1) * len(lesson.training)
         each, compiling = _seconds(network(task, cut_point), timed)
-        needed += passes * each
-        if task.within < CHEAP:
-            # Of a small network it takes longer than what is compiled then.
-            needed += tuning.TRIED * times * 3.0 * compiling
+        needed += passes * each + tuning.TRIED * times * 3.0 * compiling
         if needed > task.within:
-            return f"{needed:.0f} s or more" + (f" of {max(task.within, 0):.0f} s left" if task.within < CHEAP else "")
+            return f"{needed:.0f} s or more, of {max(task.within, 0):.0f} s"
     return None
 
 

@@ -7,6 +7,7 @@ from regraft import importers
 from regraft.core import plain
 from regraft.core.card import DataFacts
 from regraft.core.pretraining import PretrainingRecord
+from regraft.formats.folders import is_pretraining
 from regraft.recipes.cataloguing import networks
 from regraft.recipes.cataloguing.networks import Described
 from regraft.recipes.pretraining import folder as folders
@@ -14,7 +15,7 @@ from regraft.recipes.pretraining import folder as folders
 
 def is_one(path: Path) -> bool:
     """Whether a path is the folder of a pretraining."""
-    return folders.is_begun(path) or (path / folders.RECORD).is_file()
+    return is_pretraining(path)
 
 
 def describe(folder: Path, name: str, trust: bool) -> Described:

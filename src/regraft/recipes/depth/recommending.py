@@ -10,7 +10,7 @@ import numpy as np
 from regraft.core import comparing, metrics
 from regraft.core.comparing import Choice
 from regraft.core.depth import Recommended, Trial, Way
-from regraft.core.plan import CHANGES, Plan
+from regraft.core.plan import Plan
 from regraft.recipes.depth.halving import Rung, Study, rungs
 from regraft.recipes.depth.tempering import tempered
 from regraft.recipes.depth.timing import Deadline
@@ -166,8 +166,7 @@ def plan_of(item: Tried, trier: Trier) -> Plan:
         fine_tune=spec,
         refit="anew" if way.tuned else "yes",
         # Pictures as they are were tried: whether other views of them do harm, such as mirrored digits, nobody knows.
-        # Who has said what views may differ by wants them.
-        views=plan.views or (1 if plan.augment == CHANGES else None),
+        views=plan.views or 1,
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from regraft.core.errors import RequestError, nearest
 from regraft.data import files
-from regraft.formats.pretraining_folder import RECORD
+from regraft.formats.folders import PRETRAINING as RECORD
 from regraft.pretraining import METHODS
 
 

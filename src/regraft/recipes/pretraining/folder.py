@@ -13,8 +13,9 @@ from regraft.core import plain, storage
 from regraft.core.errors import RequestError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked, PretrainingRecord
+from regraft.formats.folders import ASKED, MODEL, is_pretraining
+from regraft.formats.folders import PRETRAINING as RECORD
 from regraft.formats.keras_proof import INSIDE
-from regraft.formats.pretraining_folder import ASKED, MODEL, RECORD, is_begun
 from regraft.recipes import run_folder
 
 PAGE, CARD = "report.html", "README.md"
@@ -30,7 +31,7 @@ def require_free(folder: Path) -> None:
     if (folder / RECORD).exists():
         raise RequestError(f"'{folder}' holds a finished pretraining; name another folder with --out")
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if any(entry.name != run_folder.LOCK for entry in folder.iterdir()) and not is_begun(folder):
+        if any(entry.name != run_folder.LOCK for entry in folder.iterdir()) and not is_pretraining(folder):
             raise RequestError(f"'{folder}' is not empty and holds no pretraining; name a new folder with --out")
 
 
@@ -62,7 +63,7 @@ def read(folder: Path) -> PretrainingRecord:
     """
     path = folder / RECORD
     if not path.exists():
-        if is_begun(folder):
+        if is_pretraining(folder):
             raise RequestError(f"the pretraining in '{folder}' is not finished; `regraft resume {folder}` finishes it")
         siblings = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
         raise RequestError(

@@ -1,0 +1,20 @@
+"""The folders that runs and pretrainings leave, as what stands in them for others: a network."""
+
+from pathlib import Path
+
+MODEL = "model.keras"
+# The record of each, which is written last.
+RUN, PRETRAINING = "run.json", "pretraining.json"
+# What was asked of a pretraining, until it is whole.
+ASKED = "asked.toml"
+
+
+def is_pretraining(path: Path) -> bool:
+    """Whether a pretraining was begun in the folder, or finished."""
+    return (path / ASKED).is_file() or (path / PRETRAINING).is_file()
+
+
+def network(path: Path) -> Path:
+    """The file of the network where the path is such a folder and finished; else the path itself."""
+    finished = (path / RUN).is_file() or (path / PRETRAINING).is_file()
+    return path / MODEL if finished and (path / MODEL).is_file() else path
