@@ -21,16 +21,16 @@ def plan(network: Callable[..., Path]) -> Plan:
     return Plan(str(network()), preprocessing="tf", baselines="no", fine_tune=FineTuneSpec("no"), seed=5)
 
 
-def pairs(folder: Path) -> Path:
-    """Six classes: dark or bright; noise, thin stripes or thick ones, of the same mean."""
+def pairs(folder: Path, levels: int = 2, count: int = 240) -> Path:
+    """Six classes or more: so many levels of brightness; noise, thin stripes or thick ones, of the same mean."""
     random = np.random.default_rng(0)
-    y = np.arange(240) % 6
-    noise = random.uniform(-20, 20, (240, SIZE, SIZE, 3))
+    y = np.arange(count) % (3 * levels)
+    noise = random.uniform(-20, 20, (count, SIZE, SIZE, 3))
     thin, thick = (20 * np.sign(np.sin(np.arange(SIZE) * np.pi / width + 0.1)) for width in (2, 4))
     stripes = np.stack([0 * thin, thin, thick])[y % 3][:, None, :, None]
     x = (
         np.where((y % 3 == 0)[:, None, None, None], noise, stripes + noise / 10)
-        + (60 + 100 * (y // 3))[:, None, None, None]
+        + (60 + 100 / (levels - 1) * (y // 3))[:, None, None, None]
     )
     path = folder / "pairs.npz"
     np.savez(path, x=x.astype("float32"), y=y)
@@ -72,6 +72,15 @@ def test_the_head_reads_what_its_cut_point_no_longer_shows(tmp_path: Path) -> No
     run = running.fit(data, blind(), plan=without, out=tmp_path / "without", cache=tmp_path / "cache")
     assert run.record.plan.head.taps == ()
     assert run.record.metrics["test"].accuracy.value < 0.9
+
+
+def test_of_many_classes_too(tmp_path: Path) -> None:
+    data = pairs(tmp_path, levels=8, count=480)
+    asked = Plan("blind", baselines="no", fine_tune=FineTuneSpec("no"))
+    run = running.fit(data, blind(), plan=asked, out=tmp_path / "run", cache=tmp_path / "cache")
+    # The regression hardly knows more with the tap than that there are 24 classes, but all of that is from the tap.
+    assert run.record.plan.head.taps == ("lower",)
+    assert run.record.metrics["test"].accuracy.value > 0.95
 
 
 def test_a_plan_may_name_what_the_head_reads(plan: Plan, pictures: Path, tmp_path: Path) -> None:
