@@ -161,7 +161,8 @@ def _parser() -> argparse.ArgumentParser:
         "--reference",
         type=Path,
         metavar="FILE",
-        help="JSON of a run on this machine: reuse its guide; for `regret`: the truth",
+        help="what was measured before is not measured again: for `transfer` the guide's JSON, of this machine; for "
+        "`hard_pairs`, `rotated`, `labels`, `sentences` and `digit_pairs` their own; for `regret` the truth",
     )
     parser.add_argument("--out", type=Path, default=frame.RESULTS, metavar="DIR", help="default: build/benchmarks")
     trial = parser.add_argument_group("to try the harness out, in seconds; the figures then mean nothing")

@@ -11,13 +11,14 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "benchmarks"
 PICTURES = ROOT / "benchmarks" / "results"
 
 _PACKAGES = ("regraft", "keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn", "pillow")
+_T = TypeVar("_T")
 _SAME_MACHINE = ("cores", "processor", "system", "python", "keras", "tensorflow", "tensorflow-cpu")
 
 
@@ -38,7 +39,7 @@ class Settings:
         data: names of data sets in `pictures.TASKS`.
         per_class: only so many pictures of each class, to try the harness out; None: all.
         epochs: of the guide's two stages, to try the harness out; None: the data set's own.
-        reference: results that hold earlier measurements of the guide; None: measured now.
+        reference: results of an earlier run; what a benchmark finds of its own there is not measured again.
         repeats: how often a whole process, or a way of training, is timed.
         kills: how often a run is killed.
     """
@@ -160,6 +161,54 @@ def machine() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return facts
+
+
+def document(path: Path, makes: str) -> dict[str, Any]:
+    """The results of an earlier run.
+
+    Args:
+        path: NAME.json that it wrote.
+        makes: what makes such a file, for who gave another.
+
+    Raises:
+        UnavailableError: it cannot be read, or is something else.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot read earlier measurements: {error}") from None
+    if not isinstance(found, dict) or not {"name", "measured", "machine", "measurements", "settings"} <= found.keys():
+        raise UnavailableError(f"'{path}' holds no results of a benchmark; `{makes}` makes some")
+    return found
+
+
+def earlier(name: str, settings: Settings, of: type[_T]) -> list[_T]:
+    """What a benchmark has measured before, in the reference that was named: it goes on from there.
+
+    For figures that do not hang on the machine. Nothing where no reference was named, or that of another benchmark.
+
+    Args:
+        name: of the benchmark.
+        settings: with the reference.
+        of: a dataclass of plain values and tuples, whose fields the measurements have.
+
+    Raises:
+        UnavailableError: the reference cannot be read, or one of the two runs is a trial of the harness.
+    """
+    if settings.reference is None:
+        return []
+    found = document(settings.reference, f"python -m benchmarks {name}")
+    if found["name"] != name:
+        return []
+    of_then = found["settings"]
+    if (of_then["per_class"], of_then["epochs"]) != (settings.per_class, settings.epochs and list(settings.epochs)):
+        raise UnavailableError(f"'{settings.reference}' was measured with other settings")
+    names = [item.name for item in dataclasses.fields(of)]  # pyright: ignore[reportArgumentType]
+    return [of(**{name: _hashable(row[name]) for name in names}) for row in found["measurements"]]
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def differing(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:

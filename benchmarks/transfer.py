@@ -5,12 +5,9 @@ split.
 """
 
 import dataclasses
-import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from benchmarks import frame, sides
 from benchmarks.frame import Bar, Result, Settings, Table, UnavailableError, points, times
@@ -122,7 +119,7 @@ def _earlier(settings: Settings) -> tuple[dict[tuple[str, int], Side], tuple[str
     """Earlier measurements of the guide that may stand for new ones, by data set and split, and a note that says so."""
     if settings.reference is None:
         return {}, ()
-    document = _read(settings.reference)
+    document = frame.document(settings.reference, "python -m benchmarks guide")
     other = frame.differing(frame.machine(), document["machine"])
     if other:
         raise UnavailableError(
@@ -143,16 +140,6 @@ def _earlier(settings: Settings) -> tuple[dict[tuple[str, int], Side], tuple[str
         f"({document['measured']}, load {document['machine'].get('load', 'unknown')}), the others from this one."
     )
     return wanted, (note,)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot read earlier measurements of the guide: {error}") from None
-    if not isinstance(document, dict) or not {"measured", "machine", "measurements"} <= document.keys():
-        raise UnavailableError(f"'{path}' holds no results of a benchmark; `python -m benchmarks guide` makes some")
-    return document
 
 
 def _accuracy(measured: Sequence[Side]) -> list[float]:

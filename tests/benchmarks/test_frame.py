@@ -1,14 +1,17 @@
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import frame
+from benchmarks import frame, hard_pairs
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.frame import Bar, Result, Settings, Table
+from benchmarks.frame import Bar, Result, Settings, Table, UnavailableError
+from benchmarks.pretraining import digit_pairs, labels, rotated, sentences
 
 
 def command(tmp_path: Path, *arguments: str, module: str = "benchmarks") -> subprocess.CompletedProcess[str]:
@@ -137,3 +140,26 @@ def test_an_unknown_benchmark_is_one_clear_line(tmp_path):
     done = command(tmp_path, "bogus")
     assert done.returncode == 2
     assert f"unknown benchmark 'bogus'; known: {', '.join(BENCHMARKS)}\n" in done.stderr
+
+
+def some(of: type[Any], seed: int) -> Any:
+    """An outcome of a benchmark, with plain values and nested tuples."""
+    known = {"seed": seed, "pair": (4, 9), "errors": ((30, 0.5), (150, 0.25)), "method": "rbm", "network": "mlp"}
+    return of(**{field.name: known.get(field.name, 0.5) for field in dataclasses.fields(of)})
+
+
+@pytest.mark.parametrize("benchmark", [hard_pairs, rotated, labels, sentences, digit_pairs])
+def test_a_benchmark_of_many_seeds_goes_on_where_it_stopped(
+    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = [some(benchmark.Outcome, seed) for seed in (1, 2)]
+    rows = tuple(dataclasses.asdict(item) | {"gain": 1.0} for item in measured)
+    frame.write(Result(benchmark.NAME, "", (), rows), tmp_path, {})
+    settings = Settings(reference=tmp_path / f"{benchmark.NAME}.json")
+    monkeypatch.setattr(benchmark.fit, "ready", lambda: None)
+    monkeypatch.setattr(benchmark, "compare", lambda measured, settings: list(measured))
+    assert BENCHMARKS[benchmark.NAME] is benchmark
+    assert next(benchmark.run(settings)) == measured
+    assert frame.earlier("another", settings, benchmark.Outcome) == []
+    with pytest.raises(UnavailableError, match="was measured with other settings"):
+        next(benchmark.run(dataclasses.replace(settings, epochs=(1, 1))))
