@@ -98,7 +98,10 @@ def test_no_command_shows_the_overview(say):
         (["fit", "x", "--source", "y", "--fine-tune", "maybe"], "invalid choice: 'maybe'"),
         (["fit", "x", "--source", "y", "--views", "0"], "expected a whole number above zero, found 0"),
         (["inspect"], "the following arguments are required: SOURCE"),
-        (["cache", "burn"], "invalid choice: 'burn'"),
+        (["cache", "burn"], "invalid choice: 'burn', expected one of info, clear; `regraft cache --help`"),
+        (["zoo", "lst"], "; nearest known names: list; `regraft zoo --help`"),
+        (["zoo", "list", "--knd", "run"], "unknown option '--knd'; nearest known names: --kind"),
+        (["zoo", "list", "a", "b", "c"], "unknown argument 'a'; `regraft zoo list --help`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

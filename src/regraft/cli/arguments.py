@@ -29,7 +29,23 @@ class Parser(argparse.ArgumentParser):
             known = [name for name in self._option_string_actions if name.startswith("--")]
             kind = "option" if option.startswith("-") else "argument"
             message = f"unknown {kind} '{option}'{nearest(option, known) if kind == 'option' else ''}"
+        elif choice := re.match(r"(argument .+: invalid choice: '(.*)') \(choose from (.*)\)$", message):
+            known = [name.strip(" '") for name in choice[3].split(",")]
+            message = f"{choice[1]}, expected one of {', '.join(known)}{_closest(choice[2], known)}"
         raise RequestError(f"{message}; `{self.prog} --help` shows what there is")
+
+
+class _Action(Parser):
+    """A parser of a command of a command, which knows its own options."""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """The same, refusing what it does not know here: the command above would look for it among its own."""
+        found, others = super().parse_known_args(args, namespace)
+        if others:
+            self.error(f"unrecognized arguments: {others[0]}")
+        return found, others
 
 
 def new(name: str, summary: str, example: str) -> Parser:
@@ -52,12 +68,18 @@ def actions(parser: argparse.ArgumentParser, commands: Mapping[str, ModuleType])
         parser: of the command that they belong to.
         commands: by name.
     """
-    group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions", parser_class=Parser)
+    group = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions", parser_class=_Action)
     for name, command in commands.items():
         below = group.add_parser(name, help=command.SUMMARY, **_form(command.SUMMARY, command.EXAMPLE))
         # What was said before the action stands.
         _in_every_command(below, default=argparse.SUPPRESS)
         command.add(below)
+
+
+def _closest(name: str, known: list[str]) -> str:
+    """As `nearest`, where something is near: all that is known was named before."""
+    found = nearest(name, known)
+    return found if found.startswith("; nearest") else ""
 
 
 def actions_of(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
