@@ -1,5 +1,6 @@
 """The network from scratch: its rates and epochs are tuned, it has its budget, and no example that it is judged by."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from regraft.core.records import CutPoint
 from regraft.recipes.baselines import Lesson, lesson_of, scratch
-from regraft.recipes.baselines.tuning import RATES, Tried, climbed
+from regraft.recipes.baselines.tuning import BEGIN, RATES, TRIED, Tried, climbed
 from tests.recipes.baselines.small import divided, network, new_digits, opened, task_of
 
 pytestmark = pytest.mark.tuned
@@ -34,6 +35,15 @@ def test_the_best_rate_is_found_uphill(best: float) -> None:
     assert tuned.rate == best
     assert tuned.best.accuracy == 0
     assert tuned.count == len(asked) == len(set(asked)) <= 5
+
+
+def test_more_rates_than_usual_take_no_time_that_there_is_not() -> None:
+    def tuned(left: float) -> Any:
+        return climbed(lambda rate: Tried(rate, 0.0, 1), lambda: left)
+
+    assert (tuned(60.0).rate, tuned(60.0).cut_short) == (RATES[-1], False)
+    assert (tuned(-1.0).count, tuned(-1.0).cut_short) == (TRIED, True)
+    assert tuned(-1.0).rate == RATES[BEGIN + TRIED - 1]
 
 
 def test_a_rate_that_fails_is_the_worst() -> None:
@@ -116,6 +126,25 @@ def test_is_left_out_where_it_takes_long(tmp_path: Path, monkeypatch: pytest.Mon
     task = some_task(tmp_path)
     lesson, on = lesson_of(task.found, task.plan, "test"), task.found.examples.indices("test")
     assert scratch.left_out(task, lesson, on) is None
-    assert (scratch.left_out(replace(task, within=-1.0), lesson, on) or "").endswith(" s or more, of 0 s")
+    assert (scratch.left_out(replace(task, left=lambda: -1.0), lesson, on) or "").endswith(" s, of 0 s")
     monkeypatch.setattr(scratch, "KEPT_BYTES", 1)
     assert "memory" in (scratch.left_out(task, lesson, on) or "")
+
+
+def test_what_it_will_take_is_measured_where_time_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = replace(some_task(tmp_path), left=lambda: 60.0)
+    lesson, on = lesson_of(task.found, task.plan, "test"), task.found.examples.indices("test")
+    trials: list[int | None] = []
+    trained = scratch.loop.train
+
+    def train(model: Any, phase: Any, *rest: Any, **more: Any) -> Any:
+        made = trained(model, phase, *rest, **more)
+        trials.append(phase.epochs)
+        return replace(made, history=(*made.history[:-1], replace(made.history[-1], seconds=1.0)))
+
+    monkeypatch.setattr(scratch.loop, "train", train)
+    # A hundred epochs of a second each, at three rates.
+    assert re.fullmatch(r"which would take about (29|3\d)\d s, of 60 s", scratch.left_out(task, lesson, on) or "")
+    assert trials == [2]
+    assert scratch.left_out(replace(task, left=lambda: 1e9), lesson, on) is None
+    assert trials == [2]

@@ -4,7 +4,7 @@ Each way is a file with `NAME`, `TITLE`, `left_out` and `answer`, and stands in 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from regraft.core.records import Baseline, Metric
 from regraft.core.verdict import WITHOUT
 from regraft.importers import Pretrained
 from regraft.recipes.baselines import majority, nearest_neighbour, random_trunk, raw_inputs, scratch
-from regraft.recipes.baselines.asking import CHEAP, Answers, Array, Lesson, Task, Way
+from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task, Way
 from regraft.recipes.judging import Judged
 from regraft.recipes.survey import Survey
 
@@ -44,14 +44,13 @@ def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged, l
         judged: the run's own answers.
         left: seconds that there still are.
     """
-    task, lesson = Task.of(pretrained, found, plan), lesson_of(found, plan, judged.split)
+    task, lesson = Task.of(pretrained, found, plan, left), lesson_of(found, plan, judged.split)
     baselines: dict[str, Baseline] = {}
     gains: dict[str, Metric] = {}
     right = dict(zip(judged.indices.tolist(), judged.correct(task.labels).tolist(), strict=True))
     for name, way in WAYS.items():
         if plan.baselines == "no" and name != majority.NAME:
             continue
-        task = replace(task, within=min(CHEAP, left()))
         asked = judged.indices if name == majority.NAME else task.some(judged.indices)
         reason = way.left_out(task, lesson, asked) if plan.baselines == "auto" else None
         if reason:

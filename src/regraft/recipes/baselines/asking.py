@@ -32,7 +32,7 @@ class Task:
         found: its survey: the examples, and what a place in the network costs.
         plan: resolved.
         inputs: the examples as the network takes them.
-        within: seconds that there are for the next baseline; none begins that would take longer.
+        left: seconds that there still are.
         features: rows that were computed, by the name of the baseline: index -> (width,).
     """
 
@@ -40,13 +40,20 @@ class Task:
     found: Survey
     plan: Plan
     inputs: Prepared
-    within: float = CHEAP
+    left: Callable[[], float] = lambda: float("inf")
     features: dict[str, dict[int, Array]] = field(default_factory=dict[str, dict[int, Array]])
 
     @classmethod
-    def of(cls, pretrained: Pretrained, found: Survey, plan: Plan) -> "Task":
+    def of(
+        cls, pretrained: Pretrained, found: Survey, plan: Plan, left: Callable[[], float] = lambda: float("inf")
+    ) -> "Task":
         """With the inputs that the source takes."""
-        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples))
+        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples), left)
+
+    @property
+    def within(self) -> float:
+        """Seconds that there are for the next baseline; none begins that would take longer."""
+        return min(CHEAP, self.left())
 
     @property
     def labels(self) -> Array:

@@ -6,7 +6,7 @@ steps; what choosing between them takes comes on top. So the comparison errs in 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -21,7 +21,7 @@ from regraft.core.plan import Plan
 from regraft.graph.cut_points import INPUT
 from regraft.recipes.baselines import tuning
 from regraft.recipes.baselines.anew import branch_anew, settle_sooner
-from regraft.recipes.baselines.asking import Answers, Array, Lesson, Task
+from regraft.recipes.baselines.asking import CHEAP, Answers, Array, Lesson, Task
 from regraft.recipes.baselines.prepared import KEPT_BYTES
 from regraft.recipes.fine_tuning import lesson_for_all
 from regraft.recipes.survey import Survey, above_a_head
@@ -32,6 +32,8 @@ NAME = "scratch"
 TITLE = "from scratch"
 
 _LEAST_EPOCHS = 3
+# What is measured on two epochs has so many.
+_MANY_EPOCHS = 20
 # Operations for one rate that 600 steps may take: some ten seconds of two cores.
 _AFFORDABLE = 1e12
 # Without validation examples, of up to so many every third part is left out in turn, of more a fifth once.
@@ -51,19 +53,46 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
         each, compiling = _seconds(network(task, cut_point), timed)
         needed += passes * each + tuning.TRIED * times * 3.0 * compiling
         if needed > task.within:
-            return f"{needed:.0f} s or more, of {max(task.within, 0):.0f} s"
+            return _too_long(needed, task)
+    # A forward pass says too little of a step of a small network. Two epochs of many are soon done.
+    if task.left() < CHEAP:
+        needed = sum(tuning.TRIED * times * _lasts(task, lesson, cut_point) for cut_point in depths(task))
+        if needed > task.within:
+            return _too_long(needed, task)
     return None
+
+
+def _too_long(needed: float, task: Task) -> str:
+    return f"which would take about {needed:.0f} s, of {max(task.within, 0):.0f} s"
+
+
+def _lasts(task: Task, lesson: Lesson, cut_point: str) -> float:
+    """Seconds that training at one rate takes, measured on two epochs; 0 where these are a good part of it."""
+    phase = phase_for(task, lesson, cut_point)
+    epochs = phase.epochs or 1
+    if epochs < _MANY_EPOCHS:
+        return 0.0
+    begun = time.perf_counter()
+    feed = task.inputs.feed
+    learning, judging = feed(lesson.training, views_of(task)), feed(lesson.validation)
+    trial = tuning.at(replace(phase, epochs=2), tuning.RATES[tuning.BEGIN])
+    each = loop.train(network(task, cut_point), trial, learning, judging, seed=task.plan.seed).history[-1].seconds
+    memory.release()
+    return time.perf_counter() - begun + (epochs - 2) * each
 
 
 def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:
     """The answers of the best network that a depth, a rate and a number of epochs led to."""
     tune = _by_validation if len(lesson.validation) else _by_parts
     made = [tune(task, lesson, cut_point) for cut_point in depths(task)]
-    best, tried = max(made, key=lambda trained: trained.rank), sum(trained.tried for trained in made)
+    best = max(made, key=lambda trained: trained.rank)
+    tried = f"the best of {sum(trained.tuned.count for trained in made)} tried"
+    if any(trained.tuned.cut_short for trained in made):
+        tried += ", without time for more"
     trained = best.finish()
     memory.release()
     probabilities = predicting.predict(trained, task.inputs.feed(judged)).astype(np.float32)
-    return Answers(probabilities, f"initialised anew up to '{best.cut_point}', {best.note}, the best of {tried} tried")
+    return Answers(probabilities, f"initialised anew up to '{best.cut_point}', {best.note}, {tried}")
 
 
 def depths(task: Task) -> tuple[str, ...]:
@@ -131,14 +160,14 @@ class _Trained:
     Attributes:
         cut_point: how much of the network that is.
         rank: the more, the better.
-        tried: how many rates.
+        tuned: its rate, and how that was found.
         note: how it was trained, for people.
         finish: gives the network that is judged.
     """
 
     cut_point: str
     rank: tuple[float, float]
-    tried: int
+    tuned: tuning.Tuned
     note: str
     finish: Callable[[], keras.Model]
 
@@ -148,13 +177,13 @@ def _by_validation(task: Task, lesson: Lesson, cut_point: str) -> _Trained:
     feed, seed = task.inputs.feed, task.plan.seed
     phase = phase_for(task, lesson, cut_point)
     tuned = tuning.by_validation(
-        network(task, cut_point), phase, feed(lesson.training, views_of(task)), feed(lesson.validation), seed
+        network(task, cut_point), phase, feed(lesson.training, views_of(task)), feed(lesson.validation), seed, task.left
     )
     best, model = tuned.best, tuned.best.model
     assert model is not None
     note = f"epoch {best.epoch} of {phase.epochs} at rate {tuned.rate:g}"
     if not lesson.last or best.interrupted:
-        return _Trained(cut_point, best.rank, tuned.count, note, lambda: model)
+        return _Trained(cut_point, best.rank, tuned, note, lambda: model)
     last = lesson_for_all(tuning.at(phase, tuned.rate), "from scratch, refit")
     everyone, nothing = feed(lesson.everyone, views_of(task)), feed(lesson.everyone[:0])
     note += f", then {last.epochs} with the validation examples"
@@ -162,7 +191,7 @@ def _by_validation(task: Task, lesson: Lesson, cut_point: str) -> _Trained:
     def finish() -> keras.Model:
         return loop.train(model, last, everyone, nothing, seed=seed + 1).model
 
-    return _Trained(cut_point, best.rank, tuned.count, note, finish)
+    return _Trained(cut_point, best.rank, tuned, note, finish)
 
 
 def _by_parts(task: Task, lesson: Lesson, cut_point: str) -> _Trained:
@@ -173,13 +202,13 @@ def _by_parts(task: Task, lesson: Lesson, cut_point: str) -> _Trained:
     def learning(indices: Array) -> Feed:
         return feed(indices, views_of(task))
 
-    tuned = tuning.by_parts(fresh, phase, learning, training, parts_of(task, training), seed)
+    tuned = tuning.by_parts(fresh, phase, learning, training, parts_of(task, training), seed, task.left)
     note = f"{tuned.best.epoch} of {phase.epochs} epochs at rate {tuned.rate:g}"
 
     def finish() -> keras.Model:
         return tuning.finished(fresh, phase, tuned, learning(training), feed(training[:0]), seed)
 
-    return _Trained(cut_point, tuned.best.rank, tuned.count, note, finish)
+    return _Trained(cut_point, tuned.best.rank, tuned, note, finish)
 
 
 def parts_of(task: Task, training: Array) -> list[Array]:

@@ -1,5 +1,6 @@
 """The learning rate and the epochs of a network from scratch, chosen by examples that it does not learn from."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,11 +46,12 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tuned:
-    """The best rate, what it led to, and how many were tried."""
+    """The best rate, what it led to, how many were tried, and whether time was up for one that may be better."""
 
     rate: float
     best: Tried
     count: int
+    cut_short: bool = False
 
 
 def epochs_for(examples: int, batch_size: int) -> int:
@@ -70,7 +72,9 @@ def phase_of(name: str, epochs: int, batch_size: int) -> Phase:
     )
 
 
-def by_validation(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Tuned:
+def by_validation(
+    fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int, left: Callable[[], float] | None = None
+) -> Tuned:
     """Each rate is judged on the same examples; the best network is kept.
 
     Args:
@@ -79,12 +83,19 @@ def by_validation(fresh: keras.Model, phase: Phase, learning: Feed, judging: Fee
         learning: what is learnt from.
         judging: what chooses.
         seed: of the order of examples, and of dropout.
+        left: see `climbed`.
     """
-    return climbed(lambda rate: _attempt(fresh, at(phase, rate), learning, judging, seed))
+    return climbed(lambda rate: _attempt(fresh, at(phase, rate), learning, judging, seed), left)
 
 
 def by_parts(
-    fresh: keras.Model, phase: Phase, feed: Callable[[Array], Feed], everyone: Array, parts: Sequence[Array], seed: int
+    fresh: keras.Model,
+    phase: Phase,
+    feed: Callable[[Array], Feed],
+    everyone: Array,
+    parts: Sequence[Array],
+    seed: int,
+    left: Callable[[], float] | None = None,
 ) -> Tuned:
     """Each rate is judged on parts that are left out in turn; no network is kept.
 
@@ -95,6 +106,7 @@ def by_parts(
         everyone: indices of all that may be learnt from (n,).
         parts: masks (n,).
         seed: of the order of examples, and of dropout.
+        left: see `climbed`.
     """
     weights = [int(part.sum()) for part in parts]
 
@@ -107,7 +119,7 @@ def by_parts(
             interrupted=any(each.interrupted for each in made),
         )
 
-    return climbed(attempt)
+    return climbed(attempt, left)
 
 
 def finished(fresh: keras.Model, phase: Phase, tuned: Tuned, everyone: Feed, nothing: Feed, seed: int) -> keras.Model:
@@ -125,13 +137,24 @@ def finished(fresh: keras.Model, phase: Phase, tuned: Tuned, everyone: Feed, not
     return loop.train(fresh, last, everyone, nothing, seed=seed, stop_after=tuned.best.epoch).model
 
 
-def climbed(attempt: Callable[[float], Tried]) -> Tuned:
-    """Try rates from the first one on upwards as long as that is better; where it never was, downwards."""
+def climbed(attempt: Callable[[float], Tried], left: Callable[[], float] | None = None) -> Tuned:
+    """Try rates from the first one on upwards as long as that is better; where it never was, downwards.
+
+    Args:
+        attempt: what a rate comes to.
+        left: seconds that there still are, where there is a limit. What is tried beyond `TRIED` rates must be done in
+            that time, as far as the slowest before it tells.
+    """
+    begun = time.perf_counter()
     made = {BEGIN: attempt(RATES[BEGIN])}
-    best = BEGIN
+    best, slowest = BEGIN, time.perf_counter() - begun
     for step in (1, -1):
         while 0 <= best + step < len(RATES) and best + step not in made and not made[best].interrupted:
+            if left is not None and len(made) >= TRIED and slowest > left():
+                return Tuned(RATES[best], made[best], len(made), cut_short=True)
+            begun = time.perf_counter()
             made[best + step] = attempt(RATES[best + step])
+            slowest = max(slowest, time.perf_counter() - begun)
             if made[best + step].rank <= made[best].rank:
                 break
             best += step
