@@ -130,3 +130,5 @@ def test_what_cannot_be_is_refused_in_one_line(digits, searched, tmp_path):
 
 def test_what_is_recommended_is_fitted_as_it_was_tried(searched):
     assert searched.plan.views == 1
+    # Lessons begin with a new optimizer, whatever a half-trained source's own had learnt.
+    assert (searched.plan.fine_tune.enabled, searched.plan.fine_tune.state) == ("yes", "reset")

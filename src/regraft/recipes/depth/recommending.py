@@ -158,6 +158,8 @@ def plan_of(item: Tried, trier: Trier) -> Plan:
             keep="last",
             patience=None,
             average=trial.average or 1.0,
+            # What the source's own optimizer had learnt of another task was not taken along.
+            state="reset" if spec.state == "auto" else spec.state,
         )
     return replace(
         plan,
