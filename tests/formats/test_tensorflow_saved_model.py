@@ -271,15 +271,13 @@ def test_weights_that_are_constants(shared_folder):
         "tf2_ckpt_mnist_mlp/training_1",
     ],
 )
-def test_inspect_answers_at_once_and_loads_no_framework(shared_folder, place):
+def test_inspect_loads_no_framework(shared_folder, place):
+    # How long it takes, `python -m benchmarks start` says of every file there is.
     program = (
-        "import sys, time\n"
+        "import sys\n"
         "from regraft.formats.inspection import inspect\n"
         "inspect(sys.argv[1])\n"
-        "print(time.process_time(), [m for m in ('keras', 'tensorflow', 'torch', 'jax', 'google') if m in sys.modules])"
+        "print([m for m in ('keras', 'tensorflow', 'torch', 'jax', 'google') if m in sys.modules])"
     )
     command = [sys.executable, "-c", program, str(shared_folder / "nets" / place)]
-    answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
-    assert {loaded for _, loaded in answers} == {"[]"}
-    # The processor's time of the best of three: what other processes do at the same time says nothing about this one.
-    assert min(float(seconds) for seconds, _ in answers) < 0.7
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
