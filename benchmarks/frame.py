@@ -204,11 +204,11 @@ def earlier(name: str, settings: Settings, of: type[_T]) -> list[_T]:
     if (of_then["per_class"], of_then["epochs"]) != (settings.per_class, settings.epochs and list(settings.epochs)):
         raise UnavailableError(f"'{settings.reference}' was measured with other settings")
     names = [item.name for item in dataclasses.fields(of)]  # pyright: ignore[reportArgumentType]
-    return [of(**{name: _hashable(row[name]) for name in names}) for row in found["measurements"]]
+    return [of(**{name: _with_tuples(row[name]) for name in names}) for row in found["measurements"]]
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+def _with_tuples(value: Any) -> Any:
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def differing(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:

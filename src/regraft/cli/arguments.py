@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             message = f"unknown {kind} '{option}'{nearest(option, known) if kind == 'option' else ''}"
         elif choice := re.match(r"(argument .+: invalid choice: '(.*)') \(choose from (.*)\)$", message):
             known = [name.strip(" '") for name in choice[3].split(",")]
-            message = f"{choice[1]}, expected one of {', '.join(known)}{_closest(choice[2], known)}"
+            message = f"{choice[1]}{nearest(choice[2], known, count=len(known))}"
         raise RequestError(f"{message}; `{self.prog} --help` shows what there is")
 
 
@@ -74,12 +74,6 @@ def actions(parser: argparse.ArgumentParser, commands: Mapping[str, ModuleType])
         # What was said before the action stands.
         _in_every_command(below, default=argparse.SUPPRESS)
         command.add(below)
-
-
-def _closest(name: str, known: list[str]) -> str:
-    """As `nearest`, where something is near: all that is known was named before."""
-    found = nearest(name, known)
-    return found if found.startswith("; nearest") else ""
 
 
 def actions_of(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
@@ -263,6 +257,14 @@ def columns_of(arguments: argparse.Namespace, before: Columns | None = None) -> 
     elif "features" in changed or "categories" in changed:
         kept = replace(kept, text=None)
     return replace(kept, **changed)
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text}")
+    return value
 
 
 def duration(text: str) -> float:

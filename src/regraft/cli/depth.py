@@ -49,15 +49,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="also try new layers of so many units on top of the reused ones; may be repeated",
     )
-    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="how many processes search; 1")
+    parser.add_argument("--jobs", metavar="N", type=words.positive, default=1, help="how many processes search; 1")
     parser.add_argument("--no-fit", action="store_true", help="only search; do not fit what is recommended")
     parser.add_argument("--no-forecast", action="store_true", help="do not ask what more labels would bring")
     parser.add_argument("--seed", metavar="N", type=int, help="of every random choice; 0")
-    parser.add_argument("--input-size", metavar="N", type=int, help="height and width of the pictures, in pixels")
+    parser.add_argument(
+        "--input-size", metavar="N", type=words.positive, help="height and width of the pictures, in pixels"
+    )
     parser.add_argument("--preprocessing", metavar="P", help="how the network wants its pictures; see fit --help")
     parser.add_argument("--architecture", metavar="A", help="what builds the network where SOURCE holds only weights")
     parser.add_argument("--decoding", choices=("full", "draft"), help="see fit --help")
-    parser.add_argument("--views", metavar="K", type=int, help="of each picture the final fit learns from; 1: as it is")
+    parser.add_argument(
+        "--views", metavar="K", type=words.positive, help="of each picture the final fit learns from; 1: as it is"
+    )
     parser.add_argument("--augment", metavar="KINDS", help="what these views may differ by; see fit --help")
     words.columns_arguments(parser)
     words.text_arguments(parser)

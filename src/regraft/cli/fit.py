@@ -74,7 +74,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(STRATEGIES)}; options go before it",
     )
     parser.add_argument("--seed", metavar="N", type=int, help="of every random choice; 0")
-    parser.add_argument("--input-size", metavar="N", type=_positive, help="height and width of the pictures, in pixels")
+    parser.add_argument(
+        "--input-size", metavar="N", type=words.positive, help="height and width of the pictures, in pixels"
+    )
     parser.add_argument(
         "--preprocessing",
         metavar="P",
@@ -103,9 +105,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--optimizer", metavar="NAME", help="of every phase: adam, or any other of Keras, or nesterov")
     parser.add_argument("--rate", metavar="R", type=_rate, help="highest learning rate of every phase, or find")
     parser.add_argument("--schedule", choices=SCHEDULES, help="how the rate of every phase goes; cosine")
-    parser.add_argument("--epochs", metavar="N", type=_positive, help="of every phase; else by how many pictures")
-    parser.add_argument("--batch-size", metavar="N", type=_positive, help="pictures for each step; 32")
-    parser.add_argument("--views", metavar="K", type=_positive, help="how many views of each picture to learn from")
+    parser.add_argument("--epochs", metavar="N", type=words.positive, help="of every phase; else by how many pictures")
+    parser.add_argument("--batch-size", metavar="N", type=words.positive, help="pictures for each step; 32")
+    parser.add_argument(
+        "--views", metavar="K", type=words.positive, help="how many views of each picture to learn from"
+    )
     parser.add_argument(
         "--augment",
         metavar="KINDS",
@@ -241,11 +245,4 @@ def _rate(text: str) -> float | Literal["find"]:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above zero, or find, found {text}")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text}")
     return value

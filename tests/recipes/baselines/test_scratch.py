@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
+from regraft.core.errors import WorkError
 from regraft.core.records import CutPoint
-from regraft.recipes.baselines import Lesson, lesson_of, scratch
+from regraft.recipes.baselines import Lesson, lesson_of, scratch, tuning
 from regraft.recipes.baselines.tuning import BEGIN, RATES, TRIED, Tried, climbed
 from tests.recipes.baselines.small import divided, network, new_digits, opened, task_of
 
@@ -135,16 +136,24 @@ def test_what_it_will_take_is_measured_where_time_is_short(tmp_path: Path, monke
     task = replace(some_task(tmp_path), left=lambda: 60.0)
     lesson, on = lesson_of(task.found, task.plan, "test"), task.found.examples.indices("test")
     trials: list[int | None] = []
-    trained = scratch.loop.train
+    trained = tuning.loop.train
 
     def train(model: Any, phase: Any, *rest: Any, **more: Any) -> Any:
         made = trained(model, phase, *rest, **more)
         trials.append(phase.epochs)
         return replace(made, history=(*made.history[:-1], replace(made.history[-1], seconds=1.0)))
 
-    monkeypatch.setattr(scratch.loop, "train", train)
+    monkeypatch.setattr(tuning.loop, "train", train)
     # A hundred epochs of a second each, at three rates.
     assert re.fullmatch(r"which would take about (29|3\d)\d s, of 60 s", scratch.left_out(task, lesson, on) or "")
     assert trials == [2]
     assert scratch.left_out(replace(task, left=lambda: 1e9), lesson, on) is None
     assert trials == [2]
+    monkeypatch.setattr(tuning.loop, "train", lambda *given, **more: replace(trained(*given, **more), interrupted=True))
+    assert scratch.left_out(task, lesson, on) == "which was ended by hand"
+
+    def failing(*given: Any, **more: Any) -> Any:
+        raise WorkError("no number")
+
+    monkeypatch.setattr(tuning.loop, "train", failing)
+    assert scratch.left_out(task, lesson, on) is None

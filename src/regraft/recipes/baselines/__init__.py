@@ -4,7 +4,7 @@ Each way is a file with `NAME`, `TITLE`, `left_out` and `answer`, and stands in 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def compare(pretrained: Pretrained, found: Survey, plan: Plan, judged: Judged, l
         judged: the run's own answers.
         left: seconds that there still are.
     """
-    task, lesson = Task.of(pretrained, found, plan, left), lesson_of(found, plan, judged.split)
+    task, lesson = replace(Task.of(pretrained, found, plan), left=left), lesson_of(found, plan, judged.split)
     baselines: dict[str, Baseline] = {}
     gains: dict[str, Metric] = {}
     right = dict(zip(judged.indices.tolist(), judged.correct(task.labels).tolist(), strict=True))

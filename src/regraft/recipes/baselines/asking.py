@@ -44,11 +44,9 @@ class Task:
     features: dict[str, dict[int, Array]] = field(default_factory=dict[str, dict[int, Array]])
 
     @classmethod
-    def of(
-        cls, pretrained: Pretrained, found: Survey, plan: Plan, left: Callable[[], float] = lambda: float("inf")
-    ) -> "Task":
+    def of(cls, pretrained: Pretrained, found: Survey, plan: Plan) -> "Task":
         """With the inputs that the source takes."""
-        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples), left)
+        return cls(pretrained, found, plan, Prepared(pretrained.inputs, found.examples))
 
     @property
     def within(self) -> float:

@@ -6,7 +6,7 @@ steps; what choosing between them takes comes on top. So the comparison errs in 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -56,7 +56,10 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
             return _too_long(needed, task)
     # A forward pass says too little of a step of a small network. Two epochs of many are soon done.
     if task.left() < CHEAP:
-        needed = sum(tuning.TRIED * times * _lasts(task, lesson, cut_point) for cut_point in depths(task))
+        trials = [_trial(task, lesson, cut_point) for cut_point in depths(task)]
+        if any(trial.interrupted for trial in trials):
+            return "which was ended by hand"
+        needed = tuning.TRIED * times * sum(trial.seconds for trial in trials)
         if needed > task.within:
             return _too_long(needed, task)
     return None
@@ -66,19 +69,13 @@ def _too_long(needed: float, task: Task) -> str:
     return f"which would take about {needed:.0f} s, of {max(task.within, 0):.0f} s"
 
 
-def _lasts(task: Task, lesson: Lesson, cut_point: str) -> float:
-    """Seconds that training at one rate takes, measured on two epochs; 0 where these are a good part of it."""
-    phase = phase_for(task, lesson, cut_point)
-    epochs = phase.epochs or 1
-    if epochs < _MANY_EPOCHS:
-        return 0.0
-    begun = time.perf_counter()
-    feed = task.inputs.feed
+def _trial(task: Task, lesson: Lesson, cut_point: str) -> tuning.Trial:
+    """What training at one rate will take, by two epochs of it; nothing where these are a good part of it."""
+    phase, feed = phase_for(task, lesson, cut_point), task.inputs.feed
+    if (phase.epochs or 1) < _MANY_EPOCHS:
+        return tuning.Trial(0.0)
     learning, judging = feed(lesson.training, views_of(task)), feed(lesson.validation)
-    trial = tuning.at(replace(phase, epochs=2), tuning.RATES[tuning.BEGIN])
-    each = loop.train(network(task, cut_point), trial, learning, judging, seed=task.plan.seed).history[-1].seconds
-    memory.release()
-    return time.perf_counter() - begun + (epochs - 2) * each
+    return tuning.trial(network(task, cut_point), phase, learning, judging, task.plan.seed)
 
 
 def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:

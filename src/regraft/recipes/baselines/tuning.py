@@ -54,6 +54,14 @@ class Tuned:
     cut_short: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How many seconds training at one rate will take, and whether the user ended what was to tell."""
+
+    seconds: float
+    interrupted: bool = False
+
+
 def epochs_for(examples: int, batch_size: int) -> int:
     """How many epochs make `STEPS` steps; a hundred at the most."""
     return min(_MOST_EPOCHS, -(-STEPS * batch_size // max(examples, 1)))
@@ -70,6 +78,27 @@ def phase_of(name: str, epochs: int, batch_size: int) -> Phase:
         patience=max(10, epochs // 3),
         monitor="accuracy",
     )
+
+
+def trial(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Trial:
+    """What a rate will take, by its first two epochs: what comes before them is compiled for each rate anew.
+
+    Args:
+        fresh: not changed.
+        phase: all but the rates.
+        learning: what is learnt from.
+        judging: what chooses.
+        seed: of the order of examples, and of dropout.
+    """
+    begun = time.perf_counter()
+    try:
+        trained = loop.train(fresh, at(replace(phase, epochs=2), RATES[BEGIN]), learning, judging, seed=seed)
+    except WorkError:
+        # As with `_attempt`: the first epochs were all that it took.
+        return Trial(time.perf_counter() - begun)
+    memory.release()
+    more = ((phase.epochs or 2) - 2) * trained.history[-1].seconds
+    return Trial(time.perf_counter() - begun + more, trained.interrupted)
 
 
 def by_validation(
