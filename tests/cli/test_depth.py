@@ -59,7 +59,7 @@ def test_json_has_what_the_design_promises(few, pictures, source, tmp_path, caps
     [
         (["--time-budget", "soon"], "expected a time such as 90s, 10m or 1h, found 'soon'"),
         (["--hidden", "0"], "expected widths such as 128 or 256,64, found 0"),
-        (["--jobs", "0"], "one job or more"),
+        (["--jobs", "0"], "expected a whole number above zero, found 0"),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_line(words, said, pictures, source, capsys):
