@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core import plain, storage
+from regraft.core import metrics, plain, storage
 from regraft.core.errors import CorruptFileError
 from regraft.core.phase import Phase
 from regraft.core.progress import warn
@@ -78,19 +78,10 @@ class Checkpoint:
             self.best_values = values
 
     def best(self) -> int:
-        """The latest epoch within one standard error of the best accuracy on validation, and not below the start.
-
-        On few examples the very best epoch is one of luck; a later one has seen the rate fall further.
-        """
+        """The epoch that validation chooses; the last one where there is none, or it is not asked."""
         if not self._validated or self._phase.keep == "last":
             return len(self.history) - 1
-        best, top = 0, 0.0
-        for epoch, row in enumerate(self.history):
-            top = max(top, row.validation_accuracy)
-            error = (top * (1 - top) / self._validated) ** 0.5
-            if row.validation_accuracy >= max(top - error, self.history[0].validation_accuracy):
-                best = epoch
-        return best
+        return metrics.latest_good([row.validation_accuracy for row in self.history], self._validated)
 
     def idle(self) -> int:
         """How many epochs ago what the phase monitors was at its best."""

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from regraft.core.errors import WorkError
-from regraft.core.records import CutPoint
+from regraft.core.records import CutPoint, Epoch
 from regraft.recipes.baselines import Lesson, lesson_of, scratch, tuning
 from regraft.recipes.baselines.tuning import BEGIN, RATES, TRIED, Tried, climbed
 from tests.recipes.baselines.small import divided, network, new_digits, opened, task_of
@@ -53,6 +54,42 @@ def test_a_rate_that_fails_is_the_worst() -> None:
 
     assert climbed(attempt).rate == 3e-4
     assert Tried(0.9, 0.3, 1).rank > Tried(0.9, 0.4, 1).rank
+
+
+def epochs(*accuracies: float) -> list[Epoch]:
+    return [Epoch("", number, None, 0.0, value, 1 - value, 0.0) for number, value in enumerate(accuracies)]
+
+
+def test_a_part_that_ended_sooner_counts_with_what_it_had_last() -> None:
+    curve = tuning.mean_curve([epochs(0.0, 0.8), epochs(0.2, 0.4, 0.6)], [30, 10])
+    np.testing.assert_allclose(curve, [(0.05, 0.95), (0.7, 0.3), (0.75, 0.25)])
+
+
+def test_parts_choose_an_epoch_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part alone is at its best at another epoch, all together at the second."""
+    made = iter([epochs(0.0, 0.9, 0.9, 0.1), epochs(0.0, 0.1, 0.9, 0.9)] * len(RATES))
+
+    def train(*_given: Any, **_more: Any) -> Any:
+        return SimpleNamespace(history=next(made), interrupted=False)
+
+    monkeypatch.setattr(tuning.loop, "train", train)
+    halves = [np.arange(1000) < 500, np.arange(1000) >= 500]
+    tuned = tuning.by_parts(Any, tuning.phase_of("", 3, 32), lambda _: Any, np.arange(1000), halves, 0)
+    assert (tuned.best.epoch, tuned.best.accuracy) == (2, 0.9)
+
+
+def test_an_interrupted_part_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[float] = []
+
+    def train(_fresh: Any, phase: Any, *_given: Any, **_more: Any) -> Any:
+        begun.append(phase.rates[0].rate)
+        return SimpleNamespace(history=epochs(0.0, 0.5), interrupted=True)
+
+    monkeypatch.setattr(tuning.loop, "train", train)
+    halves = [np.arange(10) < 5, np.arange(10) >= 5]
+    tuned = tuning.by_parts(Any, tuning.phase_of("", 3, 32), lambda _: Any, np.arange(10), halves, 0)
+    assert tuned.best.interrupted
+    assert begun == [RATES[BEGIN]]
 
 
 def test_is_well_tuned(tmp_path: Path) -> None:

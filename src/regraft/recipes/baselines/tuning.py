@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core import memory
+from regraft.core import memory, metrics
 from regraft.core.errors import WorkError
 from regraft.core.phase import Phase, Rate
+from regraft.core.records import Epoch
 from regraft.training import loop
 from regraft.training.feeds import Feed
 
@@ -128,6 +129,8 @@ def by_parts(
 ) -> Tuned:
     """Each rate is judged on parts that are left out in turn; no network is kept.
 
+    The epoch is chosen once for all parts, by their mean: one part alone has few examples to choose by.
+
     Args:
         fresh: not changed.
         phase: all but the rates.
@@ -137,18 +140,35 @@ def by_parts(
         seed: of the order of examples, and of dropout.
         left: see `climbed`.
     """
-    weights = [int(part.sum()) for part in parts]
 
     def attempt(rate: float) -> Tried:
-        made = [_attempt(fresh, at(phase, rate), feed(everyone[~part]), feed(everyone[part]), seed) for part in parts]
-        return Tried(
-            float(np.average([each.accuracy for each in made], weights=weights)),
-            float(np.average([each.loss for each in made], weights=weights)),
-            max(1, round(float(np.mean([each.epoch for each in made])))),
-            interrupted=any(each.interrupted for each in made),
-        )
+        histories: list[Sequence[Epoch]] = []
+        interrupted = False
+        for part in parts:
+            made = _trained(fresh, at(phase, rate), feed(everyone[~part]), feed(everyone[part]), seed)
+            if made is None:
+                return Tried(-1.0, np.inf, 1)
+            histories.append(made.history)
+            if interrupted := made.interrupted:
+                break
+        judged = [int(part.sum()) for part in parts[: len(histories)]]
+        curve = mean_curve(histories, judged)
+        epoch = metrics.latest_good(curve[:, 0].tolist(), sum(judged))
+        accuracy, loss = curve[epoch].tolist()
+        return Tried(accuracy, loss, max(1, epoch), interrupted=interrupted)
 
     return climbed(attempt, left)
+
+
+def mean_curve(histories: Sequence[Sequence[Epoch]], weights: Sequence[float]) -> Array:
+    """Accuracy and log loss on what was not learnt from, (epochs, 2), weighted means over several trainings.
+
+    One that ended sooner than another, since nothing improved, counts with what it had last.
+    """
+    longest = max(map(len, histories))
+    padded = [[*history, *[history[-1]] * (longest - len(history))] for history in histories]
+    values = [[(row.validation_accuracy, row.validation_loss) for row in history] for history in padded]
+    return np.average(np.array(values, np.float64), axis=0, weights=weights)
 
 
 def finished(fresh: keras.Model, phase: Phase, tuned: Tuned, everyone: Feed, nothing: Feed, seed: int) -> keras.Model:
@@ -196,11 +216,18 @@ def at(phase: Phase, rate: float) -> Phase:
 
 
 def _attempt(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Tried:
-    try:
-        trained = loop.train(fresh, phase, learning, judging, seed=seed)
-    except WorkError:
-        # No number came of it even at a quarter of the rate.
+    trained = _trained(fresh, phase, learning, judging, seed)
+    if trained is None:
         return Tried(-1.0, np.inf, 1, fresh)
-    memory.release()
     row = trained.history[trained.best]
     return Tried(row.validation_accuracy, row.validation_loss, trained.best, trained.model, trained.interrupted)
+
+
+def _trained(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> loop.Trained | None:
+    """None where no number came of it even at a quarter of the rate."""
+    try:
+        return loop.train(fresh, phase, learning, judging, seed=seed)
+    except WorkError:
+        return None
+    finally:
+        memory.release()
