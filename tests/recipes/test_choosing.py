@@ -61,6 +61,16 @@ def agree(run: Run, pictures: Path) -> None:
     assert len(frozen) + len(learnt) == len([name for name in inside if "seed_generator" not in name])
 
 
+@pytest.mark.parametrize("bias", [0.0, -1e6])
+def test_a_network_that_is_dead_on_the_examples_is_said_to_be(bias: float, tmp_path: Path) -> None:
+    source = blind()
+    source.get_layer("lower").bias.assign(np.full(4, bias))
+    asked = Plan("blind", baselines="no", fine_tune=FineTuneSpec("no"))
+    run = running.fit(pairs(tmp_path), source, plan=asked, out=tmp_path / "run", cache=tmp_path / "cache")
+    said = [line for line in run.record.warnings if "the same of every example" in line]
+    assert [f"'{run.record.plan.cut_point}'" in line for line in said] == ([True] if bias else [])
+
+
 def test_the_head_reads_what_its_cut_point_no_longer_shows(tmp_path: Path) -> None:
     data = pairs(tmp_path)
     asked = Plan("blind", baselines="no", fine_tune=FineTuneSpec("no"))

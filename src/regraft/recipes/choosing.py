@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from regraft.core.plan import AUTO, Plan
-from regraft.core.progress import say
+from regraft.core.progress import say, warn
 from regraft.core.records import Probe
 from regraft.importers import Pretrained
 from regraft.recipes import judging
@@ -71,9 +71,20 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
     share = results[cut_point].accuracy.value
     also = "".join(f"; the head reads '{name}' as well" for name in plan.head.taps or ())
     say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of training examples right when left out{also}")
+    _tell_if_dead(found, plan, training[some])
     row = judging.epoch_of_head(found, plan, head)
     linear = replace(plan, head=replace(plan.head, hidden=(), learning=None))
     return Chosen(plan, probes, head_branch(pretrained, found, linear, head, row))
+
+
+def _tell_if_dead(found: Survey, plan: Plan, some: Array) -> None:
+    """Say it where what the head reads is the same for every example: no head can tell them apart."""
+    if (np.ptp(found.pooled(plan.reads, some), axis=0) == 0).all():
+        read = " and ".join(f"'{name}'" for name in plan.reads)
+        warn(
+            f"the network makes the same of every example up to {read}: a head there can only guess; see "
+            "whether its inputs are scaled as those it was trained on (--preprocessing), or cut lower"
+        )
 
 
 def with_taps(found: Survey, plan: Plan, training: Array, error: float) -> tuple[Plan, LinearHead]:
