@@ -16,6 +16,8 @@ COMPILED := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax JAX_PERSISTENT_CACHE_M
 export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export TF_ENABLE_ONEDNN_OPTS ?= 1
+# Threads of PyTorch that wait do not keep a core from the other process: the laws took five times as long.
+export OMP_WAIT_POLICY ?= passive
 
 .PHONY: demo test quick lint laws bench fuzz docs clean
 

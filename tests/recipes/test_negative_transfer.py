@@ -102,8 +102,8 @@ def test_a_source_that_knows_what_matters_is_said_to_help(tmp_path: Path) -> Non
     order = random.permutation(len(images))
     seen, others = order[:900], order[900:]
     source = network(0, 10, 12)
-    for _ in range(20):
-        taught(source, on_sheets(images[seen], random), labels[seen], 1)
+    sheets = np.concatenate([on_sheets(images[seen], random) for _ in range(20)])
+    taught(source, sheets, np.tile(labels[seen], 20), 1)
     parity = divided(on_sheets(images[others], random), labels[others] % 2, (25, 25), 0)
     record = run(source, parity, tmp_path, 0, fine_tune="no")
     assert reading.outcome(record) == "helped"

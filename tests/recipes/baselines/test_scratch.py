@@ -113,8 +113,15 @@ def test_without_validation_parts_of_the_training_examples_choose(tmp_path: Path
     assert (np.sum(parts, axis=0) == 1).all()
     made = scratch.answer(task, Lesson(training), test)
     assert np.mean(np.argmax(made.probabilities, axis=1) == task.labels[test]) > 0.9
-    again = scratch.answer(task, Lesson(training), test)
-    np.testing.assert_array_equal(made.probabilities, again.probabilities)
+
+
+def test_parts_that_choose_give_one_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"STEPS": 20, "RATES": (1e-3,), "BEGIN": 0}.items():
+        monkeypatch.setattr(tuning, name, value)
+    task = some_task(tmp_path, (30, 0))
+    training, test = task.found.examples.indices("train"), task.found.examples.indices("test")
+    one, other = (scratch.answer(task, Lesson(training), test) for _ in range(2))
+    np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
 def test_does_not_learn_from_the_examples_that_it_is_judged_by(tmp_path: Path) -> None:
