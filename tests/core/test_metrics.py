@@ -112,20 +112,6 @@ def test_a_rounded_zero_is_not_an_infinite_mistake() -> None:
     assert found.log_loss.value == pytest.approx(-np.log(1e-7) / 2)
 
 
-@pytest.mark.parametrize(
-    ("accuracies", "n", "epoch"),
-    [
-        ((0.1, 0.5, 0.9, 0.88, 0.86, 0.7), 100, 3),  # 0.9 with a standard error of 0.03
-        ((0.1, 0.5, 0.9, 0.88, 0.86, 0.7), 10_000, 2),
-        ((0.6, 0.5, 0.4, 0.58), 25, 0),  # never back where it began
-        ((0.6, 0.5, 0.9, 0.1, 0.95), 10, 4),
-        ((0.2,), 5, 0),
-    ],
-)
-def test_the_epoch_taken_is_the_latest_good_one(accuracies: tuple[float, ...], n: int, epoch: int) -> None:
-    assert metrics.latest_good(accuracies, n) == epoch
-
-
 def test_paired_gain_by_hand() -> None:
     # 12 better, 5 worse of 100: Bonett and Price with (12 + 1) / 102 and (5 + 1) / 102.
     ours, other = np.ones(100, bool), np.ones(100, bool)

@@ -1,6 +1,7 @@
 """Reading a command line: one line for what is wrong with it, with the nearest thing that would be right."""
 
 import argparse
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -261,10 +262,10 @@ def columns_of(arguments: argparse.Namespace, before: Columns | None = None) -> 
 
 def positive(text: str) -> int:
     """A whole number above zero."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text}")
-    return value
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text}")
 
 
 def duration(text: str) -> float:

@@ -35,7 +35,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "or package.module:function"
     )  # fmt: skip
     parser.add_argument(
-        "--input-size", metavar="N", type=int, help="height and width in pixels, where SOURCE leaves them open"
+        "--input-size",
+        metavar="N",
+        type=words.positive,
+        help="height and width in pixels, where SOURCE leaves them open",
     )
     parser.add_argument(
         "--inputs",

@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the network: mlp?units=500,250, cnn?filters=32,64&units=128, text-cnn, text-rnn, text-transformer, "
         "keras:NAME?..., or package.module:function",
     )
-    parser.add_argument("--epochs", metavar="N", type=int, help="passes over the examples, of each stage")
+    parser.add_argument("--epochs", metavar="N", type=words.positive, help="passes over the examples, of each stage")
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
@@ -61,7 +61,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="measure whether it helped, beside the same network from scratch; auto: where that is cheap",
     )
-    parser.add_argument("--input-size", metavar="N", type=int, help="height and width of the pictures, in pixels")
+    parser.add_argument(
+        "--input-size", metavar="N", type=words.positive, help="height and width of the pictures, in pixels"
+    )
     parser.add_argument(
         "--scaling",
         choices=("auto", "unit", "standard", "none"),
@@ -71,12 +73,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     words.columns_arguments(parser)
     parser.add_argument("--tokens", choices=UNITS, default="words", help="what texts are taken apart into; words")
     parser.add_argument(
-        "--vocabulary-size", metavar="N", type=int, help="how many different tokens are told apart at most"
+        "--vocabulary-size", metavar="N", type=words.positive, help="how many different tokens are told apart at most"
     )
     parser.add_argument(
         "--length",
         metavar="N",
-        type=int,
+        type=words.positive,
         help="tokens of each text that the network sees; else nearly all of nearly all",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of every random choice; 0")

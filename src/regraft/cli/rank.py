@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-size",
         metavar="N",
-        type=int,
+        type=words.positive,
         help="height and width of the pictures for all sources; else each its own",
     )
     parser.add_argument("--decoding", choices=("full", "draft"), help="see fit --help")

@@ -48,7 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--partial", action="store_true", help="take what there is: what has no place is reported and is no error"
     )
     parser.add_argument(
-        "--input-size", metavar="N", type=int, help="height and width in pixels, for a TARGET that is built"
+        "--input-size", metavar="N", type=words.positive, help="height and width in pixels, for a TARGET that is built"
     )
     words.zoo_argument(parser)
 

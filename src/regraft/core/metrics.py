@@ -1,6 +1,6 @@
 """How good predictions are, every figure with its 95 % interval. NumPy only; one seed, one result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,23 +121,6 @@ def gain_of(better: float, worse: float, n: float) -> Metric:
     up, down = (better + 1) / (n + 2), (worse + 1) / (n + 2)
     spread = Z * float(np.sqrt((up + down - (up - down) ** 2) / (n + 2)))
     return Metric((better - worse) / n, (max(-1.0, up - down - spread), min(1.0, up - down + spread)))
-
-
-def latest_good(accuracies: Sequence[float], n: int) -> int:
-    """The latest epoch within one standard error of the best accuracy, and not below the start.
-
-    On few examples the very best epoch is one of luck; a later one has seen the rate fall further.
-
-    Args:
-        accuracies: after each epoch; the first is of the state before training.
-        n: how many examples they are of.
-    """
-    best, top = 0, 0.0
-    for epoch, value in enumerate(accuracies):
-        top = max(top, value)
-        if value >= max(top - (top * (1 - top) / n) ** 0.5, accuracies[0]):
-            best = epoch
-    return best
 
 
 def confusion(labels: NDArray[np.integer], predictions: NDArray[np.integer], k: int) -> tuple[tuple[int, ...], ...]:

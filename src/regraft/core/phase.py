@@ -1,7 +1,7 @@
 """One phase of training: what learns at which rate, by which optimizer, for how long, and what is kept of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -149,6 +149,23 @@ class Phase:
     def of(cls, phase: "Phase", **changes: Any) -> Self:
         """A phase with all that another one says of phases, but for what is changed."""
         return cls(**{item.name: getattr(phase, item.name) for item in fields(Phase)} | changes)
+
+
+def latest_good(accuracies: Sequence[float], n: int) -> int:
+    """The latest epoch within one standard error of the best accuracy, and not below the start.
+
+    On few examples the very best epoch is one of luck; a later one has seen the rate fall further.
+
+    Args:
+        accuracies: after each epoch; the first is of the state before training.
+        n: how many examples they are of.
+    """
+    best, top = 0, 0.0
+    for epoch, value in enumerate(accuracies):
+        top = max(top, value)
+        if value >= max(top - (top * (1 - top) / n) ** 0.5, accuracies[0]):
+            best = epoch
+    return best
 
 
 def _positive(value: float) -> bool:

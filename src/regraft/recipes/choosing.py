@@ -71,7 +71,8 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
     share = results[cut_point].accuracy.value
     also = "".join(f"; the head reads '{name}' as well" for name in plan.head.taps or ())
     say(f"cut at '{cut_point}', chosen among {len(probes)}: {share:.1%} of training examples right when left out{also}")
-    _tell_if_dead(found, plan, training[some])
+    if share <= np.bincount(labels[some]).max() / len(some):
+        _tell_if_dead(found, plan, training[some])
     row = judging.epoch_of_head(found, plan, head)
     linear = replace(plan, head=replace(plan.head, hidden=(), learning=None))
     return Chosen(plan, probes, head_branch(pretrained, found, linear, head, row))

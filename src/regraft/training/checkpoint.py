@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core import metrics, plain, storage
+from regraft.core import plain, storage
 from regraft.core.errors import CorruptFileError
-from regraft.core.phase import Phase
+from regraft.core.phase import Phase, latest_good
 from regraft.core.progress import warn
 from regraft.core.records import Epoch
 
@@ -81,7 +81,7 @@ class Checkpoint:
         """The epoch that validation chooses; the last one where there is none, or it is not asked."""
         if not self._validated or self._phase.keep == "last":
             return len(self.history) - 1
-        return metrics.latest_good([row.validation_accuracy for row in self.history], self._validated)
+        return latest_good([row.validation_accuracy for row in self.history], self._validated)
 
     def idle(self) -> int:
         """How many epochs ago what the phase monitors was at its best."""

@@ -60,6 +60,17 @@ def epochs(*accuracies: float) -> list[Epoch]:
     return [Epoch("", number, None, 0.0, value, 1 - value, 0.0) for number, value in enumerate(accuracies)]
 
 
+def test_nothing_is_tried_after_a_rate_that_was_ended_by_hand() -> None:
+    asked: list[float] = []
+
+    def attempt(rate: float) -> Tried:
+        asked.append(rate)
+        return Tried(0.5, 1.0, 1) if rate == RATES[BEGIN] else Tried(0.1, 2.0, 1, interrupted=True)
+
+    assert climbed(attempt).rate == RATES[BEGIN]
+    assert asked == [RATES[BEGIN], RATES[BEGIN + 1]]
+
+
 def test_a_part_that_ended_sooner_counts_with_what_it_had_last() -> None:
     curve = tuning.mean_curve([epochs(0.0, 0.8), epochs(0.2, 0.4, 0.6)], [30, 10])
     np.testing.assert_allclose(curve, [(0.05, 0.95), (0.7, 0.3), (0.75, 0.25)])

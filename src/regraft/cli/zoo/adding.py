@@ -38,7 +38,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "or package.module:function"
     )  # fmt: skip
     parser.add_argument("--preprocessing", metavar="P", help="what the network's input is, where MODEL does not say")
-    parser.add_argument("--input-size", metavar="N", type=int, help="height and width, where MODEL can have any")
+    parser.add_argument(
+        "--input-size", metavar="N", type=words.positive, help="height and width, where MODEL can have any"
+    )
     words.trust_argument(parser, "MODEL")
     words.zoo_argument(parser)
 

@@ -44,7 +44,7 @@ def filter_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", metavar="TASK", help="only what does this, such as image-classification")
     parser.add_argument("--tag", metavar="WORD", action="append", default=[], help="only what has it; may be repeated")
     parser.add_argument("--licence", metavar="LICENCE", help="only what may be used under it")
-    parser.add_argument("--classes", metavar="N", type=int, help="only what tells so many classes apart")
+    parser.add_argument("--classes", metavar="N", type=words.positive, help="only what tells so many classes apart")
     parser.add_argument("--most-parameters", metavar="N", type=_count, help="at most so many, such as 5M")
     parser.add_argument("--least-accuracy", metavar="A", type=float, help="at least so much, such as 0.9")
     parser.add_argument("--versions", action="store_true", help="older versions too")

@@ -33,7 +33,7 @@ class FoundModels:
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `zoo search` understands."""
     parser.add_argument("text", metavar="TEXT", nargs="+", help="words, each the beginning of one that is looked for")
-    parser.add_argument("--limit", metavar="N", type=int, default=_LIMIT, help=f"at most so many ({_LIMIT})")
+    parser.add_argument("--limit", metavar="N", type=words.positive, default=_LIMIT, help=f"at most so many ({_LIMIT})")
     listing.filter_arguments(parser)
     words.zoo_argument(parser, "; or keras, keras-hub, timm: what others have published")
 

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.core import memory, metrics
+from regraft.core import memory
 from regraft.core.errors import WorkError
-from regraft.core.phase import Phase, Rate
+from regraft.core.phase import Phase, Rate, latest_good
 from regraft.core.records import Epoch
 from regraft.training import loop
 from regraft.training.feeds import Feed
@@ -84,22 +84,13 @@ def phase_of(name: str, epochs: int, batch_size: int) -> Phase:
 def trial(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Trial:
     """What a rate will take, by its first two epochs: what comes before them is compiled for each rate anew.
 
-    Args:
-        fresh: not changed.
-        phase: all but the rates.
-        learning: what is learnt from.
-        judging: what chooses.
-        seed: of the order of examples, and of dropout.
+    It is given what `by_validation` is.
     """
     begun = time.perf_counter()
-    try:
-        trained = loop.train(fresh, at(replace(phase, epochs=2), RATES[BEGIN]), learning, judging, seed=seed)
-    except WorkError:
-        # As with `_attempt`: the first epochs were all that it took.
-        return Trial(time.perf_counter() - begun)
-    memory.release()
-    more = ((phase.epochs or 2) - 2) * trained.history[-1].seconds
-    return Trial(time.perf_counter() - begun + more, trained.interrupted)
+    made = _trained(fresh, at(replace(phase, epochs=2), RATES[BEGIN]), learning, judging, seed)
+    took = time.perf_counter() - begun
+    # Where no number came of it, the first epochs were all.
+    return Trial(took + ((phase.epochs or 2) - 2) * made.history[-1].seconds, made.interrupted) if made else Trial(took)
 
 
 def by_validation(
@@ -153,7 +144,7 @@ def by_parts(
                 break
         judged = [int(part.sum()) for part in parts[: len(histories)]]
         curve = mean_curve(histories, judged)
-        epoch = metrics.latest_good(curve[:, 0].tolist(), sum(judged))
+        epoch = latest_good(curve[:, 0].tolist(), sum(judged))
         accuracy, loss = curve[epoch].tolist()
         return Tried(accuracy, loss, max(1, epoch), interrupted=interrupted)
 
@@ -198,7 +189,9 @@ def climbed(attempt: Callable[[float], Tried], left: Callable[[], float] | None 
     made = {BEGIN: attempt(RATES[BEGIN])}
     best, slowest = BEGIN, time.perf_counter() - begun
     for step in (1, -1):
-        while 0 <= best + step < len(RATES) and best + step not in made and not made[best].interrupted:
+        while 0 <= best + step < len(RATES) and best + step not in made:
+            if any(tried.interrupted for tried in made.values()):
+                return Tuned(RATES[best], made[best], len(made))
             if left is not None and len(made) >= TRIED and slowest > left():
                 return Tuned(RATES[best], made[best], len(made), cut_short=True)
             begun = time.perf_counter()
