@@ -10,9 +10,11 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --
 BOTH   := -n 2 --dist worksteal
 # Laws of what needs no framework hold on every backend.
 STRANGERS := --ignore tests/laws/test_documents.py --ignore tests/laws/test_selectors.py
-# JAX compiles every operation for every shape; what one process has compiled, the other reads.
+# JAX compiles every operation for every shape; what one process has compiled, the other reads. One that it finds half
+# written JAX warns of, and compiles itself; with JAX's own lock every write looks at all that was written before.
 COMPILED := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+HALF_WRITTEN := -W 'ignore:Error reading persistent compilation cache entry:UserWarning'
 export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export TF_ENABLE_ONEDNN_OPTS ?= 1
@@ -30,7 +32,7 @@ test: $(STAMP)  ## everything CI runs
 	$(BIN)/pytest $(BOTH) -q
 
 laws: $(STAMP)  ## the laws on the other backends; TensorFlow's run with the rest
-	KERAS_BACKEND=jax $(COMPILED) $(BIN)/pytest $(BOTH) tests/laws $(STRANGERS) -q
+	KERAS_BACKEND=jax $(COMPILED) $(BIN)/pytest $(BOTH) tests/laws $(STRANGERS) $(HALF_WRITTEN) -q
 	KERAS_BACKEND=torch $(BIN)/pytest $(BOTH) tests/laws $(STRANGERS) -q
 
 quick: $(STAMP)  ## the fast tests only
