@@ -9,44 +9,48 @@ the pictures to learn from, and the best by its log loss fitted to all of them. 
 import csv
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import depth, fit, pictures
-from benchmarks.depth import Outcome
+from benchmarks import depth, fit, frame, pictures
 from benchmarks.frame import Bar, Result, Settings, Table
 from benchmarks.pictures import Pictures
 
+NAME = "depth_pictures"
 SIZE = 96
 STEPS = (64, 256)
 FOLDS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one side came to on a split of a data set."""
+class Outcome(depth.Outcome):
+    """What one side came to on a split of a data set, whose number is the seed."""
 
     data: str
-    outcome: Outcome
 
 
 def run(settings: Settings) -> Iterator[Result]:
     """Both on a split of a data set, and again for the next; the result so far after each."""
     fit.ready()
-    measured: list[Measured] = []
+    measured = frame.earlier(NAME, settings, Outcome)
+    if measured:
+        yield compare(measured, settings)
+    done = {(item.data, item.seed) for item in measured}
     for split in range(settings.splits):
         for data in settings.data:
+            if (data, split) in done:
+                continue
             given = pictures.pictures(data, settings.per_class)
             with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
                 for way in depth.WAYS:
                     outcome = of_split(way, given, split, Path(name))
-                    measured.append(Measured(data, outcome))
+                    measured.append(Outcome(**asdict(outcome), data=data))
                     depth.say(outcome, data)
             yield compare(measured, settings)
 
 
-def of_split(way: str, given: Pictures, split: int, folder: Path, ladder: Any = None) -> Outcome:
+def of_split(way: str, given: Pictures, split: int, folder: Path, ladder: Any = None) -> depth.Outcome:
     """What the search or trying everything comes to on a split.
 
     Args:
@@ -76,14 +80,12 @@ def write_manifest(path: Path, given: Pictures, seed: int) -> None:
             rows.writerow((str(picture), given.classes[label], "train" if index in learnt else "test"))
 
 
-def compare(measured: list[Measured], settings: Settings) -> Result:
+def compare(measured: list[Outcome], settings: Settings) -> Result:
     """Data set by data set: what both found, the regret, the part of the cost, and the bars."""
     tables: list[Table] = []
     bars: list[Bar] = []
     for data in dict.fromkeys(item.data for item in measured):
-        outcomes = [item.outcome for item in measured if item.data == data]
-        table, own = depth.compared(outcomes, f"{data}: ")
+        table, own = depth.compared([item for item in measured if item.data == data], f"{data}: ")
         tables.append(table)
         bars += own
-    rows = tuple({"data": item.data} | depth.row(item.outcome) for item in measured)
-    return Result("depth_pictures", str(__doc__), tuple(tables), rows, tuple(bars), settings=settings)
+    return Result(NAME, str(__doc__), tuple(tables), tuple(map(depth.row, measured)), tuple(bars), settings=settings)

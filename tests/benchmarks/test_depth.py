@@ -22,6 +22,10 @@ def _seed(seed: int, search: float, everything: float, seconds: float) -> list[O
     ]
 
 
+def _of(data: str, outcome: Outcome) -> depth_pictures.Outcome:
+    return depth_pictures.Outcome(**depth.row(outcome), data=data)
+
+
 def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -> None:
     result = depth.compare(
         _seed(0, 0.94, 0.95, 10.0) + _seed(1, 0.95, 0.94, 25.0) + _seed(2, 0.93, 0.93, 20.0), Settings()
@@ -34,8 +38,8 @@ def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -
 
 
 def test_data_sets_have_bars_of_their_own() -> None:
-    measured = [depth_pictures.Measured("flowers", item) for item in _seed(0, 0.9, 0.91, 10.0)]
-    measured += [depth_pictures.Measured("signs", item) for item in _seed(0, 0.9, 0.9, 30.0)]
+    measured = [_of("flowers", item) for item in _seed(0, 0.9, 0.91, 10.0)]
+    measured += [_of("signs", item) for item in _seed(0, 0.9, 0.9, 30.0)]
     result = depth_pictures.compare(measured, Settings())
     assert [table.title.partition(":")[0] for table in result.tables] == ["flowers", "signs"]
     assert [(bar.requirement.partition(":")[0], bar.holds) for bar in result.bars] == [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import frame, hard_pairs
+from benchmarks import depth, depth_pictures, frame, hard_pairs
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.frame import Bar, Result, Settings, Table, UnavailableError
 from benchmarks.pretraining import digit_pairs, labels, rotated, sentences
@@ -148,7 +148,7 @@ def some(of: type[Any], seed: int) -> Any:
     return of(**{field.name: known.get(field.name, 0.5) for field in dataclasses.fields(of)})
 
 
-@pytest.mark.parametrize("benchmark", [hard_pairs, rotated, labels, sentences, digit_pairs])
+@pytest.mark.parametrize("benchmark", [depth, depth_pictures, hard_pairs, rotated, labels, sentences, digit_pairs])
 def test_a_benchmark_of_many_seeds_goes_on_where_it_stopped(
     benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
