@@ -245,6 +245,37 @@ def test_presets_are_those_of_keras_hub() -> None:
         assert stated["kaggle_handle"].rpartition("/")[0] == network.source.rpartition("/")[0]
 
 
+def test_presets_have_the_accuracy_of_the_weights_that_they_were_made_of() -> None:
+    presets, weights = by_name("keras-hub"), by_name("timm")
+    for preset, name in {
+        "resnet_18_imagenet": "resnet18.a1_in1k",
+        "resnet_50_imagenet": "resnet50.a1_in1k",
+        "resnet_101_imagenet": "resnet101.a1_in1k",
+        "vgg_16_imagenet": "vgg16.tv_in1k",
+        "densenet_121_imagenet": "densenet121.tv_in1k",
+        "efficientnet_b0_ra_imagenet": "efficientnet_b0.ra_in1k",
+        "efficientnet_b4_ra2_imagenet": "efficientnet_b4.ra2_in1k",
+    }.items():
+        one, other = presets[preset], weights[name]
+        assert (one.top1, one.top5, one.size, one.licence) == (other.top1, other.top5, other.size, other.licence), (
+            preset
+        )
+
+
+def test_presets_without_an_accuracy_know_no_classes_of_imagenet_1k() -> None:
+    for network in public("keras-hub").networks:
+        if network.takes == "texts" or network.family == "mit":
+            assert network.top1 is None, network.name
+        else:
+            assert (network.top1 is None) == (network.learnt_from in ("ImageNet-21k", "ImageNet-12k")), network.name
+
+
+def test_all_presets_but_some_of_ms_marco_have_a_licence() -> None:
+    without = {network.name for network in public("keras-hub").networks if not network.licence}
+    assert without == {name for name in by_name("keras-hub") if name.startswith(("msmarco_", "multi_qa_"))}
+    assert len(without) == 4
+
+
 def test_words_choose_among_networks() -> None:
     assert [network.name for network in public("keras", "MobileNetV3 0.75").networks] == [
         "MobileNetV3Large?alpha=0.75",
