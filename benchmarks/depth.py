@@ -10,10 +10,10 @@ import dataclasses
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -51,6 +51,9 @@ class Outcome:
     accuracy: float
     seconds: float
     lessons: int
+
+
+_Outcome = TypeVar("_Outcome", bound=Outcome)
 
 
 def run(settings: Settings) -> Iterator[Result]:
@@ -141,8 +144,15 @@ def _rungs(ladder: Any, learns: bool) -> list[Any]:
 
 def spent(cache: Path) -> tuple[float, int]:
     """The seconds that the lessons took whose answers are in a cache, and how many there are."""
-    files = sorted((cache / "depth" / "answers").glob("*.npz"))
-    return sum(float(np.load(file)["seconds"]) for file in files), len(files)
+    found = list(lessons(cache))
+    return sum(taken for taken, _ in found), len(found)
+
+
+def lessons(cache: Path) -> Iterator[tuple[float, bool]]:
+    """Of each lesson whose answer is in a cache the seconds that it took, and whether layers below the head learnt."""
+    for file in sorted((cache / "depth" / "answers").glob("*.npz")):
+        with np.load(file) as kept:
+            yield float(kept["seconds"]), len(kept["averages"]) > 1
 
 
 def _accuracy(record: Any) -> float:
@@ -161,16 +171,19 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     return Result(NAME, str(__doc__), (table,), tuple(map(row, measured)), (reached, *bars), settings=settings)
 
 
-def compared(measured: Sequence[Outcome], of: str = "") -> tuple[Table, tuple[Bar, Bar]]:
+def compared(
+    measured: Sequence[_Outcome], of: str = "", cost_of: Callable[[_Outcome], float] = lambda outcome: outcome.seconds
+) -> tuple[Table, tuple[Bar, Bar]]:
     """What both found with each seed as a table, and the bars of regret and cost.
 
     Args:
         measured: by turns the outcome of the search and of everything.
         of: goes before the table's title and the bars.
+        cost_of: what an outcome counts as having cost.
     """
     search, everything_ = ([item for item in measured if item.way == way] for way in WAYS)
     regrets = frame.differences([item.accuracy for item in search], [item.accuracy for item in everything_])
-    costs = [one.seconds / other.seconds for one, other in zip(search, everything_, strict=True)]
+    costs = [cost_of(one) / cost_of(other) for one, other in zip(search, everything_, strict=True)]
     table = Table(
         f"{of}seed by seed: accuracy of the fit on the test, %",
         ("seed", "search", "way, steps, rate, average", "everything", "way, steps, rate, average", "regret", "cost"),

@@ -1,5 +1,6 @@
 """A depth search against trying everything: how regret and cost are counted, and a small version."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def _seed(seed: int, search: float, everything: float, seconds: float) -> list[O
 
 
 def _of(data: str, outcome: Outcome) -> depth_pictures.Outcome:
-    return depth_pictures.Outcome(**depth.row(outcome), data=data)
+    return depth_pictures.Outcome(**depth.row(outcome), data=data, whole=outcome.seconds)
 
 
 def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -> None:
@@ -49,6 +50,18 @@ def test_data_sets_have_bars_of_their_own() -> None:
         ("signs", False),
     ]
     assert [row["data"] for row in result.measurements] == ["flowers"] * 2 + ["signs"] * 2
+
+
+def test_what_everything_would_have_cost_is_as_folds_and_steps(tmp_path: Path) -> None:
+    folder = tmp_path / "depth" / "answers"
+    folder.mkdir(parents=True)
+    np.savez(folder / "head.npz", averages=np.ones(1), seconds=np.float64(2.0))
+    np.savez(folder / "tuned.npz", averages=np.ones(4), seconds=np.float64(3.0))
+    assert depth.spent(tmp_path) == (5.0, 2)
+    assert depth_pictures.whole(tmp_path, 5, 4) == 2 * 5 + 3 * 5 * 4
+    measured = [_of("signs", item) for item in _seed(0, 0.9, 0.9, 30.0)]
+    measured[1] = dataclasses.replace(measured[1], whole=200.0)
+    assert [bar.holds for bar in depth_pictures.compare(measured, Settings()).bars] == [True, True]
 
 
 def test_the_manifest_says_what_is_the_test(tmp_path: Path) -> None:
