@@ -128,9 +128,8 @@ class Course:
     def _begin(self, record: Checkpoint) -> None:
         now = record.restore()
         if now is None:
-            values = self._values()
-            record.good = values
-            record.add(self._judged(0, None, 0.0), self._kept(values))
+            record.good = self._values()
+            record.add(*self._judged(0, None, 0.0, record.good))
             return
         if record.place.halvings:
             self._build(record.place.halvings)
@@ -188,9 +187,9 @@ class Course:
         if not _is_finite(values):
             raise _Diverged(float("nan"), place.batches, [])
         seen = min(place.batches * self._per_step, count)
-        row = self._judged(place.epoch, place.loss / seen, place.seconds)
+        judged = self._judged(place.epoch, place.loss / seen, place.seconds, values)
         record.good = values
-        record.add(row, self._kept(values))
+        record.add(*judged)
         record.place = replace(place, epoch=place.epoch + 1, batches=0, loss=0.0, seconds=0.0)
 
     def _back(self, record: Checkpoint, problem: _Diverged) -> None:
@@ -248,23 +247,22 @@ class Course:
             means = [np.average(np.stack(parts), axis=0, weights=sizes) for parts in zip(*found, strict=True)]
             yield {name: mean.astype(np.float32) for name, mean in zip(plain.named, means, strict=True)}
 
-    def _judged(self, epoch: int, loss: float | None, seconds: float) -> Epoch:
-        nan = float("nan")
-        rate = max(group.rate_now for group in self.updates.groups) if epoch else 0.0
-        row = Epoch(self._given.phase.name, epoch, loss, rate, nan, nan, seconds)
-        averages = self.updates.averages()
-        if not averages:
-            return evaluated(self._machine, self._given.validation, row)
-        values = self._values()
-        self._put(self._kept(values))
-        row = evaluated(self._machine, self._given.validation, row)
-        self._put(values)
-        return row
+    def _judged(self, epoch: int, loss: float | None, seconds: float, values: Values) -> tuple[Epoch, Values]:
+        """What an epoch that ended with these values comes to, and the values that it is judged by.
 
-    def _kept(self, values: Values) -> Values:
-        """The values that an epoch is judged by: those of the moving average where there is one."""
-        averages = self.updates.averages()
-        return values | {f"model/{name}": item for name, item in names.arrays(averages).items()}
+        Those of the moving average where there is one; the model is given them meanwhile.
+        """
+        nan = float("nan")
+        # All groups are at the same step of the same schedule.
+        rate = self.updates.groups[0].rate_now if epoch else 0.0
+        row = Epoch(self._given.phase.name, epoch, loss, rate, nan, nan, seconds)
+        averages = {f"model/{name}": item for name, item in names.arrays(self.updates.averages()).items()}
+        if averages:
+            self._put(averages)
+        row = evaluated(self._machine, self._given.validation, row)
+        if averages:
+            self._put({name: values[name] for name in averages})
+        return row, values | averages
 
     def _values(self) -> Values:
         self._machine.synchronise()

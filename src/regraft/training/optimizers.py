@@ -48,7 +48,7 @@ class Updates:
     """All that turns gradients into steps: what learns, at which rates, with which state.
 
     Attributes:
-        groups: a Keras optimizer each.
+        groups: a Keras optimizer each, in the order of their rates, the highest first.
         clip_norm: see `Phase`.
         clip_value: see `Phase`.
         pull: see `Phase.l2_sp`.
