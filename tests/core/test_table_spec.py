@@ -55,6 +55,40 @@ def test_numbers_can_be_codes() -> None:
         table_spec.learn(["c"], rows, ["d"])
 
 
+def test_a_whole_number_is_the_same_code_with_a_fraction_of_zeros() -> None:
+    for written, read in (("%d", "%.1f"), ("%.1f", "%d")):
+        spec = table_spec.learn(["c"], [[written % code] for code in (1, 2, 10) * 2], ["c"]).spec
+        encode = table_spec.encoder(spec, ["c"])
+        for code in (1, 2, 10):
+            assert encode([read % code]).tolist() == encode([written % code]).tolist()
+            assert encode([read % code])[0] == 0
+        assert encode(["1.5"])[0] == encode(["3.0"])[0] == 1
+    # What begins with a zero is a code of its own.
+    encode = table_spec.encoder(table_spec.learn(["c"], [["01"], ["1"]] * 2, ["c"]).spec, ["c"])
+    assert [encode([cell]).argmax() for cell in ("01", "1", "1.0", "001")] == [1, 2, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["1,5", "2,5"] * 5, "column 'c' is read as categories, since '1,5' is no number; write numbers as 1234.5"),
+        (["46%", "7%"] * 5, "column 'c' is read as categories, since '46%' is no number; write numbers as 1234.5"),
+        (["1,234", "12"] * 5, "column 'c' is read as categories, since '1,234' is no number; write numbers as 1234.5"),
+        (["inf", "1", "2"] * 5, "column 'c' is read as categories, since 'inf' is no number; write numbers as 1234.5"),
+        ([f"id {n % 70}" for n in range(140)], "column 'c' is read as categories: 64 of 70 values have a place"),
+    ],
+)
+def test_columns_that_were_perhaps_meant_otherwise_are_named(cells: list[str], said: str) -> None:
+    (line,) = table_spec.learn(["c"], [[cell] for cell in cells]).doubtful
+    assert line.startswith(said)
+    assert not table_spec.learn(["c"], [[cell] for cell in cells], ["c"]).doubtful
+
+
+def test_nothing_is_doubtful_of_words_and_of_numbers() -> None:
+    rows = [["red", "1", "2020-01-05", "room 4"], ["blue", "2.5", "2020-01-06", "room 5"]] * 4
+    assert not table_spec.learn(["a", "b", "c", "d"], rows).doubtful
+
+
 def test_columns_that_say_nothing_are_named() -> None:
     rows = [["7", "", f"id{place}", str(place)] for place in range(9)]
     learnt = table_spec.learn(["always", "never", "key", "x"], rows)

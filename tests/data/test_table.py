@@ -102,6 +102,9 @@ def test_rows_of_numbers_and_categories(tmp_path: Path) -> None:
     chosen = opened(path, Columns(label="sex", features=("age",)))
     assert chosen.classes == ("f", "m")
     assert chosen.left_out == ("'line 4' has no label",)
+    marked = opened(written(tmp_path / "m.csv", "age,class\n1,a\n2,NA\n3,b\n4,?\n5,null\n6,a\n"))
+    assert marked.classes == ("a", "b")
+    assert marked.left_out == tuple(f"'line {line}' has no label" for line in (3, 5, 6))
     # The same cells under the same names are the same, in whatever order; under others they are not.
     turned = written(tmp_path / "u.csv", "class,sex,age\na,f,1\nb,m,2\n")
     assert list(opened(turned).ids)[:2] == list(examples.ids)[:2]

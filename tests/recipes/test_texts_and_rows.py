@@ -156,6 +156,12 @@ def test_rows_of_numbers_and_categories(tmp_path: Path) -> None:
     assert [answer.name for answer in answers] == ["line 2", "line 3"]
     assert answers[0].label == "b"
     assert "'line 4' has 'many' in the column 'size', expected a number" in warned[-1]
+    new.write_text("size,colour,always\n" + "1,Blue,7\n" * 3 + "1,blue,7\n" * 2, encoding="utf-8")
+    with collecting_warnings() as warned:
+        regraft.predict(regraft.load(run.folder), [new])
+    (line,) = [line for line in warned if "does not know" in line]
+    assert "does not know 3 of the first 5 values in the column 'colour'" in line
+    assert "such as 'Blue', and takes them as missing; it knows 'blue'" in line
     with pytest.raises(
         SourceError, match=r"become 5 values \(1 of numbers, 1 of them with gaps, 1 of categories\), and"
     ):

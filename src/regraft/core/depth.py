@@ -165,6 +165,7 @@ class DepthRecord:
         plan: the recommended plan, ready for `fit --plan`.
         run: the folder of the run that followed it; empty where none did.
         warnings: everything that was warned of.
+        interrupted: whether the user ended the search, or the run that followed it, before its time.
     """
 
     folder: str
@@ -185,3 +186,4 @@ class DepthRecord:
     run: str = ""
     warnings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    interrupted: bool = False

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ _NUMBERS = 0.9
 # Values of a category that have a place of their own; rarer ones share one.
 MOST_VALUES = 64
 _OFTEN_ENOUGH = 2
+# A code that went through a column of fractions, as those of pandas do where a cell is missing.
+_WHOLE = re.compile(r"([+-]?\d+)\.0*")
+# What somebody meant as a number.
+_MEANT = re.compile(r"[+-]?[\s.,'$€£]*\d[\d\s.,']*[%$€£]?|[+-]?inf(inity)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Column:
     Attributes:
         name: as the table has it.
         kind: `number` becomes `(value - mean) / scale`, 0 where it is missing. `category` becomes a 1 among zeros: in
-            the first place where its value is missing, or not among those that are known.
+            the first place where its value is missing, or not among those that are known. A whole number is the
+            same category with and without a fraction of zeros.
         mean: of a number.
         scale: of a number.
         indicator: whether a number has a second place, which is 1 where it is missing.
@@ -147,10 +153,10 @@ def encoder(spec: TableSpec, names: Sequence[str]) -> Callable[[Sequence[str]], 
 
 def _maker(column: Column) -> Callable[[str, Array], None]:
     if column.kind == "category":
-        known = {value: place for place, value in enumerate(column.values, 1)}
+        place_of = _places(column)
 
         def category(cell: str, out: Array) -> None:
-            out[known.get(cell.strip(), 0)] = 1.0
+            out[place_of(cell)] = 1.0
 
         return category
 
@@ -166,12 +172,48 @@ def _maker(column: Column) -> Callable[[str, Array], None]:
     return amount
 
 
+def _places(column: Column) -> Callable[[str], int]:
+    """What gives the place of a cell in a category; 0 where its value is missing or not known."""
+    known = {value: place for place, value in enumerate(column.values, 1)}
+    plain = {_plain(value): place for value, place in known.items()} | known
+
+    def place(cell: str) -> int:
+        value = cell.strip()
+        return known.get(value) or plain.get(_plain(value), 0)
+
+    return place
+
+
+def _plain(value: str) -> str:
+    whole = _WHOLE.fullmatch(value)
+    return whole[1] if whole else value
+
+
+def unknown(column: Column, cells: Sequence[str]) -> tuple[int, int, str]:
+    """How many cells of a category hold a value, how many of these one that is not known, and the first such value.
+
+    >>> unknown(Column("town", "category", values=("Bonn", "Rome")), ("Rome", "rome", "", "Oslo"))
+    (3, 2, 'rome')
+    """
+    place = _places(column)
+    present = [cell.strip() for cell in cells if not missing(cell)]
+    strange = [value for value in present if not place(value)]
+    return len(present), len(strange), strange[0] if strange else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What a table taught: the columns that are used, and a line for each that is not, with its reason."""
+    """What a table taught.
+
+    Attributes:
+        spec: the columns that are used.
+        left_out: a line for each that is not, with its reason.
+        doubtful: a line for each that is used, perhaps otherwise than was meant.
+    """
 
     spec: TableSpec
     left_out: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
 
 
 def learn(
@@ -194,15 +236,33 @@ def learn(
             raise RequestError(f"expected columns of the table as categories, found '{name}'{nearest(name, names)}")
     columns: list[Column] = []
     left_out: list[str] = []
+    doubtful: list[str] = []
     for place, name in enumerate(names):
-        found = _column(name, [row[place] for row in rows], name in categories, standardise)
+        cells = [row[place] for row in rows]
+        found = _column(name, cells, name in categories, standardise)
         if isinstance(found, Column):
             columns.append(found)
+            if name not in categories and (doubt := _doubt(found, cells)):
+                doubtful.append(f"column '{name}' {doubt}")
         else:
             left_out.append(f"column '{name}' {found}")
     if not columns:
         raise DataError(f"no column says anything: {'; '.join(left_out[:3]) or 'there is none'}")
-    return Learnt(TableSpec(tuple(columns)), tuple(left_out))
+    return Learnt(TableSpec(tuple(columns)), tuple(left_out), tuple(doubtful))
+
+
+def _doubt(column: Column, cells: Sequence[str]) -> str:
+    """Why a column is perhaps read otherwise than was meant; nothing where there is no reason to think so."""
+    if column.kind == "number":
+        return ""
+    present = [cell.strip() for cell in cells if not missing(cell)]
+    strange = [cell for cell in present if number(cell) is None]
+    if strange and sum(_MEANT.fullmatch(cell) is not None for cell in present) >= _NUMBERS * len(present):
+        return f"is read as categories, since '{strange[0][:40]}' is no number; write numbers as 1234.5"
+    different = len(set(present))
+    if different > MOST_VALUES and len(column.values) < different:
+        return f"is read as categories: {len(column.values)} of {different:,} values have a place, the others share one"
+    return ""
 
 
 def _column(name: str, cells: Sequence[str], coded: bool, standardise: bool) -> Column | str:

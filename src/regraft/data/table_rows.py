@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.core import progress
+from regraft.core import progress, table_spec
 from regraft.core.columns import Columns
 from regraft.core.errors import DataError, nearest
 from regraft.data import files, table_lines
@@ -185,7 +185,7 @@ def labels_of(names: Sequence[str], rows: Sequence[Sequence[str]], columns: Colu
     collected = Collected()
     for row in rows:
         word = row[place].strip()
-        collected.add(files.shown(word) if word else None)
+        collected.add(None if table_spec.missing(word) else files.shown(word))
     made = collected.labels()
     if _are_amounts(names, rows, columns.label or ""):
         raise DataError(

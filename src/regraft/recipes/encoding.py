@@ -23,6 +23,9 @@ from regraft.importers import Pretrained
 Array = np.ndarray[Any, Any]
 
 _LARGEST_FILE = 1 << 28
+# Rows that are looked at for values that the network does not know, and how many such are worth a word.
+_LOOKED_AT = 2000
+_STRANGE = 3
 
 
 def encoded(pretrained: Pretrained, examples: Examples, plan: Plan) -> Pretrained:
@@ -79,11 +82,17 @@ def with_rows(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tup
             f"in {examples.origin}; say which is text with --text-column"
         )
     if inputs.table is not None:
+        if columns.label in inputs.table.names and columns.label not in columns.features:
+            raise SourceError(
+                f"'{pretrained.source}' takes '{columns.label}', the column of labels in {examples.origin}, as one of "
+                f"its inputs; make that source again with --label-column {columns.label}"
+            )
         # Refused here, before anything is computed, where a column is missing.
         table_spec.encoder(inputs.table, columns.features)
         ignored = [name for name in columns.features if name not in inputs.table.names]
         if ignored:
             warn(f"'{pretrained.source}' was not trained on the columns {_some(ignored)} of {examples.origin}")
+        tell_of_unknown_values(examples, inputs.table)
         return inputs
     spec = table_for(examples, standardise=plan.preprocessing != "raw")
     if spec.width != int(np.prod(shape)):
@@ -130,9 +139,30 @@ def table_for(examples: Examples, training: Array | None = None, standardise: bo
     if learnt.left_out:
         more = f" and {len(learnt.left_out) - 3} more" if len(learnt.left_out) > 3 else ""
         warn(f"left out of {examples.origin}: {'; '.join(learnt.left_out[:3])}{more}")
+    if learnt.doubtful:
+        more = f"; and {len(learnt.doubtful) - 3} more" if len(learnt.doubtful) > 3 else ""
+        warn(f"of {examples.origin}: {'; '.join(learnt.doubtful[:3])}{more}")
     spec = learnt.spec
     say(f"{len(spec.columns)} columns of {examples.origin} become {spec.width} values ({_counted(spec)})")
     return spec
+
+
+def tell_of_unknown_values(examples: Examples, spec: TableSpec) -> None:
+    """Warn of categories whose values are hardly ever among those that the network knows."""
+    columns = examples.columns or Columns()
+    places = {name: place for place, name in enumerate(columns.features)}
+    categories = [column for column in spec.columns if column.kind == "category" and column.name in places]
+    if not categories:
+        return
+    rows = [raw.tolist() for raw in examples.load(np.arange(min(len(examples), _LOOKED_AT)))]
+    for column in categories:
+        present, strange, first = table_spec.unknown(column, [row[places[column.name]] for row in rows])
+        if strange >= _STRANGE and strange > present / 2:
+            warn(
+                f"the network does not know {strange:,} of the first {present:,} values in the column '{column.name}' "
+                f"of {examples.origin}, such as '{first[:40]}', and takes them as missing; it knows "
+                f"'{column.values[0][:40]}'"
+            )
 
 
 def texts_of(examples: Examples, indices: Array) -> Iterator[str]:

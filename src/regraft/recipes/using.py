@@ -24,6 +24,7 @@ from regraft.data import SPLITS, Examples, Read, UnreadableExample, pictures_in,
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import Names
 from regraft.data.split import Splits
+from regraft.recipes.encoding import tell_of_unknown_values
 from regraft.recipes.running import Run
 
 Array = np.ndarray[Any, Any]
@@ -242,6 +243,8 @@ def _require_fitting(inputs: InputSpec, examples: Examples) -> None:
             )
             found = "texts" if columns.of_text else f"rows with the columns {', '.join(columns.features[:4])}"
             raise DataError(f"the run's model takes {takes}, found {found} in {examples.origin}")
+        if inputs.table is not None:
+            tell_of_unknown_values(examples, inputs.table)
         return
     shape = examples.shape
     fits = (

@@ -1,5 +1,6 @@
 """A whole search: what comes of it, that nothing is tried twice, that time is kept, and what is refused."""
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from regraft.core.plan import Plan
 from regraft.recipes.depth import halving
 from regraft.recipes.depth.asking import PLAN, RECORD
 from regraft.recipes.depth.halving import Ladder
+from regraft.training.again import Again
 
 FEW = Ladder((8, 32), (1e-3,))
 
@@ -84,6 +86,20 @@ def test_another_search_of_the_same_tries_nothing_again(searched, digits, cache,
     again = regraft.depth(data, source, out=tmp_path / "again", cache=cache, fit=False)
     assert again.recommended == searched.recommended
     assert again.table == searched.table
+
+
+def test_a_search_that_is_ended_by_hand_says_so(digits, tmp_path, monkeypatch):
+    source, data = digits
+    learn = Again.train
+
+    def ending(*given):
+        return dataclasses.replace(learn(*given), interrupted=True)
+
+    monkeypatch.setattr(Again, "train", ending)
+    found = regraft.depth(data, source, out=tmp_path / "out", cache=tmp_path / "cache", fit=False)
+    assert found.interrupted
+    assert any("ended by hand" in warning for warning in found.warnings)
+    assert json.loads((tmp_path / "out" / RECORD).read_text())["interrupted"]
 
 
 def test_a_time_budget_is_kept(digits, tmp_path):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import regraft
-from regraft.core.errors import DataError, RequestError
+from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.progress import collecting_warnings
 
 GOOD, BAD, THINGS = ("fine", "lovely", "great"), ("poor", "dull", "awful"), ("film", "plot", "cast")
 QUIET = {"fine_tune": "no", "baselines": "no"}
+LABEL = {"label": "outcome"}
 SMALL = {"epochs": 2, "settings": {"batch_size": 16}}
 
 
@@ -100,6 +101,38 @@ def test_a_table_without_labels(tmp_path: Path) -> None:
     run = regraft.fit(tmp_path / "all.csv", tmp_path / "source", out=tmp_path / "run", cache=tmp_path, **QUIET)
     assert run.record.plan.input.table == made.record.inputs.table
     assert run.record.metrics["test"].accuracy.value > 0.9
+
+
+def rows_of(folder: Path, count: int = 100) -> tuple[Path, Path]:
+    """A table with labels, and the same without its column of labels."""
+    draws = np.random.default_rng(0)
+    rows = [(f"{one:.4f}", f"{other:.4f}", "ny"[int(one > 0)]) for one, other in draws.normal(0, 1, (count, 2))]
+    (folder / "all.csv").write_text("x,y,outcome\n" + "".join(f"{','.join(row)}\n" for row in rows), encoding="utf-8")
+    (folder / "bare.csv").write_text("x,y\n" + "".join(f"{','.join(row[:2])}\n" for row in rows), encoding="utf-8")
+    return folder / "all.csv", folder / "bare.csv"
+
+
+def test_a_test_example_of_the_labels_is_not_learnt_from(tmp_path: Path) -> None:
+    labelled, bare = rows_of(tmp_path)
+    given = {"architecture": "mlp?units=4", "probe": 0, "columns": LABEL, **SMALL}
+    alone = regraft.pretrain("masked", labelled, out=tmp_path / "one", **given)
+    beside = regraft.pretrain("masked", bare, labels=labelled, out=tmp_path / "other", **given)
+    tests = int((regraft.open_data(labelled, columns=LABEL).split == "test").sum())
+    assert alone.record.unused == beside.record.unused == tests > 0
+
+
+def test_a_column_of_labels_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    labelled, _ = rows_of(tmp_path)
+    given = {"architecture": "mlp?units=4", "probe": 0, **SMALL}
+    with pytest.raises(
+        DataError, match=r"labels in the column 'outcom' of .*, found none; nearest known names: outcom"
+    ):
+        regraft.pretrain("masked", labelled, out=tmp_path / "no", columns={"label": "outcom"}, **given)
+    regraft.pretrain("masked", labelled, out=tmp_path / "source", **given)
+    with pytest.raises(
+        SourceError, match=r"takes 'outcome', the column of labels in .*again with --label-column outcome"
+    ):
+        regraft.fit(labelled, tmp_path / "source", out=tmp_path / "no", cache=tmp_path, columns=LABEL)
 
 
 def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:

@@ -196,4 +196,5 @@ def _record(
         run.run if run else "",
         tuple(warned),
         dict(run.environment) if run else {},
+        found.interrupted or (run is not None and run.interrupted),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from regraft import data as data_room
-from regraft.core.errors import DataError
+from regraft.core.errors import DataError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
 from regraft.data import Examples
@@ -59,7 +59,10 @@ def task_of(
             f"'{chosen.NAME}' learns from {', '.join(chosen.KINDS)}, found {kind} in {examples.origin}; "
             "take another method"
         )
-    used = np.flatnonzero(examples.split != "test")
+    known = examples if labels is None else data_room.open(labels, strict=asked.strict, columns=asked.columns)
+    if labels is None:
+        _require_labels(asked, examples)
+    used = _for_learning(examples, known)
     if chosen.LABELS:
         used = used[examples.labels[used] >= 0]
         if not len(used):
@@ -85,8 +88,29 @@ def task_of(
     keep = fits_in_memory(len(used), inputs)
     learning = Prepared(examples, np.sort(used[order[held:]]), inputs, keep)
     held_out = Prepared(examples, np.sort(used[order[:held]]), inputs, keep)
-    labelled, judging, classes = _labelled(asked, examples, labels, inputs)
+    labelled, judging, classes = _labelled(asked, examples, known, inputs)
     return Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
+
+
+def _require_labels(asked: Asked, examples: Examples) -> None:
+    """Refuse a column of labels that is not there: the real one would be learnt from.
+
+    Raises:
+        DataError: a column was named, and no example has a label.
+    """
+    label, columns = asked.columns and asked.columns.label, examples.columns
+    if label is not None and columns is not None and not (examples.labels >= 0).any():
+        known = nearest(label, columns.features)
+        raise DataError(f"expected labels in the column '{label}' of {examples.origin}, found none{known}")
+
+
+def _for_learning(examples: Examples, known: Examples) -> Array:
+    """Indices of the examples that are not kept for a test, nor the same as one that is."""
+    used = np.flatnonzero(examples.split != "test")
+    if known is examples:
+        return used
+    tests = set(known.ids.take(np.flatnonzero(known.split == "test")))
+    return np.array([index for index in used.tolist() if examples.ids[index] not in tests], np.int64)
 
 
 def _as_taken(inputs: InputSpec, taken: tuple[int | None, ...]) -> InputSpec:
@@ -98,12 +122,10 @@ def _as_taken(inputs: InputSpec, taken: tuple[int | None, ...]) -> InputSpec:
 
 
 def _labelled(
-    asked: Asked, examples: Examples, labels: Any, inputs: InputSpec
+    asked: Asked, examples: Examples, known: Examples, inputs: InputSpec
 ) -> tuple[Labelled | None, Labelled | None, tuple[str, ...]]:
     """Some labelled examples to probe with and to learn from, others to judge by, and the names of the classes."""
-    known = examples
-    if labels is not None:
-        known = data_room.open(labels, strict=asked.strict, columns=asked.columns)
+    if known is not examples:
         _require_kind(known, examples)
         if known.columns is None and known.shape != examples.shape and not inputs.is_picture:
             raise DataError(
