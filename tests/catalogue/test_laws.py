@@ -60,6 +60,8 @@ def test_the_same_again_is_the_version_that_is_there_and_other_words_are_a_new_o
     later = dataclasses.replace(given.card, created="2030-01-01T00:00:00+00:00", environment={"keras": "9"})
     assert catalogue.add(later, given.parts) == first
     assert catalogue.add(dataclasses.replace(given.card, licence="MIT"), given.parts).version == 2
+    # Also where it is not the latest.
+    assert catalogue.add(later, given.parts) == first
 
 
 def test_a_layer_is_stored_once_however_many_models_have_it(catalogue: Catalogue) -> None:

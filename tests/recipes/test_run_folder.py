@@ -75,6 +75,16 @@ def test_what_is_no_run_folder_is_said(tmp_path: Path) -> None:
             run_folder.read(tmp_path)
 
 
+def test_a_model_that_is_gone_is_not_promised_by_resuming_what_is_finished(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"has no model.keras; `regraft resume .*` makes it"):
+        run_folder.require_model(tmp_path)
+    (tmp_path / "run.json").touch()
+    with pytest.raises(
+        RequestError, match=r"is a finished run that has lost its model.keras; take the file from a copy"
+    ):
+        run_folder.require_model(tmp_path)
+
+
 def test_an_altered_model_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("config.json", "x" * 1000)

@@ -84,16 +84,17 @@ class Catalogue:
             parts: by digest, all that the card needs.
 
         Returns:
-            The card with its version: the next of its name, or that of the latest where nothing about it is new.
+            The card with its version: the next of its name, or one of those that are there where it says nothing new
+            of the same weights.
 
         Raises:
             RequestError: a part that the card needs is not given, or is another one.
             StorageError: the place refuses.
         """
         found = self._store(card, parts)
-        latest = self._latest(card.name)
-        if latest is not None and _same(card, latest):
-            return latest
+        for known in self._known(card):
+            if _same(card, known):
+                return known
         made = self._commit(card)
         self._changed()
         # Whoever cleaned up meanwhile may have taken what was needed by nobody until now; see `drop_part`.
@@ -292,13 +293,17 @@ class Catalogue:
                 _note(found, *numbered)
         return {version: kind for (_, version), kind in found.items()}
 
-    def _latest(self, name: str) -> Card | None:
-        there = [number for number, kind in self._numbers(name).items() if kind == "card"]
+    def _known(self, card: Card) -> Iterator[Card]:
+        """The latest card of this name, then earlier ones of the same weights."""
+        there = [number for number, kind in self._numbers(card.name).items() if kind == "card"]
         if not there:
-            return None
-        with contextlib.suppress(CorruptFileError, RequestError):
-            return self._read(name, max(there))
-        return None
+            return
+        alike = {entry.version for entry in self.by_digest(card.digest) if entry.name == card.name}
+        for number in (max(there), *sorted(alike - {max(there)}, reverse=True)):
+            with contextlib.suppress(CorruptFileError, RequestError):
+                known = self._read(card.name, number)
+                if known is not None:
+                    yield known
 
     def _read(self, name: str, version: int) -> Card | None:
         content = self._cards.read(filing.card_key(name, version))
@@ -385,11 +390,16 @@ def _note(found: dict[Address, str], name: str, version: int, kind: str) -> None
 
 
 def _same(card: Card, other: Card) -> bool:
-    """Whether two cards say the same of the same weights."""
-    return (
-        replace(card, version=other.version, created=other.created, environment=other.environment, origin=other.origin)
-        == other
-    )
+    """Whether two cards say the same of the same weights.
+
+    What something was made of is known by its weights, whatever their name in the catalogue; but where they had none
+    there, and now have one, that is new.
+    """
+    lineage, before = card.lineage, other.lineage
+    if lineage and before and before.parent and lineage.digest and lineage.digest == before.digest:
+        lineage = replace(lineage, parent=before.parent, shared=before.shared)
+    described = replace(card, created=other.created, environment=other.environment, origin=other.origin)
+    return replace(described, version=other.version, lineage=lineage) == other
 
 
 def _first_line(error: Exception) -> str:

@@ -200,6 +200,10 @@ def require_model(folder: Path) -> Path:
     """
     path = folder / MODEL
     if not path.exists():
+        if (folder / RECORD).exists():
+            raise RequestError(
+                f"'{folder}' is a finished run that has lost its {MODEL}; take the file from a copy, or fit again"
+            )
         raise RequestError(f"'{folder}' has no {MODEL}; `regraft resume {folder}` makes it")
     try:
         with zipfile.ZipFile(path) as archive:

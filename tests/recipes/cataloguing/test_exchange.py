@@ -159,6 +159,10 @@ def test_what_it_was_made_of_is_known_by_its_weights_under_another_name(
     assert known.notes == ("what it was made of, 'net@1', is 'base@1' here",)
     back = import_model(tmp_path / "out")
     assert (back.is_new, back.notes) == (False, ())
+    # The parent's weights have several names, and the child is what it was, whichever is taken for it.
+    there.add(dataclasses.replace(parent, name="another"), parts)
+    renamed = dataclasses.replace(known.card.lineage, parent="another@1", shared=3)
+    assert there.add(dataclasses.replace(known.card, lineage=renamed), child_parts) == known.card
 
 
 def test_where_people_changed_the_readme_the_card_counts_and_it_is_said(here: Catalogue, tmp_path: Path) -> None:
@@ -275,6 +279,12 @@ def test_nothing_and_too_much_are_told(here: Catalogue, tmp_path: Path, tiny: ke
         RequestError, match="expected the folder of a model, hf://USER/NAME, or models:/NAME/VERSION, found"
     ):
         import_model(tmp_path / "nowhere")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "plan.toml").touch()
+    with pytest.raises(
+        RequestError, match=r"run' is the folder of a run or .*; `regraft zoo add .*run` keeps all that it says"
+    ):
+        import_model(tmp_path / "run")
     for name in ("one", "two"):
         tiny.save(tmp_path / "empty" / f"{name}.keras")
     with pytest.raises(

@@ -9,7 +9,8 @@ from pathlib import Path
 from regraft.catalogue import Catalogue, open_catalogue
 from regraft.core.card import Card, Lineage, require_name
 from regraft.core.errors import RequestError
-from regraft.formats import card_folder, hub_readme
+from regraft.formats import card_folder, folders, hub_readme
+from regraft.recipes import run_folder
 from regraft.recipes.cataloguing import exchange_mlflow
 from regraft.report.catalogue_card import readme
 
@@ -145,6 +146,10 @@ def _from_folder(
 ) -> Imported:
     if card_folder.is_one(folder):
         return _with_card(catalogue, folder, name)
+    if run_folder.is_begun(folder) or folders.is_pretraining(folder):
+        raise RequestError(
+            f"'{folder}' is the folder of a run or a pretraining; `regraft zoo add {folder}` keeps all that it says"
+        )
     # Here, because a folder with a card needs no framework.
     from regraft.recipes.cataloguing import foreign
 
