@@ -13,16 +13,19 @@ _LONGEST_INDEX = 1 << 26
 
 def is_index(path: Path, endings: Sequence[str]) -> bool:
     """Whether a file is an index of shards whose names end so."""
+    return any(name.endswith(tuple(endings)) for name in shards(path))
+
+
+def shards(path: Path) -> frozenset[str]:
+    """The names of the shards that an index lists; none where the file is no index."""
     if path.stat().st_size > _LONGEST_INDEX:
-        return False
+        return frozenset()
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        return False
-    shards = cast(dict[str, Any], found).get("weight_map") if isinstance(found, dict) else None
-    return isinstance(shards, dict) and any(
-        str(name).endswith(tuple(endings)) for name in cast(dict[str, Any], shards).values()
-    )
+        return frozenset()
+    listed = cast(dict[str, Any], found).get("weight_map") if isinstance(found, dict) else None
+    return frozenset(map(str, cast(dict[str, Any], listed).values())) if isinstance(listed, dict) else frozenset()
 
 
 def in_folder(folder: Path, ending: str, index_ending: str, example: str) -> Path:

@@ -1,10 +1,13 @@
 """What is a source among files, folders, runs and addresses, and what is known of it before it is opened."""
 
+import json
 import shutil
 
+import numpy as np
 import pytest
 
 import regraft
+from regraft.core import safetensors
 from regraft.core.errors import RequestError
 from regraft.core.ranking import Refused
 from regraft.recipes.ranking import candidates
@@ -55,6 +58,64 @@ def test_a_folder_is_looked_through_and_what_is_no_network_is_passed_over(nets, 
     ]
     (refused,) = found.refused
     assert refused.source == str(inside / "cut.keras")
+
+
+def bare(path):
+    """A file of tensors that says nothing of what they are of."""
+    path.write_bytes(safetensors.to_bytes({"weight": np.zeros((2, 3), np.float32)}))
+    return path
+
+
+def test_bare_tensors_hide_no_network_beside_them(nets, tmp_path):
+    shutil.copy(nets / "labelled.keras", tmp_path / "a.keras")
+    bare(tmp_path / "b.safetensors")
+    (tmp_path / "deep").mkdir()
+    shutil.copy(nets / "labelled.keras", tmp_path / "deep" / "c.keras")
+    bare(tmp_path / "deep" / "d.safetensors")
+    expected = [str(tmp_path / name) for name in ("a.keras", "b.safetensors", "deep/c.keras", "deep/d.safetensors")]
+    assert names(candidates.gather([tmp_path])) == expected
+    # Two files without an index are two sets of tensors.
+    shutil.copytree(tmp_path / "deep", tmp_path / "two")
+    (tmp_path / "two" / "c.keras").unlink()
+    bare(tmp_path / "two" / "e.safetensors")
+    assert names(candidates.gather([tmp_path / "two"])) == [
+        str(tmp_path / "two" / name) for name in ("d.safetensors", "e.safetensors")
+    ]
+
+
+def test_what_is_damaged_beside_bare_tensors_is_told(nets, tmp_path):
+    bare(tmp_path / "b.safetensors")
+    shutil.copy(nets / "cut.keras", tmp_path)
+    found = candidates.gather([tmp_path])
+    assert names(found) == [str(tmp_path / "b.safetensors")]
+    assert [each.source for each in found.refused] == [str(tmp_path / "cut.keras")]
+
+
+@pytest.mark.parametrize("described", ["config.json", "regraft.json"])
+def test_a_folder_of_tensors_with_what_describes_them_is_one_source(described, nets, tmp_path):
+    for number in (1, 2):
+        bare(tmp_path / f"model-{number}.safetensors")
+    shutil.copy(nets / "labelled.keras", tmp_path / "tf_model.keras")
+    (tmp_path / described).write_text("{}")
+    assert names(candidates.gather([tmp_path])) == [str(tmp_path)]
+
+
+def test_shards_are_one_source_with_their_index_and_so_is_a_checkpoint(nets, tmp_path):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for number in (1, 2):
+        bare(shards / f"model-{number}.safetensors")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (shards / "model.safetensors.index.json").write_text(json.dumps(index))
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "step.index").write_bytes(bytes(40) + bytes.fromhex("57fb808b247547db"))
+    (checkpoint / "step.data-00000-of-00001").write_bytes(bytes(40))
+    assert names(candidates.gather([shards])) == [str(shards)]
+    assert names(candidates.gather([checkpoint])) == [str(checkpoint)]
+    for folder, file in ((shards, "model.safetensors.index.json"), (checkpoint, "step.index")):
+        shutil.copy(nets / "labelled.keras", folder / "beside.keras")
+        assert names(candidates.gather([folder])) == [str(folder / "beside.keras"), str(folder / file)]
 
 
 def test_a_run_is_a_source_that_tells_what_it_is(run, examples):

@@ -10,6 +10,7 @@ from regraft import formats
 from regraft.core.card import SOURCE, is_source
 from regraft.core.errors import RegraftError, RequestError
 from regraft.core.ranking import Refused
+from regraft.formats import card_folder, sharded
 from regraft.recipes import run_folder
 from regraft.recipes.inspecting import is_file
 from regraft.recipes.ranking.candidate import Candidate, published
@@ -22,6 +23,12 @@ _ENDINGS = {
     ".keras", ".h5", ".hdf5", ".onnx", ".pt", ".pth", ".th", ".bin", ".safetensors", ".pb", ".tflite", ".caffemodel",
     ".ckpt", ".npz",
 }  # fmt: skip
+# Tensors alone: one such file is enough for a folder to be recognised, whatever else is in it.
+_BARE = ("safetensors", "pytorch", "tensorflow-checkpoint")
+# What makes a folder of tensors a network.
+_DESCRIPTIONS = (card_folder.CARD, card_folder.CONFIG)
+# TensorFlow writes several of these beside each other for one network.
+_CHECKPOINT = ("tensorflow-checkpoint", "tensorflow-meta-graph", "tensorflow-graph")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +97,8 @@ def _of(source: Any) -> Iterator[Candidate | Refused]:
         yield Candidate(source, named(source), quality=published(source))
         return
     path = Path(source).expanduser()
-    if _holds_runs_or_networks(path):
-        yield from _below(path, 0)
+    if path.is_dir() and not _is_run(path):
+        yield from _inside(path, 0)
         return
     yield _one(path)
 
@@ -101,17 +108,6 @@ def named(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     return getattr(source, "source", None) or f"model '{getattr(source, 'name', type(source).__name__)}'"
-
-
-def _holds_runs_or_networks(path: Path) -> bool:
-    """Whether a path is a folder that is no source itself."""
-    if not path.is_dir() or _is_run(path):
-        return False
-    try:
-        formats.sniff(path)
-    except RegraftError:
-        return True
-    return False
 
 
 def _one(path: Path) -> Candidate:
@@ -133,23 +129,61 @@ def _run(folder: Path) -> Candidate:
     )
 
 
+def _inside(folder: Path, depth: int) -> Sequence[Candidate | Refused]:
+    """A folder that is a network itself; else the sources in it, by name."""
+    kind = _kind(folder)
+    itself = Candidate(str(folder), str(folder))
+    if kind is not None and (kind not in _BARE or any((folder / name).is_file() for name in _DESCRIPTIONS)):
+        return [itself]
+    found = list(_below(folder, depth)) if depth <= _DEEPEST else []
+    return [itself] if kind is not None and _is_one(kind, found) else found
+
+
+def _kind(path: Path) -> str | None:
+    try:
+        return formats.sniff(path)
+    except RegraftError:
+        return None
+
+
+def _is_one(kind: str, found: Sequence[Candidate | Refused]) -> bool:
+    """Whether what a folder of bare tensors has in it is one network."""
+    if kind in _CHECKPOINT:
+        return all(isinstance(item, Candidate) and _kind(Path(item.name)) in _CHECKPOINT for item in found)
+    return len(found) <= 1
+
+
 def _below(folder: Path, depth: int) -> Iterator[Candidate | Refused]:
     """The sources in a folder, by name."""
-    for path in _listed(folder):
-        if path.name.startswith(".") or path.is_symlink():
+    listed = _listed(folder)
+    parts = _parts(listed)
+    for path in listed:
+        if path.name.startswith(".") or path.name in parts or path.is_symlink():
             continue
         if _is_run(path):
             yield from _or_refused(path)
-            continue
-        try:
-            formats.sniff(path)
-        except RegraftError as error:
-            if path.is_dir() and depth < _DEEPEST:
-                yield from _below(path, depth + 1)
-            elif path.is_file() and path.suffix.lower() in _ENDINGS:
-                yield Refused(str(path), str(error))
-            continue
-        yield Candidate(str(path), str(path))
+        elif path.is_dir():
+            yield from _inside(path, depth + 1)
+        else:
+            yield from _file(path)
+
+
+def _file(path: Path) -> Iterator[Candidate | Refused]:
+    try:
+        formats.sniff(path)
+    except RegraftError as error:
+        if path.is_file() and path.suffix.lower() in _ENDINGS:
+            yield Refused(str(path), str(error))
+        return
+    yield Candidate(str(path), str(path))
+
+
+def _parts(listed: Sequence[Path]) -> set[str]:
+    """Names of files that belong to another one of the same folder: to an index of shards, or to a checkpoint."""
+    names = {path.name for path in listed}
+    data = {name for name in names if ".data-0" in name and f"{name.partition('.data-0')[0]}.index" in names}
+    indexes = [path for path in listed if path.name.endswith(".index.json") and path.is_file()]
+    return data.union(*map(sharded.shards, indexes))
 
 
 def _or_refused(folder: Path) -> Iterator[Candidate | Refused]:
