@@ -1,5 +1,7 @@
 """`regraft rank` as its user meets it."""
 
+import shutil
+
 import pytest
 
 from regraft.cli.rank_text import _reason
@@ -67,6 +69,35 @@ def test_a_wrong_word_is_refused_in_one_line(words, expected, nets, examples, sa
     assert said.status == 2
     assert expected in said.err.splitlines()[-1]
     assert said.out == ""
+
+
+def test_a_picture_that_cannot_be_decoded_is_told_once_and_refused_where_asked(place, cache, tmp_path, say):
+    pictures = shutil.copytree(place / "pictures", tmp_path / "pictures")
+    whole = (pictures / "red" / "00.png").read_bytes()
+    # Enough to know the size of it, and in number that one is looked at.
+    for number in range(4):
+        (pictures / "red" / f"cut{number}.png").write_bytes(whole[: len(whole) - 40 - number])
+    nets = tmp_path / "nets"
+    nets.mkdir()
+    for name in ("one.keras", "two.keras"):
+        shutil.copy(place / "network.keras", nets / name)
+    words = ("rank", pictures, "--sources", nets, "--cache", cache)
+    said = say(*words, "--json", "--page", tmp_path / "rank.html")
+    found = said.document
+    (warned,) = [line for line in found["warnings"] if "cannot be read" in line]
+    assert said.err.count(warned) == 1
+    left_out = found["data"]["left_out"]
+    assert warned.startswith(f"left out {len(left_out)} example(s) that cannot be read, first: 'red/cut")
+    assert left_out
+    looked_at = found["ranking"][0]["examples"]
+    assert found["rounds"] == [looked_at]
+    assert f"right about {found['ranking'][0]['scores']['probe']:.1%} of {looked_at} examples" in found["verdict"]
+    assert f"<dt>Examples looked at</dt><dd>{looked_at}</dd>" in (tmp_path / "rank.html").read_text()
+    strict = say(*words, "--strict")
+    fitted = say("fit", pictures, "--source", nets / "one.keras", "--strict", "--cache", cache, "--out", tmp_path / "r")
+    assert strict.status == fitted.status == 2
+    assert strict.err.splitlines()[-1] == fitted.err.splitlines()[-1]
+    assert "cannot be decoded" in strict.err.splitlines()[-1]
 
 
 def test_examples_that_are_not_there_are_refused_before_anything_is_opened(nets, tmp_path, say):

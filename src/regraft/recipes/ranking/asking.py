@@ -1,7 +1,7 @@
 """`regraft.rank`: which source to reuse."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from regraft.core.columns import Said
 from regraft.core.errors import RequestError, SourceError
 from regraft.core.input_spec import Decoding
 from regraft.core.plan import Plan
-from regraft.core.progress import Stopped, collecting_warnings, say, stopping
+from regraft.core.progress import Stopped, collecting_warnings, say, stopping, warn
 from regraft.core.ranking import Known, Ranked, RankRecord
 from regraft.core.records import Baseline, Metric
 from regraft.core.text_spec import Unit
@@ -95,6 +95,7 @@ def rank(
 
     Raises:
         RequestError: the request was wrong, or none of the sources can be used.
+        DataError: `strict`, and an example cannot be read.
         WorkError: the work failed.
     """
     if confirm < 0:
@@ -118,11 +119,12 @@ def rank(
         with collecting_warnings() as warned:
             examples = data_room.open(data, labels=labels, strict=strict, columns=plan.columns)
         store = Store(Path(cache) if cache else None, cache_limit)
-        looker = Looker(Sources(examples, plan), examples, store, seed)
+        looker = Looker(Sources(examples, plan), examples, store, seed, strict=strict)
         if confirm and seconds is not None:
             deadline.reserved = _FOR_CONFIRMING * seconds
         with interruption.noted(_STOPPING) as heard:
             record = _ranked(gathered, looker, deadline, heard, confirm)
+            warned += record.warnings
             if confirm and not record.interrupted:
                 deadline.reserved = 0.0
                 same = {"labels": labels, "cache": cache, "cache_limit": cache_limit}
@@ -133,7 +135,7 @@ def rank(
                     )
                 warned += more
                 record = _with_runs(record, made, deadline)
-    record = replace(record, budget=seconds, warnings=tuple(warned))
+    record = replace(record, budget=seconds, warnings=tuple(dict.fromkeys(warned)))
     if page is not None:
         rank_page.write(Path(page), record)
     return record
@@ -151,6 +153,8 @@ def _ranked(
         if heard():
             raise KeyboardInterrupt
         raise _none_usable(gathered, found)
+    with collecting_warnings() as warned:
+        examples = _readable(looker.examples, found.unreadable)
     known = known_models(gathered.found, found.looks, looker.examples)
     ranked = noted(found.ranked, known)
     begun = deadline.spent
@@ -166,10 +170,21 @@ def _ranked(
         found.sizes,
         {**clock, "total": deadline.spent},
         None,
-        looker.examples.summary(),
+        examples.summary(),
         heard(),
+        tuple(warned),
         environment=environment(),
     )
+
+
+def _readable(examples: Examples, unreadable: Mapping[int, str]) -> Examples:
+    """The others, with one warning for all sources."""
+    if not unreadable:
+        return examples
+    indices = sorted(unreadable)
+    reasons = [unreadable[index] for index in indices]
+    warn(f"left out {len(indices)} example(s) that cannot be read, first: {reasons[0]}")
+    return examples.without(indices, reasons)
 
 
 def _with_runs(record: RankRecord, made: Confirmed, deadline: Deadline) -> RankRecord:

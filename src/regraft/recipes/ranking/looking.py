@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regraft.activations.compute import compute
+from regraft.activations.compute import Activations, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.memory import MemoryStore
 from regraft.activations.store import Store
@@ -55,6 +55,7 @@ class Look:
         seconds: that opening, the pass, and the scores took.
         passed: that the pass took of these.
         computed: of how many examples the pass computed something.
+        unreadable: index and reason of each example of the sample that cannot be read.
         warnings: that were given meanwhile.
     """
 
@@ -72,6 +73,7 @@ class Look:
     seconds: float
     passed: float
     computed: int
+    unreadable: tuple[tuple[int, str], ...]
     warnings: tuple[str, ...]
 
 
@@ -84,12 +86,19 @@ class Looker:
         store: of activations; what a look computes, `fit` finds there.
         seed: of the choice of examples.
         in_memory: keep activations there instead.
+        strict: an example that cannot be read is an error.
     """
 
     def __init__(
-        self, sources: Sources, examples: Examples, store: Store, seed: int = 0, in_memory: bool = False
+        self,
+        sources: Sources,
+        examples: Examples,
+        store: Store,
+        seed: int = 0,
+        in_memory: bool = False,
+        strict: bool = False,
     ) -> None:
-        self.sources, self.examples, self.seed = sources, examples, seed
+        self.sources, self.examples, self.seed, self.strict = sources, examples, seed, strict
         self._store = MemoryStore(store.folder.parent) if in_memory else store
 
     @property
@@ -117,7 +126,7 @@ class Looker:
             if not names:
                 raise SourceError(f"'{candidate.name}' has no tensor that a head could stand on")
             begun = time.perf_counter()
-            indices, pooled, computed = self._pass(opened, names, self.sample(size))
+            indices, pooled, made = self._pass(opened, names, self.sample(size))
             passed = time.perf_counter() - begun
             labels, classes = self.examples.labels[indices], len(self.examples.classes)
             probes = probe_many(pooled, labels, classes, seed=self.seed)
@@ -139,12 +148,15 @@ class Looker:
             scores,
             time.perf_counter() - started,
             passed,
-            computed,
+            -(-made.computed // len(names)),
+            made.unreadable,
             tuple(dict.fromkeys((*opened.warnings, *warned))),
         )
 
-    def _pass(self, opened: Open, names: tuple[str, ...], indices: Array) -> tuple[Array, dict[str, Array], int]:
-        """Indices of the examples that can be read, their pooled activations by cut point, and how many were new."""
+    def _pass(
+        self, opened: Open, names: tuple[str, ...], indices: Array
+    ) -> tuple[Array, dict[str, Array], Activations]:
+        """Indices of the examples that can be read, their pooled activations by cut point, and all that was made."""
         pretrained, some = opened.pretrained, self.examples.take(indices)
         wanted = [Wanted(name, pooled=True) for name in names]
         engine = engine_for(pretrained, some, opened.plan, wanted, self._store)
@@ -158,7 +170,7 @@ class Looker:
             )
         ids = self.examples.ids.take(indices)
         rows = {item.cut_point: made.rows[item].gather(ids) for item in wanted}
-        return indices, rows, -(-made.computed // len(wanted))
+        return indices, rows, made
 
     def probed(self, pretrained: Pretrained, indices: Array) -> ProbeResult:
         """The probe at the best place of a network that nobody will ask for again."""

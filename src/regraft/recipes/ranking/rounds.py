@@ -12,7 +12,7 @@ import numpy as np
 
 from regraft.activations.loading import remembering
 from regraft.core import metrics
-from regraft.core.errors import RegraftError, StorageError
+from regraft.core.errors import DataError, RegraftError, StorageError
 from regraft.core.progress import Stopped, say, stopping, track, unsaid
 from regraft.core.ranking import Ranked, Refused
 from regraft.recipes.depth.timing import Deadline
@@ -41,7 +41,7 @@ class Rounds:
         ranked: every source that was looked at, the best first.
         looks: the last look at each, by the name of the source.
         refused: sources that could not be used, or were not looked at in time.
-        sizes: how many examples each round had.
+        sizes: how many examples each round looked at, those that cannot be read left out.
         rule: weights of the scores, by name.
         stopped: whether the user ended it.
         unseen: how many of the refused were not looked at, because it was ended or time was up.
@@ -54,6 +54,11 @@ class Rounds:
     rule: dict[str, float]
     stopped: bool
     unseen: int
+
+    @property
+    def unreadable(self) -> dict[int, str]:
+        """Why examples cannot be read, by their indices."""
+        return {index: reason for look in self.looks.values() for index, reason in look.unreadable}
 
 
 def sizes(most: int, classes: int, sources: int, keep: int) -> tuple[int, ...]:
@@ -88,6 +93,9 @@ def run(
         deadline: when to be done; what is under way then is left.
         heard: whether the user wants an end.
         keep: so many at least are looked at with all examples.
+
+    Raises:
+        DataError: the looker is strict, and an example cannot be read.
     """
     made = _State(list(candidates))
     planned = sizes(looker.most, len(looker.examples.classes), len(candidates), max(keep, FEW))
@@ -177,6 +185,8 @@ def _round(made: _State, looker: Looker, size: int, deadline: Deadline, heard: C
                 said = " ".join(str(error).split())[:300]
                 made.refused.append(Refused(candidate.name, f"unexpected {type(error).__name__}: {said}"))
                 names.discard(candidate.name)
+            if looker.strict and candidate.name in seen and seen[candidate.name].unreadable:
+                raise DataError(seen[candidate.name].unreadable[0][1])
             made.spent[candidate.name] = made.spent.get(candidate.name, 0.0) + deadline.spent - before
             waiting.remove(candidate)
     except Stopped:
@@ -191,7 +201,7 @@ def _round(made: _State, looker: Looker, size: int, deadline: Deadline, heard: C
         made.unseen = len(waiting)
     made.looks.update(seen)
     made.alive = [candidate for candidate in made.alive if candidate.name in names]
-    made.sizes.append(size)
+    made.sizes.append(max((len(look.indices) for look in seen.values()), default=size))
     return not ended
 
 
