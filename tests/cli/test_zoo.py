@@ -83,6 +83,60 @@ def test_models_are_found_by_words_and_filters(zoo, say):
     assert found("list", "--most-parameters", "0.1k") == []
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--tag", "tinny"], "none has the tag 'tinny'; nearest known names: tiny"),
+        (["--licence", "BSD"], "none has the licence 'BSD'; known names: MIT"),
+        (["--task", "image-clasification"], "none has the task 'image-clasification'; nearest known names: image-cl"),
+        (["--kind", "pretraining"], "none has the kind 'pretraining'; known names: network, run"),
+        (["--classes", "7"], "none tells 7 classes apart; some tell 3"),
+        (["--most-parameters", "0.1k"], "the smallest has "),
+        (["--least-accuracy", "1", "--tag", "a"], "none has the tag 'a'"),
+        (["--licence", "MIT", "--tag", "tiny"], "no one has all of it"),
+    ],
+)
+def test_filters_that_leave_nothing_say_what_there_is(zoo, say, words, expected):
+    for action in (["list"], ["search", "conv"]):
+        said = say("zoo", *action, *words, "--zoo", zoo)
+        assert said.status == 0
+        assert "none of 2 models fits: " in said.out
+        assert expected in said.out
+    assert "puts one there" not in said.out
+
+
+def test_an_empty_catalogue_says_how_it_is_filled_and_words_that_nothing_has_find_nothing(zoo, say, tmp_path):
+    assert "0 models in" in (said := say("zoo", "list", "--tag", "a", "--zoo", tmp_path / "new").out)
+    assert "regraft zoo add MODEL puts one there" in said
+    assert "0 models for 'zebra'" in say("zoo", "search", "zebra", "--tag", "a", "--zoo", zoo).out
+
+
+def test_licences_tags_and_tasks_are_compared_without_regard_to_case(zoo, say):
+    def found(*words: str) -> list[str]:
+        return [model["name"] for model in say("zoo", "list", *words, "--zoo", zoo, "--json").document["models"]]
+
+    assert found("--licence", "mit") == ["colours"]
+    assert found("--tag", "Tiny") == ["network"]
+    assert found("--task", "Image-Classification", "--kind", "run") == ["colours"]
+
+
+def test_an_accuracy_in_percent_is_refused_with_the_part_of_one(zoo, say):
+    refusal = say("zoo", "list", "--least-accuracy", "93", "--zoo", zoo).refusal
+    assert "expected an accuracy from 0 to 1, such as 0.9, found '93'; 93 % is 0.93" in refusal
+    for wrong in ("-0.1", "nan", "93%", "101"):
+        refusal = say("zoo", "list", f"--least-accuracy={wrong}", "--zoo", zoo).refusal
+        assert f"such as 0.9, found '{wrong}';" in refusal
+        assert " % is" not in refusal
+
+
+def test_filters_that_leave_no_published_network_say_what_there_is(say):
+    said = say("zoo", "list", "--zoo", "keras", "--licence", "MTI")
+    assert "networks fits: none has the licence 'MTI'" in said.out
+    assert "the smallest has " in say("zoo", "list", "--zoo", "keras", "--most-parameters", "1k").out
+    assert "the best is " in say("zoo", "search", "mobilenet", "--zoo", "keras", "--least-accuracy", "1").out
+    assert "no network that is called so" in say("zoo", "search", "zebra", "--zoo", "keras").out
+
+
 def test_what_is_not_there_is_told_with_what_is(zoo, say):
     said = say("zoo", "show", "netwrk", "--zoo", zoo)
     assert said.status == 2

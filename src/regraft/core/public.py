@@ -55,6 +55,7 @@ class PublicZoo:
         note: what one should know to use them.
         folder: where those that were downloaded are looked for.
         networks: what is known of each, with whether it is here.
+        unfit: where no network is like what was asked for, though some are called so, why not.
     """
 
     zoo: str
@@ -62,3 +63,4 @@ class PublicZoo:
     note: str
     folder: str
     networks: tuple[PublicNetwork, ...]
+    unfit: str = ""

@@ -35,9 +35,9 @@ class Filters:
 
     Attributes:
         kind: what they were added from.
-        task: what they do.
-        licence: under which they may be used.
-        tags: all of which they have.
+        task: what they do; any case.
+        licence: under which they may be used; any case.
+        tags: all of which they have; any case.
         classes: how many they tell apart.
         most_parameters: elements of all variables, at most.
         least_accuracy: on the test split, or else on validation, at least; what was not measured is left out.
@@ -251,11 +251,15 @@ def _mark_latest(connection: Connection, names: Iterable[str]) -> None:
 
 
 def _filtered(chosen: Select[Any], filters: Filters) -> Select[Any]:
-    for name in ("kind", "task", "licence", "classes"):
+    for name in ("kind", "classes"):
         if (wanted := getattr(filters, name)) is not None:
             chosen = chosen.where(ENTRIES.c[name] == wanted)
+    for name in ("task", "licence"):
+        if (wanted := getattr(filters, name)) is not None:
+            chosen = chosen.where(func.lower(ENTRIES.c[name]) == func.lower(wanted))
     for tag in filters.tags:
-        chosen = chosen.where(ENTRIES.c.number.in_(select(TAGS.c.number).where(TAGS.c.tag == tag)))
+        tagged = select(TAGS.c.number).where(func.lower(TAGS.c.tag) == func.lower(tag))
+        chosen = chosen.where(ENTRIES.c.number.in_(tagged))
     if filters.most_parameters is not None:
         chosen = chosen.where(ENTRIES.c.parameters <= filters.most_parameters)
     if filters.least_accuracy is not None:

@@ -1,6 +1,7 @@
 """`regraft zoo list`: what there is."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING
 from regraft.cli import arguments as words
 from regraft.cli.text import counted, share, size, table
 from regraft.cli.zoo import public
+from regraft.cli.zoo import unfit as why
 
 if TYPE_CHECKING:
-    from regraft.catalogue import Entry, Filters
+    from regraft.catalogue import Catalogue, Entry, Filters
     from regraft.core.public import PublicZoo
 
 RESULT = "Models"
@@ -26,10 +28,17 @@ _SUMMARY = 44
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What there is in a catalogue: one line each, of the latest version unless all were asked for."""
+    """What there is in a catalogue: one line each, of the latest version unless all were asked for.
+
+    Attributes:
+        catalogue: its address.
+        models: that are like what was asked for.
+        unfit: where there are others only, why these are not.
+    """
 
     catalogue: str
     models: "tuple[Entry, ...]"
+    unfit: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +55,7 @@ def filter_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", metavar="LICENCE", help="only what may be used under it")
     parser.add_argument("--classes", metavar="N", type=words.positive, help="only what tells so many classes apart")
     parser.add_argument("--most-parameters", metavar="N", type=_count, help="at most so many, such as 5M")
-    parser.add_argument("--least-accuracy", metavar="A", type=float, help="at least so much, such as 0.9")
+    parser.add_argument("--least-accuracy", metavar="A", type=_accuracy, help="at least so much, such as 0.9")
     parser.add_argument("--versions", action="store_true", help="older versions too")
 
 
@@ -74,12 +83,24 @@ def run(arguments: argparse.Namespace) -> "Models | PublicZoo":
     from regraft.catalogue import open_catalogue
 
     catalogue = open_catalogue(arguments.zoo)
-    return Models(catalogue.address, catalogue.search("", filters(arguments)))
+    found = catalogue.search("", filters(arguments))
+    return Models(catalogue.address, found, "" if found else unfit(catalogue, "", arguments))
+
+
+def unfit(catalogue: "Catalogue", text: str, arguments: argparse.Namespace) -> str:
+    """Why none of the models for a text is like what was asked for; empty where there is no such model."""
+    from regraft.catalogue import Filters
+
+    asked = filters(arguments)
+    there = catalogue.search(text, Filters(versions=asked.versions))
+    return f"none of {counted(len(there), 'model')} fits: {why.of_models(there, asked)}" if there else ""
 
 
 def show(result: Models) -> str:
     """For people."""
     heading = f"{counted(len(result.models), 'model')} in {result.catalogue}"
+    if result.unfit:
+        return f"{result.catalogue}: {result.unfit}"
     if not result.models:
         return f"{heading}; regraft zoo add MODEL puts one there"
     return f"{heading}\n{lines(result.models)}"
@@ -115,3 +136,15 @@ def _count(text: str) -> int:
         return round(float(text if scale == 1 else text[:-1]) * scale)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number such as 5M or 250000, found '{text}'") from None
+
+
+def _accuracy(text: str) -> float:
+    """A part of one, such as 0.9."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 <= value <= 1:
+        return value
+    meant = f"; {value:g} % is {value / 100:g}" if 1 < value <= 100 else ""
+    raise argparse.ArgumentTypeError(f"expected an accuracy from 0 to 1, such as 0.9, found '{text}'{meant}")

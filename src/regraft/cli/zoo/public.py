@@ -2,8 +2,10 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 
 from regraft.cli.text import counted, paragraph, share, table
+from regraft.cli.zoo import unfit
 from regraft.core.errors import RequestError
 from regraft.core.public import PublicNetwork, PublicZoo
 
@@ -38,19 +40,19 @@ def run(arguments: argparse.Namespace, text: str = "") -> PublicZoo:
     # Here, because this needs more than the help does.
     from regraft.zoo.public import public
 
-    return public(
-        arguments.zoo,
-        text,
-        licence=arguments.licence,
-        most_parameters=arguments.most_parameters,
-        least_accuracy=arguments.least_accuracy,
-    )
+    asked = {name: getattr(arguments, name) for name in ("licence", "most_parameters", "least_accuracy")}
+    found = public(arguments.zoo, text, **asked)
+    there = () if found.networks else public(arguments.zoo, text).networks
+    if not there:
+        return found
+    said = f"none of {counted(len(there), 'network')} fits: {unfit.of_networks(there, **asked)}"
+    return replace(found, unfit=said)
 
 
 def show(result: PublicZoo) -> str:
     """For people."""
     if not result.networks:
-        return f"{result.title}: no network that is called so"
+        return f"{result.title}: {result.unfit or 'no network that is called so'}"
     here = [network for network in result.networks if network.here]
     many = counted(len(result.networks), "network")
     lines = [f"{result.title}: {many}, {len(here) or 'none'} of them here, in {result.folder}", ""]

@@ -23,11 +23,19 @@ _LIMIT = 50
 
 @dataclass(frozen=True, slots=True)
 class FoundModels:
-    """What was found, the best first."""
+    """What was found, the best first.
+
+    Attributes:
+        catalogue: its address.
+        text: that was looked for.
+        models: that are like what was asked for.
+        unfit: where there are others only, why these are not.
+    """
 
     catalogue: str
     text: str
     models: "tuple[Entry, ...]"
+    unfit: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +55,13 @@ def run(arguments: argparse.Namespace) -> "FoundModels | PublicZoo":
     from regraft.catalogue import open_catalogue
 
     catalogue, text = open_catalogue(arguments.zoo), " ".join(arguments.text)
-    return FoundModels(catalogue.address, text, catalogue.search(text, listing.filters(arguments), arguments.limit))
+    models = catalogue.search(text, listing.filters(arguments), arguments.limit)
+    return FoundModels(catalogue.address, text, models, "" if models else listing.unfit(catalogue, text, arguments))
 
 
 def show(result: FoundModels) -> str:
     """For people."""
+    if result.unfit:
+        return f"{result.catalogue}, '{result.text}': {result.unfit}"
     heading = f"{counted(len(result.models), 'model')} for '{result.text}' in {result.catalogue}"
     return f"{heading}\n{listing.lines(result.models)}" if result.models else heading
