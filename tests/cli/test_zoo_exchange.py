@@ -47,6 +47,22 @@ def test_a_run_goes_to_another_catalogue_and_is_the_same_there(zoo, place, say, 
     assert np.array_equal(from_folder.model.predict(pictures, verbose=0), from_run.model.predict(pictures, verbose=0))
 
 
+def test_neither_the_readme_of_others_nor_the_catalogue_is_exported_into(zoo, say, tmp_path):
+    (tmp_path / "README.md").write_text("# mine")
+    said = say("zoo", "export", "colours", tmp_path, "--zoo", zoo)
+    assert said.status == 2
+    assert f"found 'README.md' in '{tmp_path}'; name another" in said.refusal
+    assert (tmp_path / "README.md").read_text() == "# mine"
+    before = sorted(zoo.rglob("*"))
+    link = tmp_path / "link"
+    link.symlink_to(zoo)
+    for folder in (zoo, zoo / "cards" / "new", link / "new"):
+        said = say("zoo", "export", "colours", folder, "--zoo", zoo)
+        assert said.status == 2
+        assert f"expected a folder outside of the catalogue to export into, found '{folder}'" in said.refusal
+    assert sorted(zoo.rglob("*")) == before
+
+
 def test_an_exported_folder_is_inspected_as_the_model_is(zoo, say, tmp_path):
     say("zoo", "export", "network", tmp_path / "out", "--zoo", zoo)
     folder = say("inspect", tmp_path / "out", "--json").document

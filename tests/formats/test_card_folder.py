@@ -113,19 +113,20 @@ def test_a_card_without_an_optimizer_leaves_none_of_before(folder: Path) -> None
 
 def test_a_repository_with_a_readme_is_filled_and_its_own_files_stay(tmp_path: Path) -> None:
     (tmp_path / ".gitattributes").write_text("*.safetensors filter=lfs")
+    (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text("# mine")
     card_folder.write(tmp_path, *model(), README)
     assert (tmp_path / "README.md").read_text() == README
     assert (tmp_path / ".gitattributes").exists()
 
 
-def test_files_of_others_are_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(
-        RequestError, match=r"expected a new or empty folder, .* found 'config.json' in '.*'; name another"
-    ):
+@pytest.mark.parametrize("name", ["config.json", "README.md"])
+def test_files_of_others_are_not_overwritten(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(RequestError, match=rf"expected a new or empty folder, .* found '{name}' in '.*'; name another"):
         card_folder.write(tmp_path, *model(), README)
-    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "{}"
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="expected a folder, found the file"):
         card_folder.write(tmp_path / "file", *model(), README)

@@ -43,7 +43,8 @@ def write(folder: Path, card: Card, parts: Mapping[str, bytes], readme: str) -> 
     """Write a model into a folder; the card last, so that a folder with a card is whole.
 
     Args:
-        folder: made if it is not there. What was exported there before is replaced, other files stay.
+        folder: made if it is not there. What was exported there before is replaced, and so is the README of a clone of
+            a repository; other files stay.
         card: of the model.
         parts: by digest, all that the card needs; a layer's are read when they are written.
         readme: what people read.
@@ -182,7 +183,8 @@ def _refuse_others(folder: Path) -> None:
         raise RequestError(f"expected a folder, found the file '{folder}'; name a folder")
     there = [name for name in (WEIGHTS, CONFIG, README, OPTIMIZER) if (folder / name).exists()]
     # A repository that was just made on a hub has a README of two lines.
-    if there and there != [README] and not is_one(folder):
+    fresh = there == [README] and (folder / ".git").exists()
+    if there and not fresh and not is_one(folder):
         raise RequestError(
             f"expected a new or empty folder, or one with a model that was exported, found '{there[0]}' in '{folder}'; "
             "name another"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from regraft.catalogue import Catalogue, open_catalogue
+from regraft.catalogue.places.folder import Folder
 from regraft.core.card import Card, Lineage, require_name
 from regraft.core.errors import RequestError
 from regraft.formats import card_folder, folders, hub_readme
@@ -81,8 +82,8 @@ def export(
 
     Args:
         model: `NAME` or `NAME@VERSION`.
-        folder: for `hf`, where to write: a new folder, an empty one, one that was exported to before, or a repository
-            that holds a README only. For `mlflow`, a store of files; None: what `MLFLOW_TRACKING_URI` names.
+        folder: for `hf`, where to write: a new folder, an empty one, one that was exported to before, or a clone of a
+            repository that holds a README only. For `mlflow`, a store of files; None: what `MLFLOW_TRACKING_URI` names.
         to: a key of `KINDS`.
         zoo: the catalogue, see `open_catalogue`.
 
@@ -222,9 +223,20 @@ def _readme_notes(folder: Path, card: Card) -> Iterator[str]:
 def _to_folder(catalogue: Catalogue, card: Card, folder: Path | None) -> Exported:
     if folder is None:
         raise RequestError(f"expected a folder to write '{card.address}' into, found none; name one")
+    _refuse_own(catalogue, folder)
     files = card_folder.write(folder, card, catalogue.parts(card), readme(card))
     size = sum((folder / name).stat().st_size for name in files)
     return Exported(catalogue.address, card.address, "hf", str(folder), files, size)
+
+
+def _refuse_own(catalogue: Catalogue, folder: Path) -> None:
+    """Refuse the catalogue itself as the place of a copy."""
+    for place in (catalogue.cards_place, catalogue.parts_place):
+        if isinstance(place, Folder) and folder.resolve().is_relative_to(place.root.resolve()):
+            raise RequestError(
+                f"expected a folder outside of the catalogue to export into, found '{folder}' in '{place.address}'; "
+                "name another"
+            )
 
 
 def _to_mlflow(catalogue: Catalogue, card: Card, store: Path | None) -> Exported:
