@@ -1,6 +1,7 @@
 """`regraft zoo export`, `import`, `page`, and what others have published, from the command line."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,13 @@ def test_neither_the_readme_of_others_nor_the_catalogue_is_exported_into(zoo, sa
         assert said.status == 2
         assert f"expected a folder outside of the catalogue to export into, found '{folder}'" in said.refusal
     assert sorted(zoo.rglob("*")) == before
+
+
+def test_a_name_is_taken_as_every_output_prints_it(zoo, say, tmp_path):
+    assert say("zoo", "show", "zoo:colours@1", "--zoo", zoo, "--json").document["card"]["name"] == "colours"
+    assert say("zoo", "export", "zoo:colours", tmp_path / "out", "--zoo", zoo).status == 0
+    copy = shutil.copytree(zoo, tmp_path / "copy")
+    assert say("zoo", "remove", "zoo:colours", "--zoo", copy).out.startswith("colours@1 removed")
 
 
 def test_an_exported_folder_is_inspected_as_the_model_is(zoo, say, tmp_path):

@@ -277,15 +277,15 @@ def require_name(name: str) -> None:
 
 
 def parse_address(text: str) -> tuple[str, int | None]:
-    """The name and the version of `NAME[@VERSION]`; None: the latest.
+    """The name and the version of `NAME[@VERSION]`, with or without `zoo:` before it; None: the latest.
 
     Raises:
         RequestError: it is neither.
 
-    >>> parse_address("flowers@3"), parse_address("flowers")
+    >>> parse_address("flowers@3"), parse_address("zoo:flowers")
     (('flowers', 3), ('flowers', None))
     """
-    name, mark, version = text.partition("@")
+    name, mark, version = text.removeprefix(SOURCE).partition("@")
     require_name(name)
     if mark and not re.fullmatch(r"[1-9][0-9]{0,8}", version):
         raise RequestError(f"expected NAME or NAME@VERSION with a version such as 1, found '{text}'")
