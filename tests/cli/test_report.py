@@ -26,6 +26,13 @@ def second(place, tmp_path_factory) -> Path:
     return folder
 
 
+def test_a_folder_that_is_no_run_is_answered_with_runs_beside_it_and_not_with_itself(place, say):
+    refusal = say("report", place / "run", place / "pictures").refusal
+    assert refusal.endswith(f"found none at '{place / 'pictures'}'; known names: run")
+    assert say("report", place / "rum").refusal.endswith("nearest known names: run")
+    assert say("report", place / "nowhere" / "rum").refusal.endswith(f"found none at '{place / 'nowhere' / 'rum'}'")
+
+
 def test_the_page_that_is_drawn_again_is_the_one_of_before(place, say, tmp_path):
     before = (place / "run" / "report.html").read_text(encoding="utf-8")
     said = say("report", place / "run", "--out", tmp_path / "again.html", "--json")

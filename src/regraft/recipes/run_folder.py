@@ -166,7 +166,7 @@ def read(folder: Path) -> RunRecord:
                 f"expected a run folder, found a pretraining at '{folder}', which answers nothing yet; "
                 f"`regraft fit DATA --source {folder}` makes a run of it"
             )
-        siblings = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        siblings = [path.parent.name for path in folder.parent.glob(f"*/{RECORD}")]
         raise RequestError(
             f"expected a run folder with {RECORD}, found none at '{folder}'{nearest(folder.name, siblings)}"
         )

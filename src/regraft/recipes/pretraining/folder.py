@@ -65,7 +65,7 @@ def read(folder: Path) -> PretrainingRecord:
     if not path.exists():
         if is_pretraining(folder):
             raise RequestError(f"the pretraining in '{folder}' is not finished; `regraft resume {folder}` finishes it")
-        siblings = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        siblings = [path.parent.name for path in folder.parent.glob(f"*/{RECORD}")]
         raise RequestError(
             f"expected a pretraining with {RECORD}, found none at '{folder}'{nearest(folder.name, siblings)}"
         )
