@@ -103,7 +103,7 @@ def test_all_files_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected columns path and label in '.*t.csv', found no 'path' but none"),
+        ("", "expected a table, found an empty file at .*t.csv"),
         ("path,lable\np/0.png,a\n", "found no 'label' but path, lable; nearest known names: lable"),
         ("path,label\n", "expected one row per picture in '.*t.csv', found none"),
         (

@@ -1,4 +1,5 @@
 import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -167,6 +168,67 @@ def test_encodings_are_said_and_never_guessed(tmp_path: Path) -> None:
     assert texts(opened(wide, Columns(encoding="utf-16")))[1] == "caf\u00e9 au lait"
     with pytest.raises(RequestError, match=r"unknown encoding 'latin-99'; expected a name such as utf-8"):
         opened(path, Columns(encoding="latin-99"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_text_of_several_bytes_a_character_is_named(tmp_path: Path, encoding: str, end: str) -> None:
+    text = end.join(["text,label", "all is well here,a", "caf\u00e9 au lait,b", ""])
+    path = written(tmp_path / "t.csv", text, encoding)
+    message = rf"expected utf-8 text in '.*t.csv', found {encoding[:6].upper()}; say --encoding {encoding}$"
+    for open_ in (data.open, data.open_unlabelled):
+        with pytest.raises(DataError, match=message):
+            open_(path)
+    assert texts(opened(path, Columns(encoding=encoding)))[1] == "caf\u00e9 au lait"
+
+
+def test_single_zeros_are_no_sign_of_an_encoding(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "age,label\n1,a\n\x002,b\n")
+    assert len(opened(path)) == 2
+
+
+def test_line_ends_of_carriage_returns_alone_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,label\rall is well,a\r")
+    for open_ in (data.open, data.open_unlabelled):
+        with pytest.raises(DataError, match=r"cannot read table '.*t.csv' from line 1: a carriage return stands"):
+            open_(path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_rows_of_empty_cells_are_rows_and_blank_lines_are_none(tmp_path: Path, separator: str) -> None:
+    lines = ["", ",,", "age,sex,label", "1,f,a", ",,", "", "  ", "2,m,b", ",,"]
+    path = written(tmp_path / "t.csv", "\n".join(lines).replace(",", separator))
+    examples = data.open_unlabelled(path, split=WHOLE)
+    assert [row.tolist() for row in examples.load(range(4))] == [["1", "f"], ["", ""], ["2", "m"], ["", ""]]
+    assert examples.names[1] == "line 5"
+    assert examples.labels.tolist() == [0, -1, 1, -1]
+    with collecting_warnings():
+        assert opened(path).left_out == ("'line 5' has no label", "'line 9' has no label")
+    asked = data.rows_in([written(tmp_path / "u.csv", "age,sex\n,\n,\n")], Columns(features=("age", "sex")))
+    assert [asked.read(index, None).tolist() for index in range(2)] == [["", ""], ["", ""]]
+
+
+def test_a_cell_in_quotation_marks_is_a_row_even_if_empty(tmp_path: Path) -> None:
+    with collecting_warnings():
+        asked = data.rows_in([written(tmp_path / "t.csv", 'text\n"one two"\n""\n\nthree\n')], Columns(text="text"))
+    assert len(asked.names) == 3
+
+
+def test_commas_in_a_table_that_is_called_as_those_with_tabs_are(tmp_path: Path) -> None:
+    message = r"separated by tabs in '.*t.tsv', found one column 'age,label'; the separator seems to be a comma"
+    path = written(tmp_path / "t.tsv", "age,label\n1,a\n2,b\n")
+    for open_ in (data.open, data.open_unlabelled):
+        with pytest.raises(DataError, match=message):
+            open_(path)
+    # Texts may hold commas.
+    assert len(data.open_unlabelled(written(tmp_path / "u.tsv", "text, one a line\none\ntwo\n"))) == 2
+
+
+def test_an_empty_table_is_called_empty(tmp_path: Path) -> None:
+    for text, open_ in itertools.product(("", "\n"), (data.open, data.open_unlabelled)):
+        path = written(tmp_path / "t.csv", text)
+        with pytest.raises(DataError, match=r"expected a table, found an empty file at '.*t.csv'"):
+            open_(path)
 
 
 def test_separators_of_old_texts_end_no_line(tmp_path: Path) -> None:

@@ -98,7 +98,10 @@ def _text(path: Path, needed: Sequence[str]) -> Iterator[_Row]:
             first = file.readline()
             file.seek(0)
             reader = csv.reader(file, delimiter=table_lines.delimiter(path, first))
-            places = _places(next(reader, []), path, needed)
+            columns = next((cells for cells in reader if cells), None)
+            if columns is None:
+                raise DataError(f"expected a table, found an empty file at '{path}'")
+            places = _places(columns, path, needed)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     path_, label, split = (

@@ -1,8 +1,10 @@
 """Lines of tables as texts: `.csv`, `.tsv`, `.jsonl` and `.parquet` files, whatever their columns."""
 
+import codecs
 import csv
 import itertools
 import json
+import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,19 @@ ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _JSON_LINES = (".jsonl", ".ndjson")
 # A longer cell is a quotation mark that was never closed.
 _LONGEST = 10_000_000
+
+_HEAD = 4096
+# What a line of empty cells is made of.
+_EMPTY = ',;"' + string.whitespace
+# The longer marks come first: that of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# The share of characters of UTF-16 text whose one byte is 0, from which on it is known as such without a mark.
+_ZEROS = 0.3
 
 # Where a row stands, its cells in the order of the columns; or why it cannot be used.
 Line = tuple[int, "Sequence[str] | str"]
@@ -58,20 +73,23 @@ def read(path: Path, columns: Columns) -> Lines:
 
 
 def header(path: Path, encoding: str) -> tuple[str, ...]:
-    """What the first line of a table holds, whatever cannot be decoded in it; nothing, where nothing is there.
+    """What the first line of a table that is not empty holds, whatever cannot be decoded in it; nothing, if none does.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or is of another encoding.
         RequestError: the encoding is unknown, or a package is missing.
     """
     if path.suffix.lower() == ".parquet":
         return _parquet(path).names
     try:
+        _require_encoding(path, encoding)
         with _opened(path, encoding, "replace") as file:
-            first = file.readline()
+            first = _first(file)
+        return tuple(next(csv.reader([first], delimiter=delimiter(path, first)), ()))
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error}") from None
-    return tuple(next(csv.reader([first], delimiter=delimiter(path, first)), ()))
+    except csv.Error as error:
+        raise DataError(_unreadable(path, 1, error)) from None
 
 
 def texts(path: Path, encoding: str) -> Iterator[str]:
@@ -89,11 +107,15 @@ def _separated(path: Path, columns: Columns) -> Lines:
     delimiter = _delimiter(path, columns.encoding)
     quoted = _is_quoted(path, columns.encoding, delimiter)
     lines = _cells(path, columns.encoding, delimiter, quoted)
-    first = next(lines, None)
+    # Empty rows above the names are no names.
+    first = next((line for line in lines if not columns.header or _holds_something(line[1])), None)
     if first is None:
         raise DataError(f"expected a table, found an empty file at '{path}'")
     if columns.header:
         names = _distinct([name.strip() for name in first[1]], path)
+        second = next(lines, None)
+        lines = itertools.chain([second] if second is not None else [], lines)
+        _require_separated(path, delimiter, names, second[1] if second is not None else [])
     else:
         names = tuple(str(place) for place in range(1, len(first[1]) + 1))
         lines = itertools.chain([first], lines)
@@ -101,31 +123,53 @@ def _separated(path: Path, columns: Columns) -> Lines:
 
 
 def _cells(path: Path, encoding: str, delimiter: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
-    """The cells of every line that is not empty."""
+    """The cells of every line that is not blank; a line of separators alone is a row whose values are all missing."""
     source = _opened_lines(path, encoding)
     if not quoted:
         for number, line in enumerate(source, 1):
-            if line.strip():
+            if delimiter in line or line.strip():
                 yield number, [_unquoted(cell) for cell in line.rstrip("\r\n").split(delimiter)]
         return
     before, start = csv.field_size_limit(_LONGEST), 1
     try:
         reader = csv.reader(source, delimiter=delimiter)
         for cells in reader:
-            if any(cell.strip() for cell in cells):
+            if len(cells) > 1 or cells == [""] or _holds_something(cells):
                 yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"cannot read table '{path}' from line {start}: {error}") from None
+        raise DataError(_unreadable(path, start, error)) from None
     finally:
         csv.field_size_limit(before)
+
+
+def _holds_something(cells: Iterable[str]) -> bool:
+    return any(cell.strip() for cell in cells)
+
+
+def _unreadable(path: Path, line: int, error: csv.Error) -> str:
+    # What Python advises here is for who writes programs.
+    returns = "new-line character" in str(error)
+    why = "a carriage return stands inside it; save the file with other line ends" if returns else error
+    return f"cannot read table '{path}' from line {line}: {why}"
+
+
+def _require_separated(path: Path, delimiter: str, names: Sequence[str], cells: Sequence[str]) -> None:
+    if delimiter != "\t" or len(names) > 1:
+        return
+    for other, word in ((",", "a comma"), (";", "a semicolon")):
+        if other in names[0] and all(cell.count(other) >= names[0].count(other) for cell in cells):
+            raise DataError(
+                f"expected columns separated by tabs in '{path}', found one column '{names[0][:80]}'; "
+                f"the separator seems to be {word}: name the file .csv"
+            )
 
 
 def _of_width(lines: Iterable[tuple[int, list[str]]], width: int) -> Iterator[Line]:
     for number, cells in lines:
         if len(cells) == width:
             yield number, cells
-        elif len(cells) < width and not any(cell.strip() for cell in cells[1:]):
+        elif len(cells) < width and not _holds_something(cells[1:]):
             yield number, f"has {len(cells)} cells, expected {width}"
         else:
             hint = "; a cell that holds the separator must stand in quotation marks" if len(cells) > width else ""
@@ -145,7 +189,11 @@ def _distinct(names: list[str], path: Path) -> tuple[str, ...]:
 
 
 def _delimiter(path: Path, encoding: str) -> str:
-    return delimiter(path, next(_opened_lines(path, encoding), ""))
+    return delimiter(path, _first(_opened_lines(path, encoding)))
+
+
+def _first(lines: Iterable[str]) -> str:
+    return next((line for line in lines if line.strip(_EMPTY)), "")
 
 
 def delimiter(path: Path, first: str) -> str:
@@ -160,7 +208,7 @@ def _is_quoted(path: Path, encoding: str, delimiter: str) -> bool:
     """
     if delimiter != "\t":
         return True
-    counts = {line.count(delimiter) for line in _opened_lines(path, encoding) if line.strip()}
+    counts = {line.count(delimiter) for line in _opened_lines(path, encoding) if delimiter in line or line.strip()}
     return len(counts) > 1
 
 
@@ -174,6 +222,7 @@ def _unquoted(cell: str) -> str:
 
 def _opened_lines(path: Path, encoding: str) -> Iterator[str]:
     try:
+        _require_encoding(path, encoding)
         with _opened(path, encoding) as file:
             yield from file
     except UnicodeDecodeError as error:
@@ -193,10 +242,37 @@ def _opened(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
         ) from None
 
 
+def _require_encoding(path: Path, encoding: str) -> None:
+    """Refuse text of two or four bytes a character where another encoding is said.
+
+    Raises:
+        DataError: it is such text.
+    """
+    if encoding.lower().replace("_", "-").startswith(("utf-16", "utf16", "utf-32", "utf32")):
+        return
+    with path.open("rb") as file:
+        found = _wide(file.read(_HEAD))
+    if found is not None:
+        raise DataError(f"expected {encoding} text in '{path}', found {found[:6].upper()}; say --encoding {found}")
+
+
+def _wide(head: bytes) -> str | None:
+    r"""Which encoding of two or four bytes a character the beginning of a text is in.
+
+    >>> _wide("a,b".encode("utf-16-le")), _wide("a,b".encode()), _wide(b"1,\x00,2")
+    ('utf-16-le', None, None)
+    """
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
+            return name
+    zeros = {"utf-16-be": head[0::2].count(0), "utf-16-le": head[1::2].count(0)}
+    name = max(zeros, key=zeros.__getitem__)
+    # Zeros in both halves are those of other data.
+    return name if zeros[name] > _ZEROS * len(head) / 2 and min(zeros.values()) < zeros[name] / 10 else None
+
+
 def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
     content = path.read_bytes()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return f"expected {encoding} text in '{path}', found UTF-16; say --encoding utf-16"
     # The error tells of a part of the file only.
     place = content.find(error.object[error.start : error.start + 16])
     line = content[: max(place, 0)].count(b"\n") + 1
