@@ -55,6 +55,7 @@ def test_it_makes_a_source_and_says_how_to_use_it(
         (["autoencoder", "DATA", "--set", "epochs"], "expected --set NAME=VALUE, found 'epochs'"),
         (["autoencoder", "DATA", "--set", "nois=1"], "'autoencoder' has no setting 'nois'"),
         (["autoencoder", "DATA", "--arch", "mlp"], "unknown option '--arch'"),
+        (["masked", "DATA", "--probe", "-5"], "expected 'probe' as 0 or more, found -5"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

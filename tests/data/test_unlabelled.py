@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from regraft.core.errors import DataError, RequestError
+from regraft.data import folder, open_unlabelled
 from regraft.data import open as open_data
-from regraft.data import open_unlabelled
 
 
 def _pictures(folder: Path, names: list[str]) -> Path:
@@ -36,6 +36,14 @@ def test_sub_folders_are_classes_and_what_lies_beside_them_has_none(tmp_path: Pa
         "dog/3.png": 1,
         "loose.png": -1,
     }
+
+
+def test_one_sub_folder_alone_is_no_class_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(folder, "say", said.append)
+    found = open_unlabelled(_pictures(tmp_path, ["cat/1.png", "cat/2.png"]))
+    assert found.classes == ()
+    assert said == [f"all pictures in sub-folders of '{tmp_path}' lie in 'cat': one class alone gives them no labels"]
 
 
 def test_a_table_needs_no_column_of_labels(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_what_was_visible_counts_less() -> None:
 
 
 def test_squares_as_large_as_the_picture_are_refused() -> None:
-    with pytest.raises(RequestError, match="expected squares smaller than the pictures, found 8 x 8 for 8 x 8"):
+    with pytest.raises(RequestError, match="expected squares smaller than the pictures, found 9 x 9 for 8 x 8"):
         masks(2, _sample((8, 8, 1), "pictures"), Settings(patch=9), np.random.default_rng(0))
     with pytest.raises(RequestError, match=r"expected 'hidden' from 0 .* to below 1, found 1"):
         Settings(hidden=1.0)

@@ -1,6 +1,7 @@
 """The deployable model answers for raw files what the run answered through its activations on disk."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,16 @@ def test_other_classes_and_shapes_are_refused(pictures: Path, tmp_path: Path) ->
         evaluate(run, {"x_train": x, "y_train": np.array(["bars", "rings"] * 3)}, split="test")
     # Classes that the run knows and these examples lack, in another order.
     assert evaluate(run, (x, np.array(["spots", "bars"] * 3))).examples == 6
+
+
+def test_examples_of_one_class_are_measured(pictures: Path, tmp_path: Path) -> None:
+    run = running.fit(pictures, convolutional(), preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "r")
+    shutil.copytree(pictures / "bars", tmp_path / "one" / "bars")
+    names = [path.name for path in (tmp_path / "one" / "bars").iterdir()]
+    right = [made.label == "bars" for made in predict(run, [tmp_path / "one"])]
+    measured = evaluate(run, tmp_path / "one")
+    assert measured.examples == len(names)
+    assert measured.accuracy.value == measured.balanced_accuracy.value == pytest.approx(np.mean(right))
 
 
 @pytest.mark.slow

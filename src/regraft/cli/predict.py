@@ -1,4 +1,4 @@
-"""`regraft predict`: answers for new pictures."""
+"""`regraft predict`: answers for new pictures, texts or rows."""
 
 import argparse
 from dataclasses import dataclass

@@ -31,16 +31,17 @@ def summary(record: RunRecord, pictures: str | None = None) -> str:
         accuracies(record),
         facts(_done(record)),
         facts([("report", record.report), ("model", record.model)]),
-        f"next\n{_next(record, pictures or _files(record))}",
+        f"next\n{_next(record, pictures)}",
     ]
     return "\n\n".join(blocks)
 
 
-def _files(record: RunRecord) -> str:
+def _taken(record: RunRecord) -> str:
+    """What the run answers for."""
     inputs = record.plan.input
     if inputs is not None and inputs.text is not None:
-        return "TEXTS"
-    return "TABLE" if inputs is not None and inputs.table is not None else "PICTURES"
+        return "texts"
+    return "rows" if inputs is not None and inputs.table is not None else "pictures"
 
 
 def accuracies(record: RunRecord) -> str:
@@ -113,11 +114,12 @@ def _time(record: RunRecord) -> str:
     return f"{total}: {', '.join(stages)}" if stages else total
 
 
-def _next(record: RunRecord, pictures: str) -> str:
-    folder = shlex.quote(str(Path(record.run)))
+def _next(record: RunRecord, pictures: str | None) -> str:
+    folder, taken = shlex.quote(str(Path(record.run))), _taken(record)
+    files = shlex.quote(pictures) if pictures else "TABLE" if taken == "rows" else taken.upper()
     return table(
         [
-            [f"regraft predict {folder} {shlex.quote(pictures)}", "answers for new pictures"],
+            [f"regraft predict {folder} {files}", f"answers for new {taken}"],
             [f"regraft evaluate {folder} DATA", "how good it is on other labelled examples"],
             [f"regraft export {folder} onnx", "the model for other programs"],
         ]

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from regraft.core.checks import require
 from regraft.core.columns import Columns
-from regraft.core.errors import RequestError
 from regraft.core.input_spec import InputSpec
 from regraft.core.metric import Metric
 from regraft.core.text_spec import Unit
@@ -141,12 +140,12 @@ class Asked:
         Raises:
             RequestError: one of them, named.
         """
-        if self.probe < 0 or (self.input_size is not None and self.input_size < 1):
-            raise RequestError(
-                f"expected 'probe' as 0 or more and 'input_size' as 1 or more, found {self.probe} and {self.input_size}"
-            )
-        if self.length is not None and self.length < 1:
-            raise RequestError(f"expected 'length' as 1 or more tokens, found {self.length}")
+        require(
+            self,
+            ("probe", "as 0 or more", self.probe >= 0),
+            ("input_size", "as 1 or more", self.input_size is None or self.input_size >= 1),
+            ("length", "as 1 or more tokens", self.length is None or self.length >= 1),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from regraft.data.portions import portions
 _NAMED = 3
 
 
-def refuse(examples: Examples, strict: bool) -> None:
-    """Refuse examples that no classifier can be trained on, and, if `strict`, those of which something was left out.
+def refuse(examples: Examples, strict: bool, classes: int = 2) -> None:
+    """Refuse examples of fewer classes than there must be, and, if `strict`, those of which something was left out.
 
     Raises:
         DataError: with the first reason.
@@ -24,7 +24,7 @@ def refuse(examples: Examples, strict: bool) -> None:
         raise DataError(f"{left_out[0]}, in {origin}{_more(len(left_out) - 1)}; repair it, or do without strict")
     if not examples.classes:
         raise DataError(f"no usable example in {origin}{because(left_out)}")
-    if len(examples.classes) == 1:
+    if len(examples.classes) < classes:
         raise DataError(
             f"expected at least two classes in {origin}, found only '{examples.classes[0]}'{because(left_out)}"
         )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from regraft.core.errors import DataError, RequestError
+from regraft.core.progress import say
 from regraft.data import files
 from regraft.data.examples import SPLITS
 from regraft.data.found import Found, one_by_one, split_named
@@ -69,7 +70,6 @@ def gather(data: Path, labels: Any = None) -> Found:
         raise DataError(
             f"expected pictures in sub-folders of '{data}', found none in {_some(list(classes))}; {_ARRANGE}"
         )
-    _refuse_one(data, list(classes))
     listed = files.Listed(data, paths)
     return Found(
         names=listed.names(),
@@ -102,7 +102,10 @@ def unlabelled(data: Path) -> Found:
             paths.append(path)
     if not len(paths):
         raise DataError(f"expected pictures in '{data}' or its sub-folders, found none")
-    several = len({parts for parts in found if parts}) > 1
+    inner = {parts for parts in found if parts}
+    several = len(inner) > 1
+    if len(inner) == 1:
+        say(f"all pictures in sub-folders of '{data}' lie in '{inner.pop()[0]}': one class alone gives them no labels")
     listed = files.Listed(data, paths)
     return Found(
         names=listed.names(),
@@ -112,6 +115,21 @@ def unlabelled(data: Path) -> Found:
         read=listed.read,
         origin=f"'{data}'",
     )
+
+
+def refuse_one(data: Path, found: Found) -> None:
+    """Refuse a folder of one class; where that is what holds the classes, the message says so.
+
+    Raises:
+        DataError: there is one only.
+    """
+    classes = found.class_names or ()
+    if len(classes) != 1:
+        return
+    (only,) = (path for path in _class_folders(data) if files.shown(path.name) == classes[0])
+    inner, _ = files.entries(only)
+    hint = f"; its sub-folders are {_some([path.name for path in inner])}: did you mean '{only}'?" if inner else ""
+    raise DataError(f"expected at least two classes in '{data}', found only '{classes[0]}'{hint}")
 
 
 def _repeated(counted: Sequence[tuple[str, str | None, int]]) -> Labels:
@@ -142,15 +160,6 @@ def _no_folders(data: Path, others: Sequence[Path]) -> str:
         return f"expected one sub-folder per class in '{data}', found {found}"
     found = f"{len(others)}, such as '{files.shown(others[0].name)}'"
     return f"expected one sub-folder of pictures per class in '{data}', found only files that are no pictures ({found})"
-
-
-def _refuse_one(data: Path, classes: Sequence[str]) -> None:
-    if len(classes) != 1:
-        return
-    (only,) = (path for path in _class_folders(data) if files.shown(path.name) == classes[0])
-    inner, _ = files.entries(only)
-    hint = f"; its sub-folders are {_some([path.name for path in inner])}: did you mean '{only}'?" if inner else ""
-    raise DataError(f"expected at least two classes in '{data}', found only '{classes[0]}'{hint}")
 
 
 def _class_folders(data: Path) -> Iterator[Path]:

@@ -50,6 +50,7 @@ def open_examples(
     split: SplitSpec = _DEFAULT_SPLIT,
     strict: bool = False,
     columns: Said = None,
+    classes: int = 2,
 ) -> Examples:
     """Open labelled examples of any known kind, split by content.
 
@@ -64,9 +65,10 @@ def open_examples(
         split: how examples without a stated split are divided.
         strict: a bad example is an error.
         columns: of a table: which hold what, and how its file is written.
+        classes: how many there must be: 2, or 1 where nothing is learnt from them.
 
     Returns:
-        At least two classes, each with at least one training example.
+        At least so many classes, each with at least one training example.
 
     Raises:
         DataError: nothing is there, it is not arranged as it must be, or, if `strict`, an example is bad.
@@ -77,7 +79,10 @@ def open_examples(
     data = _with_columns(data, columns_.of(columns))
     for kind in KINDS:
         if kind.accepts(data):
-            return _examples(kind.gather(data, labels), split, strict)
+            found: Found = kind.gather(data, labels)
+            if classes > 1 and hasattr(kind, "refuse_one"):
+                kind.refuse_one(data, found)
+            return _examples(found, split, strict, classes)
     known = "; ".join(kind.WHAT for kind in KINDS)
     what = f"the file '{data}'" if isinstance(data, Path) else f"a {type(data).__module__}.{type(data).__qualname__}"
     raise RequestError(f"expected data of a known kind, found {what}; known are: {known}")
@@ -176,9 +181,9 @@ def pictures_in(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def _examples(found: Found, spec: SplitSpec, strict: bool) -> Examples:
+def _examples(found: Found, spec: SplitSpec, strict: bool, classes: int) -> Examples:
     examples = _only_used_classes(_only_trained_classes(_divided(found, spec)))
-    doubts.refuse(examples, strict)
+    doubts.refuse(examples, strict, classes)
     doubts.warn(examples, spec)
     return examples
 

@@ -259,7 +259,7 @@ def _require_encoding(path: Path, encoding: str) -> None:
 def _wide(head: bytes) -> str | None:
     r"""Which encoding of two or four bytes a character the beginning of a text is in.
 
-    >>> _wide("a,b".encode("utf-16-le")), _wide("a,b".encode()), _wide(b"1,\x00,2")
+    >>> _wide("a,b".encode("utf-16-le")), _wide("a,b".encode()), _wide(b"one,\x00,two")
     ('utf-16-le', None, None)
     """
     for mark, name in _MARKS.items():

@@ -111,7 +111,8 @@ class Method(Protocol):
         ARCHITECTURES: the trunk for a kind of data, where it is not the usual one for that kind.
         SPEC: how it is trained unless somebody says otherwise.
         Settings: a frozen slotted dataclass; each field has a default and a line in the docstring, and is `NAME=VALUE`
-            on the command line. No field has the name of one of `Spec`.
+            on the command line. No field has the name of one of `Spec`. A property `needs_labels` says the same as
+            `LABELS` where that depends on the settings.
     """
 
     NAME: str

@@ -119,12 +119,13 @@ def masks(count: int, sample: Sample, settings: Settings, random: np.random.Gene
 
 def _squares(count: int, shape: tuple[int, ...], settings: Settings, random: np.random.Generator) -> Array:
     height, width = shape[:2]
-    side = min(settings.patch or max(2, -(-min(height, width) // _SQUARES)), height, width)
+    wanted = settings.patch or max(2, -(-min(height, width) // _SQUARES))
+    side = min(wanted, height, width)
     rows, columns = -(-height // side), -(-width // side)
     if rows * columns < 2:
         raise RequestError(
-            f"expected squares smaller than the pictures, found {side} x {side} for {height} x {width}; "
-            "say a smaller one: --set patch=N"
+            f"expected squares smaller than the pictures, found {wanted} x {wanted} for {height} x "
+            f"{width}; say a smaller one: --set patch=N"
         )
     chosen = _chosen(count, rows * columns, settings.hidden or _USUAL, random).reshape(count, rows, columns)
     whole = chosen.repeat(side, axis=1).repeat(side, axis=2)

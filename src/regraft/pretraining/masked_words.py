@@ -11,7 +11,7 @@ import numpy as np
 
 from regraft.core.errors import RequestError
 from regraft.pretraining import places
-from regraft.pretraining.corrupting.words import FIRST_WORD
+from regraft.pretraining.corrupting.words import FIRST_WORD, require_known
 from regraft.pretraining.heads import dense
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
 
@@ -38,9 +38,8 @@ def learner(trunk: keras.Model, sample: Sample, part: float, seed: int) -> Learn
             f"expected a network with a row for each of {sample.shape[0]} tokens, found none in '{trunk.name}'; take "
             "text-cnn, text-rnn or text-transformer, or the method 'corrupted' with detect=whole"
         )
+    require_known(sample.x)
     words = sample.x[sample.x >= FIRST_WORD].astype(np.int64)
-    if not len(words):
-        raise RequestError("expected texts with tokens that are known, found none")
     # As many places as the longest text has to guess; what shorter ones do not need counts nothing.
     most = max(1, round(part * int((sample.x != 0).sum(axis=1).max())))
     asked: Any = keras.Input((most,), dtype="int32", name="places")

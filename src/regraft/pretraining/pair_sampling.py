@@ -54,25 +54,27 @@ class Sampler:
     paired: Array
 
     @classmethod
-    def of(cls, groups: Array, names: Sequence[str] = ()) -> "Sampler":
+    def of(cls, groups: Array, names: Sequence[str] = (), alike: bool = True, where: str = "") -> "Sampler":
         """Sort examples by group.
 
         Args:
             groups: int (n,), the group of each example; a negative number: unknown, the example is in no pair.
             names: of the groups, for messages.
+            alike: whether there are to be pairs of one group.
+            where: the examples are, for messages, such as ` in 'data.csv'`.
 
         Raises:
-            DataError: there is one group only, or none has two examples.
+            DataError: there is one group only, or none has two examples where there are to be pairs of one.
         """
         known = np.flatnonzero(groups >= 0)
         order = known[np.argsort(groups[known], kind="stable")]
         found, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
         if len(found) < 2:
-            raise DataError(_one_group(found, names, len(order)))
-        if sizes.max() < 2:
+            raise DataError(_one_group(found, names, len(order), where))
+        if alike and sizes.max() < 2:
             raise DataError(
-                f"expected a group with two examples or more, found {len(found)} groups of one each, of which no pair "
-                "is the same; give examples that belong together one label or group"
+                f"expected a group with two examples or more{where}, found {len(found)} groups of one each, of which "
+                "no pair is the same; give examples that belong together one label or group"
             )
         place = np.full(len(groups), -1, np.int64)
         place[order] = np.arange(len(order))
@@ -135,9 +137,14 @@ class Sampler:
 class Samplers:
     """Those of the rows that a learner draws from: examples are sorted once, and not for every batch."""
 
-    def __init__(self, by: Literal["groups", "labels"]) -> None:
-        """By what examples belong together: labels, or groups and, where there are none, labels."""
-        self._by = by
+    def __init__(self, by: Literal["groups", "labels"], alike: bool = True) -> None:
+        """Nothing is sorted yet.
+
+        Args:
+            by: what says which examples belong together: labels, or groups and, where there are none, labels.
+            alike: whether there are to be pairs of one group.
+        """
+        self._by, self._alike = by, alike
         self._known: list[tuple[Rows, Sampler, Array]] = []
 
     def of(self, rows: "Rows") -> tuple[Sampler, Array]:
@@ -152,15 +159,15 @@ class Samplers:
         groups = rows.labels if self._by == "labels" or rows.groups is None else rows.groups
         if groups is None:
             raise DataError(f"expected labels or groups for pairs, found neither{HOW}")
-        self._known.append((rows, Sampler.of(groups), groups))
+        self._known.append((rows, Sampler.of(groups, alike=self._alike), groups))
         return self._known[-1][1:]
 
 
-def _one_group(found: Array, names: Sequence[str], count: int) -> str:
+def _one_group(found: Array, names: Sequence[str], count: int, where: str) -> str:
     if not len(found):
-        return "expected two groups or more for pairs, found no example with a label or group; label some"
+        return f"expected two groups or more for pairs{where}, found no example with a label or group; label some"
     named = f"'{names[int(found[0])]}'" if int(found[0]) < len(names) else f"{int(found[0])}"
     return (
-        f"expected two groups or more for pairs, found one: {named}, of all {count} examples; add examples of others, "
-        "or take a method that needs no groups, such as barlow-twins"
+        f"expected two groups or more for pairs{where}, found one: {named}, of all {count} examples; add examples of "
+        "others, or take a method that needs no groups, such as barlow-twins"
     )

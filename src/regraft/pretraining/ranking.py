@@ -56,6 +56,11 @@ class Settings:
         Strength(self.strength, self.last_strength, self.course)
         require(self, ("margin", "above 0", 0 < self.margin < float("inf")))
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether labels say what is above what."""
+        return self.by == "labels"
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a score."""
@@ -90,7 +95,7 @@ def _by_corruption(corrupt: Corrupt, settings: Settings) -> Any:
 def _by_labels(sample: Sample) -> Any:
     if sample.labels is None:
         raise DataError("expected labels for 'by = labels', found none; name a column of labels, or say by=corrupted")
-    samplers = Samplers("labels")
+    samplers = Samplers("labels", alike=False)
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
         sampler, labels = samplers.of(rows)

@@ -85,8 +85,8 @@ def evaluate(
 
     Args:
         run: a finished run.
-        data: as `fit` takes it; all of its examples are used, or those of one split. Examples without a stated split
-            are divided as the run's own were, so that `split` means the same examples.
+        data: as `fit` takes it, of one class or more; all of its examples are used, or those of one split. Examples
+            without a stated split are divided as the run's own were, so that `split` means the same examples.
         labels: for data that does not hold them.
         split: `train`, `validation` or `test`.
         strict: an unreadable example is an error.
@@ -96,9 +96,8 @@ def evaluate(
         DataError: the data has classes that the run does not know, or examples that its model cannot take.
     """
     plan = run.record.plan
-    examples = data_room.open(
-        data, labels=labels, split=plan.split, strict=strict, columns=columns_.of(columns) or plan.columns
-    )
+    said = columns_.of(columns) or plan.columns
+    examples = data_room.open(data, labels=labels, split=plan.split, strict=strict, columns=said, classes=1)
     unknown = [name for name in examples.classes if name not in run.record.classes]
     if unknown:
         raise DataError(f"the run knows the classes {', '.join(run.record.classes)}; found also {', '.join(unknown)}")

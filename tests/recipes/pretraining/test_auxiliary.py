@@ -7,12 +7,23 @@ import pytest
 
 import regraft
 from regraft.core.errors import DataError, RequestError
+from regraft.core.progress import collecting_warnings
 
 
 def _numbers() -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     kind = np.arange(120) % 4
     return (random.normal(size=(4, 8))[kind] * 2 + random.normal(size=(120, 8))).astype(np.float32), kind
+
+
+def _table(folder: Path, labels: list[str]) -> Path:
+    """Two numbers a row."""
+    random = np.random.default_rng(0)
+    lines = (
+        f"{a:.3f},{b:.3f},{label}\n" for (a, b), label in zip(random.random((len(labels), 2)), labels, strict=True)
+    )
+    (folder / "t.csv").write_text("one,two,label\n" + "".join(lines))
+    return folder / "t.csv"
 
 
 def test_pairs_make_a_source_that_opens(tmp_path: Path) -> None:
@@ -37,6 +48,67 @@ def test_one_group_is_named(tmp_path: Path) -> None:
     data = {"x": x, "y": np.zeros(len(x), np.int64)}
     with pytest.raises(DataError, match=r"'pairs' tells groups apart, found one .*: '0', .* such as barlow-twins"):
         regraft.pretrain("pairs", data, out=tmp_path / "source", architecture="mlp?units=8")
+
+
+@pytest.mark.parametrize(("method", "settings"), [("pairs", {}), ("ranking", {"by": "labels"})])
+def test_examples_without_a_label_are_left_out_and_counted(tmp_path: Path, method: str, settings: dict) -> None:
+    table = _table(tmp_path, ["a", "b", ""] * 40)
+    with collecting_warnings() as warned:
+        made = regraft.pretrain(
+            method, table, out=tmp_path / "source", architecture="mlp?units=4", epochs=1, settings=settings, probe=0
+        )
+    (line,) = (line for line in warned if "label" in line)
+    learnt = made.record.examples + made.record.held_out
+    missing, total = 40, learnt + 40
+    assert line.startswith(
+        f"left out {missing} of {total} examples of '{table}', which have no label; '{method}' learns"
+    )
+    assert made.record.unused == 120 - learnt
+    assert learnt <= 80
+
+
+def test_one_class_to_rank_is_named_and_counted(tmp_path: Path) -> None:
+    table = _table(tmp_path, ["yes"] * 120)
+    with pytest.raises(DataError, match=r"two groups or more .* in '.*t.csv', found one: 'yes', of all \d\d+ examples"):
+        regraft.pretrain("ranking", table, out=tmp_path / "source", settings={"by": "labels"})
+    assert not (tmp_path / "source" / "pretraining.toml").exists()
+
+
+def test_where_no_example_has_a_label_ranking_says_so(tmp_path: Path) -> None:
+    x, _ = _numbers()
+    with pytest.raises(DataError, match=r"'ranking' with these settings learns from labelled .* --label-column"):
+        regraft.pretrain("ranking", x, out=tmp_path / "source", settings={"by": "labels"})
+
+
+def test_groups_of_one_are_named(tmp_path: Path) -> None:
+    x, _ = _numbers()
+    with pytest.raises(
+        DataError, match=r"expected a group with two examples or more in .*, found \d+ groups of one each"
+    ):
+        regraft.pretrain("pairs", {"x": x, "y": np.arange(len(x))}, out=tmp_path / "source")
+
+
+def test_labels_that_are_there_once_are_ranked(tmp_path: Path) -> None:
+    x, _ = _numbers()
+    data = {"x": x, "y": np.arange(len(x))}
+    made = regraft.pretrain(
+        "ranking",
+        data,
+        out=tmp_path / "source",
+        architecture="mlp?units=4",
+        epochs=1,
+        settings={"by": "labels"},
+        probe=0,
+    )
+    assert set(made.record.stages[0].history[-1].measures) == {"ordered"}
+
+
+def test_texts_whose_words_are_there_once_have_no_vocabulary(tmp_path: Path) -> None:
+    lines = tmp_path / "t.txt"
+    lines.write_text("".join(f"a{n}x b{n}x c{n}x\n" for n in range(40)))
+    for method in ("corrupted", "masked"):
+        with pytest.raises(RequestError, match="expected texts with words of the vocabulary, found none in 36: a word"):
+            regraft.pretrain(method, lines, out=tmp_path / method)
 
 
 def test_a_setting_that_is_misspelt_or_out_of_range_is_named(tmp_path: Path) -> None:

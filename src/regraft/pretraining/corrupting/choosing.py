@@ -21,10 +21,12 @@ def corrupter(sample: Sample, how: How = "either") -> Corrupt:
         how: what is done to words; of no concern to other kinds.
 
     Raises:
-        RequestError: nothing that is done to examples like these changes any of them.
+        RequestError: nothing that is done to examples like these changes any of them, or no text has a known word.
     """
     made = _of_kind(sample, how)
     tried = made(sample.x[:64], 1.0, np.random.default_rng(0))
+    if sample.kind == "text":
+        words.require_known(sample.x)
     if not tried.bad.any():
         raise RequestError(
             f"expected {sample.kind} that differ from one another, so that parts of one can stand in another, found "

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from regraft.core.errors import RequestError
 from regraft.pretraining.corrupting.corrupted import TRIES, Corrupted
 
 Array = np.ndarray[Any, Any]
@@ -15,6 +16,19 @@ How = Literal["replace", "swap", "either"]
 
 # Below: nothing (0), an unknown word (1), and what is kept for masks and separators (2).
 FIRST_WORD = 3
+
+
+def require_known(ids: Array) -> None:
+    """Refuse texts of which no word is in the vocabulary.
+
+    Raises:
+        RequestError: these are such.
+    """
+    if not (ids >= FIRST_WORD).any():
+        raise RequestError(
+            f"expected texts with words of the vocabulary, found none in {len(ids)}: a word has to be there at least "
+            "twice; add texts, or take them apart with --tokens characters"
+        )
 
 
 def corrupt(ids: Array, strength: float, random: np.random.Generator, how: How = "replace") -> Corrupted:

@@ -19,7 +19,7 @@ from regraft.recipes import run_folder
 from regraft.recipes.baselines.anew import anew
 from regraft.recipes.clock import Clock
 from regraft.recipes.pretraining import folder as folders
-from regraft.recipes.pretraining import helping, preparing
+from regraft.recipes.pretraining import grouping, helping, preparing
 from regraft.recipes.pretraining.outputs import outputs
 from regraft.recipes.pretraining.probing import prober
 from regraft.recipes.pretraining.task import Task, task_of
@@ -77,6 +77,7 @@ def pretrain_in(
             task = task_of(chosen, asked, data, labels, None if own is None else trunks.taken(own))
         asked = _resolved(chosen, asked, task)
         settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
+        task = grouping.with_labels(task, chosen, settings)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
         # What a network that was given has learnt already is not the start of one from scratch.

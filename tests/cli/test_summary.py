@@ -1,0 +1,20 @@
+"""What comes next is told in the words of the run's data."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from regraft.cli import summary
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "files", "taken"),
+    [(None, None, "PICTURES", "pictures"), (1, None, "TEXTS", "texts"), (None, 1, "TABLE", "rows")],
+)
+def test_what_comes_next_is_for_what_the_run_answers(text: Any, table: Any, files: str, taken: str) -> None:
+    inputs = SimpleNamespace(text=text, table=table)
+    record: Any = SimpleNamespace(run="a run", plan=SimpleNamespace(input=inputs))
+    said = summary._next(record, None)
+    assert f"regraft predict 'a run' {files}" in said
+    assert f"answers for new {taken}" in said
