@@ -80,6 +80,7 @@ def gather(data: Path, labels: Any = None) -> Found:
         origin=f"'{data}'",
         class_names=tuple(sorted(classes, key=files.natural)),
         left_out=tuple(left_out),
+        alone=_alone(data, list(classes)),
     )
 
 
@@ -117,19 +118,14 @@ def unlabelled(data: Path) -> Found:
     )
 
 
-def refuse_one(data: Path, found: Found) -> None:
-    """Refuse a folder of one class; where that is what holds the classes, the message says so.
-
-    Raises:
-        DataError: there is one only.
-    """
-    classes = found.class_names or ()
+def _alone(data: Path, classes: Sequence[str]) -> str:
+    """What is wrong with a folder of one class; that it holds the classes, where it looks so."""
     if len(classes) != 1:
-        return
+        return ""
     (only,) = (path for path in _class_folders(data) if files.shown(path.name) == classes[0])
     inner, _ = files.entries(only)
     hint = f"; its sub-folders are {_some([path.name for path in inner])}: did you mean '{only}'?" if inner else ""
-    raise DataError(f"expected at least two classes in '{data}', found only '{classes[0]}'{hint}")
+    return f"expected at least two classes in '{data}', found only '{classes[0]}'{hint}"
 
 
 def _repeated(counted: Sequence[tuple[str, str | None, int]]) -> Labels:

@@ -41,6 +41,8 @@ class Found:
         left_out: what was left out so far.
         block: how many examples to identify at once.
         columns: as in `Examples`.
+        alone: what is wrong with these where classes are to be told apart: there is one; empty where there are several,
+            or where only labels that are read show it.
     """
 
     names: Names
@@ -55,6 +57,7 @@ class Found:
     left_out: tuple[str, ...] = ()
     block: int = 64
     columns: Columns | None = None
+    alone: str = ""
 
 
 def one_by_one(identify: Callable[[int], str]) -> Callable[[int, int], Identified]:

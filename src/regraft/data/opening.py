@@ -80,8 +80,8 @@ def open_examples(
     for kind in KINDS:
         if kind.accepts(data):
             found: Found = kind.gather(data, labels)
-            if classes > 1 and hasattr(kind, "refuse_one"):
-                kind.refuse_one(data, found)
+            if classes > 1 and found.alone:
+                raise DataError(found.alone)
             return _examples(found, split, strict, classes)
     known = "; ".join(kind.WHAT for kind in KINDS)
     what = f"the file '{data}'" if isinstance(data, Path) else f"a {type(data).__module__}.{type(data).__qualname__}"

@@ -28,15 +28,6 @@ def gather(data: Described, labels: Any = None) -> Found:
     return _texts(folder.gather(data.data, labels), data)
 
 
-def refuse_one(data: Described, found: Found) -> None:
-    """As of pictures.
-
-    Raises:
-        DataError: there is one class only.
-    """
-    folder.refuse_one(data.data, found)
-
-
 def _texts(found: Found, data: Described) -> Found:
     written = Written(data.data, Texts(found.names), data.columns.encoding)
     return dataclasses.replace(
