@@ -58,9 +58,11 @@ def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_folder_is_said(tmp_path: Path) -> None:
-    (tmp_path / "flowers-1").mkdir()
+    for name in ("flowers-1", "flowers-3"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "flowers-1" / "run.json").touch()
     with pytest.raises(
-        RequestError, match=r"expected a run folder with run\.json, found none at .*flowers-2'.*flowers-1"
+        RequestError, match=r"expected a run folder with run\.json, found none at .*flowers-2'.*names: flowers-1$"
     ):
         run_folder.read(tmp_path / "flowers-2")
     (tmp_path / "source").mkdir()
