@@ -63,6 +63,9 @@ def test_a_whole_number_is_the_same_code_with_a_fraction_of_zeros() -> None:
             assert encode([read % code]).tolist() == encode([written % code]).tolist()
             assert encode([read % code])[0] == 0
         assert encode(["1.5"])[0] == encode(["3.0"])[0] == 1
+    # Both in one column are one value.
+    mixed = table_spec.learn(["c"], [["1"], ["1.0"], ["2"], ["2.0"]], ["c"]).spec
+    assert mixed.columns[0].values == ("1", "2")
     # What begins with a zero is a code of its own.
     encode = table_spec.encoder(table_spec.learn(["c"], [["01"], ["1"]] * 2, ["c"]).spec, ["c"])
     assert [encode([cell]).argmax() for cell in ("01", "1", "1.0", "001")] == [1, 2, 2, 0]

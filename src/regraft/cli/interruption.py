@@ -39,12 +39,36 @@ def watched() -> Generator[None]:
         yield
         return
     signal.signal(signal.SIGINT, _interrupt)
-    told, sys.unraisablehook = sys.unraisablehook, _unraisable
+    try:
+        with _raised_again():
+            yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _raised_again() -> Generator[None]:
+    """Raise Ctrl-C once more where Python ran what cannot raise when it came, as JAX does when garbage is collected."""
+    before, waiting = sys.unraisablehook, list[threading.Timer]()
+
+    def told(said: Any) -> None:
+        global _lost
+        if not issubclass(said.exc_type, KeyboardInterrupt):
+            before(said)
+            return
+        _lost = True
+        waiting.append(threading.Timer(_AGAIN, signal.raise_signal, (signal.SIGINT,)))
+        waiting[-1].daemon = True
+        waiting[-1].start()
+
+    sys.unraisablehook = told
     try:
         yield
     finally:
-        sys.unraisablehook = told
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = before
+        # The work is done: it must not hit what comes after.
+        for timer in waiting:
+            timer.cancel()
 
 
 @contextlib.contextmanager
@@ -73,18 +97,6 @@ def is_one(error: BaseException) -> bool:
 def message(error: BaseException) -> str:
     """The line about it."""
     return str(error) if isinstance(error, Interrupted) else _MESSAGE
-
-
-def _unraisable(said: Any) -> None:
-    """Ctrl-C that came while Python ran what cannot raise, as JAX does whenever garbage is collected: once more."""
-    global _lost
-    if not (isinstance(said.exc_type, type) and issubclass(said.exc_type, KeyboardInterrupt)):
-        sys.__unraisablehook__(said)
-        return
-    _lost = True
-    again = threading.Timer(_AGAIN, signal.raise_signal, (signal.SIGINT,))
-    again.daemon = True
-    again.start()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

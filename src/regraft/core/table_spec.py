@@ -23,7 +23,7 @@ _NUMBERS = 0.9
 MOST_VALUES = 64
 _OFTEN_ENOUGH = 2
 # A code that went through a column of fractions, as those of pandas do where a cell is missing.
-_WHOLE = re.compile(r"([+-]?\d+)\.0*")
+_FRACTION = re.compile(r"[+-]?\d+\.0")
 # What somebody meant as a number.
 _MEANT = re.compile(r"[+-]?[\s.,'$€£]*\d[\d\s.,']*[%$€£]?|[+-]?inf(inity)?", re.IGNORECASE)
 
@@ -35,12 +35,11 @@ class Column:
     Attributes:
         name: as the table has it.
         kind: `number` becomes `(value - mean) / scale`, 0 where it is missing. `category` becomes a 1 among zeros: in
-            the first place where its value is missing, or not among those that are known. A whole number is the
-            same category with and without a fraction of zeros.
+            the first place where its value is missing, or not among those that are known.
         mean: of a number.
         scale: of a number.
         indicator: whether a number has a second place, which is 1 where it is missing.
-        values: of a category, in the order of their places.
+        values: of a category, in the order of their places; `1.0` is `1`.
     """
 
     name: str
@@ -174,19 +173,18 @@ def _maker(column: Column) -> Callable[[str, Array], None]:
 
 def _places(column: Column) -> Callable[[str], int]:
     """What gives the place of a cell in a category; 0 where its value is missing or not known."""
-    known = {value: place for place, value in enumerate(column.values, 1)}
-    plain = {_plain(value): place for value, place in known.items()} | known
-
-    def place(cell: str) -> int:
-        value = cell.strip()
-        return known.get(value) or plain.get(_plain(value), 0)
-
-    return place
+    known = {_value(value): place for place, value in enumerate(column.values, 1)}
+    return lambda cell: known.get(_value(cell), 0)
 
 
-def _plain(value: str) -> str:
-    whole = _WHOLE.fullmatch(value)
-    return whole[1] if whole else value
+def _value(cell: str) -> str:
+    """What a cell says as a category.
+
+    >>> _value(" red "), _value("1.0"), _value("01"), _value("1.00")
+    ('red', '1', '01', '1.00')
+    """
+    value = cell.strip()
+    return value.removesuffix(".0") if _FRACTION.fullmatch(value) else value
 
 
 def unknown(column: Column, cells: Sequence[str]) -> tuple[int, int, str]:
@@ -280,7 +278,7 @@ def _column(name: str, cells: Sequence[str], coded: bool, standardise: bool) -> 
         if not standardise:
             return Column(name, "number", indicator=gaps)
         return Column(name, "number", float(spread.mean()), deviation if deviation > 0 else 1.0, gaps)
-    counts = Counter(present)
+    counts = Counter(map(_value, present))
     often = [value for value, count in counts.items() if count >= _OFTEN_ENOUGH]
     if not often:
         return f"has another value in each of {len(present)} training examples; as text it can be read by itself"

@@ -45,7 +45,7 @@ def load(request: Request) -> Opened:
     from regraft.catalogue import open_catalogue
 
     catalogue = open_catalogue()
-    card = catalogue.card(request.text.removeprefix(SOURCE))
+    card = catalogue.card(request.text)
     named = f"{SOURCE}{card.address}"
     model = build(catalogue.parts(card).configuration(), card, request.trust, named)
     fill(model, card, catalogue.parts(card), named)
@@ -67,7 +67,7 @@ def optimizer_state(source: str) -> OptimizerState:
     from regraft.catalogue import open_catalogue
 
     catalogue = open_catalogue()
-    card = catalogue.card(source.removeprefix(SOURCE))
+    card = catalogue.card(source)
     if card.optimizer is None:
         raise SourceError(
             f"expected the state of an optimizer with '{card.address}', found none; it was added without, or from a "

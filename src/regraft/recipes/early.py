@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from regraft import formats
-from regraft.core.card import SOURCE, is_source
+from regraft.core.card import is_source
 from regraft.core.errors import RequestError
 from regraft.core.input_spec import parse_convention
 from regraft.core.plan import Plan
@@ -31,7 +31,7 @@ def refuse(plan: Plan, out: Path | None) -> None:
         # Here, because most sources need no database.
         from regraft.catalogue import open_catalogue
 
-        open_catalogue().card(plan.source.removeprefix(SOURCE))
+        open_catalogue().card(plan.source)
     if plan.preprocessing is not None:
         # The number of channels is not known yet; most networks have three.
         parse_convention(plan.preprocessing, 3)

@@ -46,7 +46,7 @@ def test_pairs_make_a_source_that_opens(tmp_path: Path) -> None:
 def test_one_group_is_named(tmp_path: Path) -> None:
     x, _ = _numbers()
     data = {"x": x, "y": np.zeros(len(x), np.int64)}
-    with pytest.raises(DataError, match=r"'pairs' tells groups apart, found one .*: '0', .* such as barlow-twins"):
+    with pytest.raises(DataError, match=r"two groups or more for pairs in .*, found one: '0', .* such as barlow-twins"):
         regraft.pretrain("pairs", data, out=tmp_path / "source", architecture="mlp?units=8")
 
 

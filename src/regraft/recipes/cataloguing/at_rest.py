@@ -20,7 +20,7 @@ def archive(source: str) -> TensorArchive:
         CorruptFileError: its card or its architecture is damaged or missing.
     """
     catalogue = open_catalogue()
-    card = catalogue.card(source.removeprefix(SOURCE))
+    card = catalogue.card(source)
     return _archive(card, catalogue.parts(card), f"{SOURCE}{card.address}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from regraft import importers
 from regraft.catalogue import Catalogue
-from regraft.core.card import SOURCE, Card, is_source
+from regraft.core.card import Card, is_source
 from regraft.core.errors import RegraftError
 from regraft.core.records import RunRecord
 from regraft.importers import catalogued
@@ -41,7 +41,7 @@ def parent(record: RunRecord, card: Card, catalogue: Catalogue) -> Parent:
     said = record.plan.source
     if is_source(said):
         try:
-            return _of(catalogue.card(said.removeprefix(SOURCE)), card)
+            return _of(catalogue.card(said), card)
         except RegraftError:
             # Of another catalogue, or removed: its layers may still tell.
             return _by_layers(card, catalogue)

@@ -1,52 +1,46 @@
 """Examples with labels, for methods that learn from them: others are left out, and what is left is checked."""
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 
 from regraft.core.errors import DataError
 from regraft.core.progress import warn
-from regraft.pretraining.learner import Method
+from regraft.data import Examples
+from regraft.pretraining.learner import Array, Method
 from regraft.pretraining.pair_sampling import Sampler
-from regraft.recipes.pretraining.task import Task
 
 
-def with_labels(task: Task, chosen: Method, settings: Any) -> Task:
-    """What a method learns from: of one that needs labels, the examples that have one.
-
-    How many are left out is told once.
+def with_labels(examples: Examples, used: Array, chosen: Method) -> Array:
+    """Those of the used examples that have a label; how many have none is told.
 
     Args:
-        task: all examples.
-        chosen: the method.
-        settings: of the method.
+        examples: all examples.
+        used: indices of those that may be learnt from.
+        chosen: a method that needs labels, or does so with its settings.
 
     Raises:
-        DataError: no pairs can be made of these labels.
+        DataError: none has a label, or no pairs can be made of these.
     """
-    if not getattr(settings, "needs_labels", chosen.LABELS):
-        return task
-    examples = task.examples
-    usable = examples.split != "test"
-    missing, total = int(np.sum(examples.labels[usable] < 0)), int(np.sum(usable))
-    if missing == total:
+    known = used[examples.labels[used] >= 0]
+    if not len(known):
+        so_set = "" if chosen.LABELS else " with these settings"
         raise DataError(
-            f"'{chosen.NAME}' with these settings learns from labelled examples, found none in {examples.origin}; name "
-            "a column of labels with --label-column, or put the examples of each class into a folder of its own"
+            f"'{chosen.NAME}'{so_set} learns from labelled examples, found none in {examples.origin}; name a column of "
+            "labels with --label-column, or put the examples of each class into a folder of its own"
         )
-    if missing:
+    if len(known) < len(used):
         warn(
-            f"left out {missing:,} of {total:,} examples of {examples.origin}, which have no label; '{chosen.NAME}' "
-            "learns from those that have one"
+            f"left out {len(used) - len(known):,} of {len(used):,} examples of {examples.origin}, which have no label; "
+            f"'{chosen.NAME}' learns from those that have one"
         )
-    learning, held_out = task.learning.labelled(), task.held_out.labelled()
-    indices = np.concatenate([learning.indices, held_out.indices])
-    # Held-out examples are compared with one another as well.
-    for part, where in (
-        (indices, f" in {examples.origin}"),
-        (learning.indices, f" among those to learn from in {examples.origin}"),
-        (held_out.indices, f" among those held out of {examples.origin}"),
-    ):
-        Sampler.of(examples.labels[part], examples.classes, chosen.LABELS, where)
-    return replace(task, learning=learning, held_out=held_out, unused=len(examples) - len(indices))
+    require_pairs(examples, known, chosen, f"in {examples.origin}")
+    return known
+
+
+def require_pairs(examples: Examples, indices: Array, chosen: Method, where: str) -> None:
+    """Refuse examples of whose labels no pairs can be made.
+
+    Raises:
+        DataError: there is one label only, or each is there once where the method needs examples that are alike.
+    """
+    labels: Array = np.asarray(examples.labels[indices])
+    Sampler.of(labels, examples.classes, chosen.LABELS, f" {where}")

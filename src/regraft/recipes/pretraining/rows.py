@@ -36,13 +36,6 @@ class Prepared:
             np.stack([row for _, row in readable(examples, indices, inputs)]) if keep and len(indices) else None
         )
 
-    def labelled(self) -> "Prepared":
-        """Those with a label; nothing is read anew."""
-        known = np.flatnonzero(self.examples.labels[self.indices] >= 0)
-        made = Prepared(self.examples, self.indices[known], self.inputs, keep=False)
-        made._kept = None if self._kept is None else self._kept[known]
-        return made
-
     def __len__(self) -> int:
         """How many there are."""
         return len(self.indices)

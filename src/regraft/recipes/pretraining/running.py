@@ -19,7 +19,7 @@ from regraft.recipes import run_folder
 from regraft.recipes.baselines.anew import anew
 from regraft.recipes.clock import Clock
 from regraft.recipes.pretraining import folder as folders
-from regraft.recipes.pretraining import grouping, helping, preparing
+from regraft.recipes.pretraining import helping, preparing
 from regraft.recipes.pretraining.outputs import outputs
 from regraft.recipes.pretraining.probing import prober
 from regraft.recipes.pretraining.task import Task, task_of
@@ -72,12 +72,12 @@ def pretrain_in(
     clock = Clock()
     with collecting_warnings() as warned, run_folder.held(folder):
         chosen = method(asked.method)
+        settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
+        needs_labels: bool = getattr(settings, "needs_labels", chosen.LABELS)
         with clock.stage("open"):
             own = trunk if trunk is not None else trunks.own(asked.architecture)
-            task = task_of(chosen, asked, data, labels, None if own is None else trunks.taken(own))
-        asked = _resolved(chosen, asked, task)
-        settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
-        task = grouping.with_labels(task, chosen, settings)
+            task = task_of(chosen, asked, data, labels, None if own is None else trunks.taken(own), needs_labels)
+        asked = _resolved(chosen, asked, settings, task)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
         # What a network that was given has learnt already is not the start of one from scratch.
@@ -107,13 +107,12 @@ def _begun(trunk: keras.Model | None, own: keras.Model | None, asked: Asked, tas
     return trunks.build(asked.architecture, shape, kind, asked.seed, vocabulary=vocabulary, own=own)
 
 
-def _resolved(chosen: Method, asked: Asked, task: Task) -> Asked:
+def _resolved(chosen: Method, asked: Asked, settings: Any, task: Task) -> Asked:
     """What is asked for with all that was open in it."""
     digest = task.examples.digest()
     if asked.data_digest not in (None, digest):
         raise RequestError(f"the examples in {task.examples.origin} are not those that the pretraining was begun with")
     kind = preparing.kind_of(task.examples)
-    settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
     return replace(
         asked,
         data_digest=digest,

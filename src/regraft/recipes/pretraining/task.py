@@ -11,7 +11,7 @@ from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
 from regraft.data import Examples
 from regraft.pretraining.learner import Method
-from regraft.recipes.pretraining import preparing
+from regraft.recipes.pretraining import grouping, preparing
 from regraft.recipes.pretraining.probing import Labelled
 from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
 
@@ -38,7 +38,12 @@ class Task:
 
 
 def task_of(
-    chosen: Method, asked: Asked, data: Any, labels: Any = None, taken: tuple[int | None, ...] | None = None
+    chosen: Method,
+    asked: Asked,
+    data: Any,
+    labels: Any = None,
+    taken: tuple[int | None, ...] | None = None,
+    needs_labels: bool = False,
 ) -> Task:
     """Open and divide what is learnt from.
 
@@ -48,6 +53,7 @@ def task_of(
         data: examples; what `data.open_unlabelled` takes.
         labels: labelled examples for the probe, where `data` has none; what `data.open` takes.
         taken: the shape of one input of somebody's own network; None: the network is made for the examples.
+        needs_labels: whether the method, as it is set, learns from labels.
 
     Raises:
         DataError: the method does not learn from such examples, or there are too few.
@@ -63,17 +69,8 @@ def task_of(
     if labels is None:
         _require_labels(asked, examples)
     used = _for_learning(examples, known)
-    if chosen.LABELS:
-        used = used[examples.labels[used] >= 0]
-        if not len(used):
-            raise DataError(f"'{chosen.NAME}' learns from labelled examples, found none in {examples.origin}")
-        found = np.unique(examples.labels[used])
-        if len(found) < 2:
-            raise DataError(
-                f"'{chosen.NAME}' tells groups apart, found one among the examples to learn from in {examples.origin}: "
-                f"'{examples.classes[int(found[0])]}', {len(used)} of them; add examples of others, or take a method "
-                "that needs no labels, such as barlow-twins"
-            )
+    if needs_labels:
+        used = grouping.with_labels(examples, used, chosen)
     if len(used) < _FEWEST:
         raise DataError(
             f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)} of "
@@ -88,6 +85,10 @@ def task_of(
     keep = fits_in_memory(len(used), inputs)
     learning = Prepared(examples, np.sort(used[order[held:]]), inputs, keep)
     held_out = Prepared(examples, np.sort(used[order[:held]]), inputs, keep)
+    if needs_labels:
+        # Held-out examples are compared with one another as well.
+        grouping.require_pairs(examples, learning.indices, chosen, f"among those to learn from in {examples.origin}")
+        grouping.require_pairs(examples, held_out.indices, chosen, f"among those held out of {examples.origin}")
     labelled, judging, classes = _labelled(asked, examples, known, inputs)
     return Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
 

@@ -44,4 +44,4 @@ def of_card(card: Card) -> Candidate:
 
 
 def _card(catalogue: Catalogue, source: str) -> Card:
-    return catalogue.card(source.removeprefix(SOURCE))
+    return catalogue.card(source)
