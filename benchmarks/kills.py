@@ -26,6 +26,7 @@ NAME = "kills"
 # A run is killed so often before it may end.
 _IN_A_ROW = 4
 _SIDE = 16
+_PLAN = "asked.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ def summarise(outcomes: Sequence[Outcome], settings: Settings) -> Result:
     return Result(NAME, str(__doc__), (table,), tuple(map(asdict, outcomes)), (bar,), settings=settings)
 
 
-def killed(place: Path, kills: int, seed: int = 0) -> Iterator[Outcome]:
-    """The outcome of one run after the other, until there were so many kills."""
-    prepare(place)
+def killed(place: Path, kills: int, seed: int = 0, epochs: int = 12) -> Iterator[Outcome]:
+    """The outcome of one run after the other, until there were so many kills; each phase has so many epochs."""
+    prepare(place, epochs)
     started = time.perf_counter()
     finish(place / "whole")
     length = time.perf_counter() - started
@@ -96,11 +97,13 @@ def killed(place: Path, kills: int, seed: int = 0) -> Iterator[Outcome]:
             yield Outcome(tuple(moments), not differs, differs)
 
 
-def prepare(place: Path) -> None:
-    """Pictures of digits, and a network for them that knows nothing."""
+def prepare(place: Path, epochs: int) -> None:
+    """Pictures of digits, a network for them that knows nothing, and the plan."""
     import keras
     import numpy as np
     from sklearn.datasets import load_digits
+
+    from regraft.core import plan as plans
 
     flat, labels = load_digits(return_X_y=True)
     small = np.asarray(flat[:240]).reshape(-1, _SIDE // 2, _SIDE // 2)
@@ -115,21 +118,22 @@ def prepare(place: Path) -> None:
         x = keras.layers.ReLU(name=f"relu{index}")(x)
         x = keras.layers.Dropout(0.1, name=f"dropped{index}")(x)
     keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pooled")(x)).save(place / "network.keras")
+    plans.write(place / _PLAN, plan(place, epochs))
 
 
-def plan(place: Path) -> Any:
+def plan(place: Path, epochs: int) -> Any:
     """Three phases, another optimizer in each, and the refit."""
     from regraft.core.phase import Phase, Rate
     from regraft.core.plan import FineTuneSpec, Plan
 
     top = (Rate("(head|conv2)/.*", 1e-3), Rate(".*", 0.0))
     phases = (
-        Phase(name="top", rates=top, epochs=12, batch_size=8, keep="last"),
+        Phase(name="top", rates=top, epochs=epochs, batch_size=8, keep="last"),
         Phase(
             name="more",
             rate=5e-4,
             optimizer="rmsprop",
-            epochs=12,
+            epochs=epochs,
             batch_size=8,
             keep="last",
             accumulate=2,
@@ -140,7 +144,7 @@ def plan(place: Path) -> Any:
             rate=2e-4,
             optimizer="sgd",
             batch_norm="adapt",
-            epochs=12,
+            epochs=epochs,
             batch_size=8,
             keep="last",
             moving_average=0.9,
@@ -161,6 +165,7 @@ def plan(place: Path) -> Any:
 def work(run: Path) -> None:
     """What a process does: begin the run, or go on with it."""
     import regraft
+    from regraft.core import plan as plans
     from regraft.recipes import run_folder
     from regraft.training import checkpoint
 
@@ -170,7 +175,7 @@ def work(run: Path) -> None:
     if run_folder.is_begun(run):
         regraft.resume(run, cache=cache)
     else:
-        made = plan(run.parent)
+        made = plans.read(run.parent / _PLAN)
         regraft.fit(made.data, plan=made, out=run, cache=cache)
 
 

@@ -33,6 +33,15 @@ def test_cosine_rises_in_a_line_and_falls_to_zero() -> None:
     assert rates[5:] == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_what_is_told_of_a_step_is_what_it_is_taken_at(kind: Schedule) -> None:
+    options = {"drops": (0.5, 0.75)} if kind == "step" else {"cycles": 3} if kind == "cosine-restarts" else {}
+    made = schedule(Phase(schedule=kind, warmup=0.3, **options), 0.2, 2500, start=7)
+    for step in (2500, 7, 8, 757, 1500, 1040, 1041, 0, 9999):
+        called = float(np.asarray(keras.ops.convert_to_numpy(made(step))))
+        assert made.at(step) == pytest.approx(called, rel=1e-6, abs=1e-12), step
+
+
 def test_constant_rises_and_stays() -> None:
     assert _rates("constant", 0.2, 10, 0.2) == pytest.approx([0, 0.1, *[0.2] * 9])
 

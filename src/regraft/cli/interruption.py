@@ -57,7 +57,7 @@ def _raised_again() -> Generator[None]:
             before(said)
             return
         _lost = True
-        waiting.append(threading.Timer(_AGAIN, signal.raise_signal, (signal.SIGINT,)))
+        waiting.append(threading.Timer(_AGAIN, _sent))
         waiting[-1].daemon = True
         waiting[-1].start()
 
@@ -69,6 +69,15 @@ def _raised_again() -> Generator[None]:
         # The work is done: it must not hit what comes after.
         for timer in waiting:
             timer.cancel()
+
+
+def _sent() -> None:
+    """Send Ctrl-C to the main thread, which it wakes where that waits for something."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from regraft.graph import variable_values
+
 _COUNTED = re.compile(r"variable(_\d+)?")
 # What Keras keeps about a layer, as opposed to what the layer's author put there.
 _ABOUT = {"_modules", "_layers", "_metrics", "_tracker", "_inbound_nodes", "_outbound_nodes", "_functional"}
@@ -66,7 +68,7 @@ def trainable(model: keras.Layer) -> list[str]:
 
 def arrays(named: Mapping[str, keras.Variable]) -> dict[str, np.ndarray[Any, Any]]:
     """Copies of the values of variables, by the same names."""
-    return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in named.items()}
+    return {name: variable_values.read(variable) for name, variable in named.items()}
 
 
 def values(model: keras.Layer) -> dict[str, np.ndarray[Any, Any]]:

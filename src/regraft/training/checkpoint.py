@@ -17,6 +17,7 @@ from regraft.core.errors import CorruptFileError
 from regraft.core.phase import Phase, latest_good
 from regraft.core.progress import warn
 from regraft.core.records import Epoch
+from regraft.graph import variable_values
 
 Array = np.ndarray[Any, Any]
 Values = dict[str, Array]
@@ -152,7 +153,7 @@ class Checkpoint:
 def assign(variables: Mapping[str, keras.Variable], values: Mapping[str, Array]) -> None:
     """Give variables the values of the same names, in place."""
     for name, value in values.items():
-        variables[name].assign(value)
+        variable_values.write(variables[name], value)
 
 
 def _below(arrays: Values, prefix: str) -> Values:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from regraft.core.errors import RequestError
 from regraft.core.optimizer_state import OptimizerState
@@ -13,7 +12,7 @@ from regraft.core.phase import Phase
 from regraft.surgery.replicas import sum_over_replicas_only
 from regraft.training import slots
 from regraft.training.kinds import make
-from regraft.training.schedules import schedule
+from regraft.training.schedules import PhaseSchedule, schedule
 
 Tensors = Sequence[Any]
 
@@ -26,16 +25,18 @@ class Group:
         rate: the peak of the schedule.
         variables: those that learn, by canonical name.
         optimizer: built for exactly these variables, in this order.
+        going: how its rate goes.
     """
 
     rate: float
     variables: Mapping[str, keras.Variable]
     optimizer: Any
+    going: PhaseSchedule
 
     @property
     def rate_now(self) -> float:
         """The rate that the next step is taken at."""
-        return float(np.asarray(keras.ops.convert_to_numpy(self.optimizer.learning_rate)))
+        return self.going.at(slots.calls(self.optimizer))
 
     def averages(self) -> dict[str, keras.Variable]:
         """The moving averages of the weights, by name; empty where none are kept."""
@@ -194,7 +195,7 @@ def _group(
     phase: Phase,
     rate: float,
     chosen: dict[str, keras.Variable],
-    going: keras.optimizers.schedules.LearningRateSchedule,
+    going: PhaseSchedule,
     state: OptimizerState | None,
 ) -> Group:
     optimizer = make(phase, going)
@@ -207,7 +208,7 @@ def _group(
     own = {name: state.variables[name] for name in chosen if name in state.variables} if state else {}
     if own:
         slots.assign(optimizer, chosen, OptimizerState(own))
-    group = Group(rate, chosen, optimizer)
+    group = Group(rate, chosen, optimizer, going)
     # Keras begins an average at nothing, which an optimizer that has taken steps before would never forget.
     for name, average in group.averages().items():
         average.assign(chosen[name])

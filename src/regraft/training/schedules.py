@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import keras
+import numpy as np
 
 from regraft.core.errors import RequestError
 from regraft.core.phase import Phase, Schedule
@@ -24,11 +25,11 @@ FLOORS: Mapping[Schedule, float] = {
 }
 # One-cycle begins at this part of its peak, as in fastai and in PyTorch.
 _ONE_CYCLE_BEGINS = 1 / 25
+# Rates for people are worked out for so many steps at once: each alone is a dozen operations.
+_READ = 1024
 
 
-def schedule(
-    phase: Phase, peak: float, steps: int, *, start: int = 0, factor: float = 1.0
-) -> keras.optimizers.schedules.LearningRateSchedule:
+def schedule(phase: Phase, peak: float, steps: int, *, start: int = 0, factor: float = 1.0) -> "PhaseSchedule":
     """The schedule of one rate in a phase.
 
     The first step of a linear warm-up has rate 0: no weight moves by it, and an optimizer that measures gradients has
@@ -109,6 +110,7 @@ class PhaseSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.peak, self.factor, self.floor = peak, factor, floor
         self.steps, self.rising, self.start = steps, rising, start
         self.drops, self.cycles = tuple(drops), cycles
+        self._known: tuple[int, np.ndarray[Any, Any]] = (0, np.zeros(0, np.float32))
 
     def __call__(self, step: Any) -> Any:
         """The rate of a step of the optimizer: a float32 scalar; after the phase's last step, what it ended at."""
@@ -120,6 +122,15 @@ class PhaseSchedule(keras.optimizers.schedules.LearningRateSchedule):
         if self.rising:
             share = ops.where(at < float(self.rising), _RISE.get(self.kind, _line)(self, at / self.rising), share)
         return self.peak * self.factor * share
+
+    def at(self, step: int) -> float:
+        """The rate of a step of the optimizer, for people."""
+        begins, rates = self._known
+        if not 0 <= step - begins < len(rates):
+            begins = step
+            rates = np.asarray(keras.ops.convert_to_numpy(self(np.arange(step, step + _READ))))
+            self._known = begins, rates
+        return float(rates[step - begins])
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, so that an optimizer that has this schedule can be saved."""

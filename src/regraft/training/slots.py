@@ -21,6 +21,7 @@ import numpy as np
 
 from regraft.core.errors import RequestError, nearest
 from regraft.core.optimizer_state import OptimizerState, VariableState
+from regraft.graph import variable_values
 
 Array = np.ndarray[Any, Any]
 
@@ -154,6 +155,11 @@ def is_of_weight(kind: str, slot: str) -> bool:
 
 def _inner(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def calls(optimizer: Any) -> int:
+    """How many steps an optimizer has counted."""
+    return int(variable_values.read(_counter(_inner(optimizer))))
 
 
 def _counter(inner: Any) -> Any:

@@ -111,9 +111,8 @@ def depth(
                     halving.work(study, prepared.trier, deadline)
                 else:
                     until = None if seconds is None else time.time() + deadline.left
-                    sharing_out.work(
-                        Task(plans.to_toml(asked), store.folder.parent, prepared.study, widths, until), jobs
-                    )
+                    share = (plans.to_toml(asked), store.folder.parent, prepared.study, widths, study.ladder, until)
+                    sharing_out.work(Task(*share), jobs)
 
             with clock.stage("search"):
                 found = search(prepared, deadline, work, forecasts=forecast)

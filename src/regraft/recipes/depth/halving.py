@@ -92,7 +92,7 @@ def begin(folder: Path, ways: Iterable[Way]) -> Study:
         folder: of the study; another search has another one.
         ways: those that are expected to do best first.
     """
-    made = attach(folder, ways)
+    made = attach(folder, ways, LADDER)
     for trial in made.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not _lives(trial.user_attrs.get(_OWNER)):
             made.study.tell(trial.number, state=TrialState.FAIL)
@@ -104,18 +104,18 @@ def begin(folder: Path, ways: Iterable[Way]) -> Study:
     return made
 
 
-def attach(folder: Path, ways: Iterable[Way]) -> Study:
+def attach(folder: Path, ways: Iterable[Way], ladder: Ladder) -> Study:
     """Open the study of a search as it is."""
     folder.mkdir(parents=True, exist_ok=True)
     with quiet():
         study = optuna.create_study(
             study_name="depth",
             storage=JournalStorage(JournalFileBackend(str(folder / _JOURNAL))),
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=LADDER.steps[0], reduction_factor=FACTOR),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=ladder.steps[0], reduction_factor=FACTOR),
             sampler=optuna.samplers.RandomSampler(seed=0),
             load_if_exists=True,
         )
-    return Study(study, {way.name: way for way in ways}, LADDER)
+    return Study(study, {way.name: way for way in ways}, ladder)
 
 
 def work(made: Study, trier: Trier, deadline: Deadline) -> None:

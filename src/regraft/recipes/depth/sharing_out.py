@@ -10,6 +10,7 @@ from pathlib import Path
 from regraft.core import plan as plans
 from regraft.core.errors import WorkError
 from regraft.recipes.depth import halving
+from regraft.recipes.depth.halving import Ladder
 from regraft.recipes.depth.timing import Deadline
 
 # Read by the frameworks where they are loaded: processes that each want the whole machine would wait for each other.
@@ -25,6 +26,7 @@ class Task:
         cache: the folder of activations and answers.
         study: the folder of the search's state.
         hidden: widths of new upper layers that are tried.
+        ladder: steps and rates.
         until: the moment, by the clock of the machine, at which to be done; None: no bound.
     """
 
@@ -32,6 +34,7 @@ class Task:
     cache: Path
     study: Path
     hidden: tuple[tuple[int, ...], ...]
+    ladder: Ladder
     until: float | None
 
 
@@ -73,7 +76,7 @@ def take_part(task: Task) -> None:
     prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden)
     deadline = Deadline(None if task.until is None else max(0.0, task.until - time.time()))
     try:
-        halving.work(halving.attach(task.study, prepared.ways), prepared.trier, deadline)
+        halving.work(halving.attach(task.study, prepared.ways, task.ladder), prepared.trier, deadline)
     except Interrupted:
         return
 
