@@ -140,7 +140,9 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
         DataError, match=r"expected a column 'kid' in '.*', found text, kind; nearest known names: kind"
     ):
         opened(path, Columns(label="kid"))
-    with pytest.raises(RequestError, match=r"columns are of a table \(.csv, .*\), and '.*' is none; leave them out"):
+    with pytest.raises(
+        RequestError, match=r"expected a table \(.csv, .*\) or texts, which columns are said of, found '.*'"
+    ):
         data.open(tmp_path, columns=Columns(label="kind"))
     with pytest.raises(RequestError, match=r"columns are of a table, and a numpy.ndarray is none"):
         data.open(np.zeros((2, 3)), labels=[0, 1], columns=Columns(label="kind"))

@@ -219,3 +219,35 @@ def test_the_baseline_of_texts_counts_their_tokens(tmp_path: Path) -> None:
     counts = np.expm1(raw_inputs.counts(task, np.arange(3)))
     expected = {3: [1, 0, 3], 4: [2, 2, 0], 5: [0, 2, 0]}
     np.testing.assert_allclose(counts.T, [expected[token] for token in tokens.tolist()], atol=1e-6)
+
+
+def test_columns_that_were_left_out_need_not_be_there(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    source = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, activation="relu", name="low")])
+    rows = [
+        f"r{number},{random.normal(number % 2):.3f},Germany,{'uv'[number % 2]},{('no', 'yes')[number % 2]}"
+        for number in range(60)
+    ]
+    table = tmp_path / "rows.csv"
+    table.write_text("\n".join(["id,age,country,colour,label", *rows]), encoding="utf-8")
+    with collecting_warnings() as warned:
+        run = regraft.fit(table, source, out=tmp_path / "run", fine_tune="no", baselines="no", cut_point="low")
+    assert "column 'country' is 'Germany' in every training example" in " ".join(warned)
+    asked = [line.split(",") for line in rows[:4]]
+    new = tmp_path / "new.csv"
+    new.write_text("\n".join(["colour,age", *(f"{colour},{age}" for _, age, _, colour, _ in asked)]), encoding="utf-8")
+    whole = tmp_path / "whole.csv"
+    whole.write_text("\n".join(["id,age,country,colour,label", *rows[:4]]), encoding="utf-8")
+    told = [[answer.probabilities for answer in regraft.predict(run, [path])] for path in (new, whole)]
+    assert told[0] == told[1]
+    labelled = tmp_path / "labelled.csv"
+    lines = ["colour,age,label", *(f"{colour},{age},{label}" for _, age, _, colour, label in asked)]
+    labelled.write_text("\n".join(lines), encoding="utf-8")
+    assert regraft.evaluate(run, labelled) == regraft.evaluate(run, whole)
+    new.write_text("age,colour\n1e308,u\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"'line 2' has '1e308' in the column 'age', expected a number"):
+        regraft.predict(run, [new])
+    new.write_text("colour\nu\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"expected a column 'age' in '.*new.csv', found colour"):
+        regraft.predict(run, [new])

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> Evaluation:
         arguments.data,
         split=arguments.split,
         strict=arguments.strict,
-        columns=words.columns_of(arguments, finished.record.plan.columns),
+        columns=words.columns_of(arguments, finished.record.plan.read_columns),
     )
     return Evaluation(arguments.folder, arguments.data, arguments.split, metrics)
 

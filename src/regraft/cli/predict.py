@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> Predictions:
     from regraft.recipes import run_folder
 
     plan = run_folder.read(Path(arguments.folder)).plan
-    columns = words.columns_of(arguments, plan.columns)
+    columns = words.columns_of(arguments, plan.read_columns)
     if columns is not None:
         rows_in([Path(file) for file in arguments.files], columns)
     else:

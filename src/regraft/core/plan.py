@@ -181,6 +181,16 @@ class Plan:
         return None if self.cache_budget is None else sizes.parse(self.cache_budget)
 
     @property
+    def read_columns(self) -> Columns | None:
+        """The columns that the network of a finished run reads: without those that were left out as saying nothing."""
+        table = self.input.table if self.input is not None else None
+        if self.columns is None or table is None:
+            return self.columns
+        features = tuple(name for name in self.columns.features if name in table.names)
+        categories = tuple(name for name in self.columns.categories if name in table.names)
+        return replace(self.columns, features=features, categories=categories)
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """The cut points that the head of a resolved plan reads, from the lowest upwards."""
         return (*(self.head.taps or ()), self.cut_point)

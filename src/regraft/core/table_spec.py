@@ -22,6 +22,8 @@ _NUMBERS = 0.9
 # Values of a category that have a place of their own; rarer ones share one.
 MOST_VALUES = 64
 _OFTEN_ENOUGH = 2
+# Squares of numbers, and sums of these, are float32 in a network.
+_LARGEST = 1e15
 # A code that went through a column of fractions, as those of pandas do where a cell is missing.
 _FRACTION = re.compile(r"[+-]?\d+\.0")
 # What somebody meant as a number.
@@ -109,16 +111,16 @@ def missing(cell: str) -> bool:
 
 
 def number(cell: str) -> float | None:
-    """The finite number that a cell says; None where it says none.
+    """The number that a cell says; None where it says none, or one that no network could learn from.
 
-    >>> number("1e3"), number("1,5"), number("inf")
-    (1000.0, None, None)
+    >>> number("1e3"), number("1,5"), number("inf"), number("1e308")
+    (1000.0, None, None, None)
     """
     try:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= _LARGEST else None
 
 
 def encoder(spec: TableSpec, names: Sequence[str]) -> Callable[[Sequence[str]], Array]:

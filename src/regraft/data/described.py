@@ -45,7 +45,7 @@ def described(path: Path, columns: Columns | None, lines: bool = False) -> Path 
         return Described(path, columns or Columns())
     if columns is not None:
         raise RequestError(
-            f"columns are of a table ({', '.join(table_lines.ENDINGS)}), and '{path}' is none; leave them out"
+            f"expected a table ({', '.join(table_lines.ENDINGS)}) or texts, which columns are said of, found '{path}'"
         )
     return path
 

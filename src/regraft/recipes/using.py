@@ -96,7 +96,7 @@ def evaluate(
         DataError: the data has classes that the run does not know, or examples that its model cannot take.
     """
     plan = run.record.plan
-    said = columns_.of(columns) or plan.columns
+    said = columns_.of(columns) or plan.read_columns
     examples = data_room.open(data, labels=labels, split=plan.split, strict=strict, columns=said, classes=1)
     unknown = [name for name in examples.classes if name not in run.record.classes]
     if unknown:
@@ -226,7 +226,7 @@ def unlabelled_rows(run: Run, files: Sequence[str | os.PathLike[str]], columns: 
     Raises:
         DataError: there are none, or a table lacks a column.
     """
-    found = rows_in([Path(file) for file in files], columns or run.record.plan.columns or Columns())
+    found = rows_in([Path(file) for file in files], columns or run.record.plan.read_columns or Columns())
     made = unlabelled(found.names, found.read, found.shape)
     made = replace(made, columns=found.columns)
     _require_fitting(input_spec(run), made)
