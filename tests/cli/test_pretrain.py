@@ -55,12 +55,23 @@ def test_it_makes_a_source_and_says_how_to_use_it(
         (["autoencoder", "DATA", "--set", "epochs"], "expected --set NAME=VALUE, found 'epochs'"),
         (["autoencoder", "DATA", "--set", "nois=1"], "'autoencoder' has no setting 'nois'"),
         (["autoencoder", "DATA", "--arch", "mlp"], "unknown option '--arch'"),
+        (["autoencoder", "DATA", "--set", "tied=no", "--set", "tied=yes"], "'tied' is set twice, to no and to yes"),
+        (["autoencoder", "DATA", "--set", "epochs=3", "--epochs", "1"], "epochs are said twice, 1 and --set epochs=3"),
+        (["masked", "DATA", "--tokens", "words"], "--tokens makes no difference to 'masked' on the numbers in"),
+        (["masked", "DATA", "--set", "patch=2"], "--set patch makes no difference to 'masked' on the numbers in"),
+        (["masked", "DATA", "--compare", "yes", "--probe", "0"], "found --probe 0; leave one of them out"),
         (["masked", "DATA", "--probe", "-5"], "expected 'probe' as 0 or more, found -5"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
-    words: list[str], message: str, numbers: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    message: str,
+    numbers: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The default folder is below the present one.
+    monkeypatch.chdir(numbers.parent)
     assert main(["pretrain", *(str(numbers) if word == "DATA" else word for word in words)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

@@ -46,6 +46,17 @@ def test_one_sub_folder_alone_is_no_class_and_that_is_said(tmp_path: Path, monke
     assert said == [f"all pictures in sub-folders of '{tmp_path}' lie in 'cat': one class alone gives them no labels"]
 
 
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_one_sub_folder_is_named_where_classes_are_needed(tmp_path: Path, part: str) -> None:
+    _pictures(tmp_path, [f"{part}cat/1.png", f"{part}cat/2.png"])
+    with pytest.raises(DataError, match=r"expected at least two classes in '.*', found only 'cat'$"):
+        open_unlabelled(tmp_path, classes=2)
+    (tmp_path / f"{part}bats").mkdir()
+    with pytest.raises(DataError, match=r"expected at least two classes in '.*', found only 'cat'$"):
+        open_unlabelled(tmp_path, classes=2)
+    assert len(open_unlabelled(_pictures(tmp_path, [f"{part}bats/3.png"]), classes=2).classes) == 2
+
+
 def test_a_table_needs_no_column_of_labels(tmp_path: Path) -> None:
     _pictures(tmp_path, ["a.png", "b.png", "c.png"])
     (tmp_path / "t.csv").write_text("path\na.png\nb.png\n")

@@ -1,6 +1,7 @@
 """What a run leaves is a source: its folder, or the model in it."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import regraft
 from regraft.cli import main
+from regraft.core.errors import SourceError
 
 
 def _run(folder: Path, **said: Any) -> Path:
@@ -48,6 +50,22 @@ def test_names_that_are_not_those_of_the_outputs_are_left_out(tmp_path: Path) ->
 def test_a_run_is_looked_into_by_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(_run(tmp_path / "run"))]) == 0
     assert "conv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["inspect"], ["fit", "DATA", "--source"]], ids=" ".join)
+def test_a_pretraining_that_is_not_finished_says_how_to_go_on(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "asked.toml").write_text('method = "autoencoder"\ndata = "n.npz"\n')
+    np.savez(tmp_path / "data.npz", x=np.eye(4), y=[0, 1, 0, 1])
+    said = f"the pretraining in '{folder}' is not finished; `regraft resume {folder}` finishes it"
+    with pytest.raises(SourceError, match=re.escape(said)):
+        regraft.open(folder)
+    data = str(tmp_path / "data.npz")
+    assert main([*(data if word == "DATA" else word for word in words), str(folder)]) == 2
+    assert capsys.readouterr().err == f"regraft: {said}\n"
 
 
 def test_a_run_that_is_not_finished_is_no_source(tmp_path: Path) -> None:

@@ -101,6 +101,25 @@ def test_texts_from_every_kind_of_file_are_answered(text_run: regraft.Run, tmp_p
         regraft.predict(text_run, [tmp_path / "c.csv"], columns={"txt": "comment"})
 
 
+def test_texts_that_are_not_seen_whole_are_counted_wherever_they_are_answered(
+    text_run: regraft.Run, tmp_path: Path
+) -> None:
+    lines = ("fine film", "dull plot " * 5, "great cast " * 4, " ")
+    (tmp_path / "n.csv").write_text("text,label\n" + "".join(f"{line},yes\n" for line in lines), encoding="utf-8")
+    said = "2 of 3 texts have more than the 6 words that the network sees, up to 10: their end is left out"
+    for ask in (
+        lambda: regraft.predict(text_run, [tmp_path / "n.csv"]),
+        lambda: regraft.evaluate(text_run, tmp_path / "n.csv"),
+    ):
+        with collecting_warnings() as warned:
+            ask()
+        assert [line for line in warned if "texts have" in line] == [said]
+    (tmp_path / "short.csv").write_text("text\nfine film\n", encoding="utf-8")
+    with collecting_warnings() as warned:
+        regraft.predict(text_run, [tmp_path / "short.csv"])
+    assert warned == []
+
+
 def test_texts_are_measured(text_run: regraft.Run, tmp_path: Path) -> None:
     measured = regraft.evaluate(text_run, text_file(tmp_path / "t.csv"))
     assert measured.examples == 60

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from regraft.cli import arguments as words
@@ -71,7 +72,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="of plain numbers: to 0 to 1, to mean 0 and deviation 1, or none",
     )
     words.columns_arguments(parser)
-    parser.add_argument("--tokens", choices=UNITS, default="words", help="what texts are taken apart into; words")
+    parser.add_argument("--tokens", choices=UNITS, help="what texts are taken apart into; words")
     parser.add_argument(
         "--vocabulary-size", metavar="N", type=words.positive, help="how many different tokens are told apart at most"
     )
@@ -88,9 +89,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> PretrainingRecord:
     """Do it."""
-    pairs = dict(_pair(text) for text in arguments.settings)
-    if arguments.epochs is not None:
-        pairs["epochs"] = str(arguments.epochs)
+    pairs = _pairs(arguments.settings)
     from regraft.recipes.pretraining import early
 
     early.refuse(arguments.method, arguments.data, arguments.labels, Path(arguments.out) if arguments.out else None)
@@ -105,6 +104,7 @@ def run(arguments: argparse.Namespace) -> PretrainingRecord:
             arguments.data,
             out=out,
             architecture=arguments.architecture,
+            epochs=arguments.epochs,
             settings=pairs,
             labels=arguments.labels,
             probe=arguments.probe,
@@ -143,8 +143,13 @@ def show(result: PretrainingRecord) -> str:
     return "\n\n".join([paragraph(headline(result)), facts(rows), use])
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise RequestError(f"expected --set NAME=VALUE, found '{text}'")
-    return name.strip(), value.strip()
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name:
+            raise RequestError(f"expected --set NAME=VALUE, found '{text}'")
+        if name in made:
+            raise RequestError(f"'{name}' is set twice, to {made[name]} and to {value}; leave one out")
+        made[name] = value
+    return made

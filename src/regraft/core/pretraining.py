@@ -63,6 +63,12 @@ class Spec:
             ("held_out", "above 0 and below 1", 0 < self.held_out < 1),
         )
 
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """What makes no difference beside the others, each with what it is for."""
+        found = {} if self.optimizer == "sgd" else {"momentum": "optimizer=sgd"}
+        return found if self.schedule == "cosine" else found | {"warmup": "schedule=cosine"}
+
 
 @dataclass(frozen=True, slots=True)
 class PretrainingEpoch:

@@ -103,10 +103,10 @@ def unlabelled(data: Path) -> Found:
             paths.append(path)
     if not len(paths):
         raise DataError(f"expected pictures in '{data}' or its sub-folders, found none")
-    inner = {parts for parts in found if parts}
-    several = len(inner) > 1
-    if len(inner) == 1:
-        say(f"all pictures in sub-folders of '{data}' lie in '{inner.pop()[0]}': one class alone gives them no labels")
+    classes = sorted({parts[0] for parts in found if parts})
+    several = len(classes) > 1
+    if len(classes) == 1:
+        say(f"all pictures in sub-folders of '{data}' lie in '{classes[0]}': one class alone gives them no labels")
     listed = files.Listed(data, paths)
     return Found(
         names=listed.names(),
@@ -115,6 +115,7 @@ def unlabelled(data: Path) -> Found:
         identify=one_by_one(listed.identify),
         read=listed.read,
         origin=f"'{data}'",
+        alone=_alone(data, [files.shown(name) for name in classes]),
     )
 
 
@@ -122,8 +123,9 @@ def _alone(data: Path, classes: Sequence[str]) -> str:
     """What is wrong with a folder of one class; that it holds the classes, where it looks so."""
     if len(classes) != 1:
         return ""
-    (only,) = (path for path in _class_folders(data) if files.shown(path.name) == classes[0])
-    inner, _ = files.entries(only)
+    # Of a split one folder is looked at, which need not be the one that holds pictures.
+    only = next((path for path in _class_folders(data) if files.shown(path.name) == classes[0]), None)
+    inner = files.entries(only)[0] if only is not None else []
     hint = f"; its sub-folders are {_some([path.name for path in inner])}: did you mean '{only}'?" if inner else ""
     return f"expected at least two classes in '{data}', found only '{classes[0]}'{hint}"
 

@@ -89,7 +89,12 @@ def open_examples(
 
 
 def open_unlabelled(
-    data: Any, *, split: SplitSpec = _DEFAULT_SPLIT, strict: bool = False, columns: Said = None
+    data: Any,
+    *,
+    split: SplitSpec = _DEFAULT_SPLIT,
+    strict: bool = False,
+    columns: Said = None,
+    classes: int = 0,
 ) -> Examples:
     """Open examples of which some or all have no label, to learn from without labels.
 
@@ -100,12 +105,13 @@ def open_unlabelled(
             a label are for training.
         strict: a bad example is an error.
         columns: of a table: which hold what, and how its file is written.
+        classes: how many there must be where labels are learnt from all the same; 0: none.
 
     Returns:
         Examples whose `labels` are -1 where there is none; `classes` may be empty.
 
     Raises:
-        DataError: nothing is there, or, if `strict`, an example is bad.
+        DataError: nothing is there, there is one class and more are needed, or, if `strict`, an example is bad.
         RequestError: the kind is unknown.
     """
     if isinstance(data, Examples):
@@ -114,6 +120,8 @@ def open_unlabelled(
     for kind in KINDS:
         if kind.accepts(data):
             found: Found = kind.unlabelled(data) if hasattr(kind, "unlabelled") else kind.gather(data)
+            if classes > 1 and found.alone:
+                raise DataError(found.alone)
             examples = _divided_unlabelled(found, split)
             if strict and examples.left_out:
                 raise DataError(f"{examples.left_out[0]}, in {examples.origin}; repair it, or do without strict")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from regraft.core.errors import SourceError
+
 MODEL = "model.keras"
 # The record of each, which is written last.
 RUN, PRETRAINING = "run.json", "pretraining.json"
@@ -14,7 +16,18 @@ def is_pretraining(path: Path) -> bool:
     return (path / ASKED).is_file() or (path / PRETRAINING).is_file()
 
 
+def unfinished(path: Path) -> str:
+    """What is wrong with the folder of a pretraining that was begun, and what to do."""
+    return f"the pretraining in '{path}' is not finished; `regraft resume {path}` finishes it"
+
+
 def network(path: Path) -> Path:
-    """The file of the network where the path is such a folder and finished; else the path itself."""
+    """The file of the network where the path is such a folder and finished; else the path itself.
+
+    Raises:
+        SourceError: it is the folder of a pretraining that is not finished.
+    """
     finished = (path / RUN).is_file() or (path / PRETRAINING).is_file()
+    if not finished and is_pretraining(path):
+        raise SourceError(unfinished(path))
     return path / MODEL if finished and (path / MODEL).is_file() else path

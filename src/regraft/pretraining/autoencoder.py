@@ -64,6 +64,10 @@ class Settings:
             ("target", "from 0 (L1) to below 1", 0 <= self.target < 1),
         )
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        return {} if self.sparsity else {"target": "sparsity above 0"}
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a decoder."""

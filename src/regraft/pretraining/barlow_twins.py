@@ -25,6 +25,7 @@ ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec(epochs=60, batch_size=256, rate=3e-3)
 
 _SMALL = 1e-5
+_OF_PICTURES = ("turn", "scale", "shift", "slant", "contrast", "erase", "mirror")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,10 @@ class Settings:
             ("cells", "from 0 to 1", 0 <= self.cells <= 1),
             ("noise", "as 0 or above", 0 <= self.noise < float("inf")),
         )
+
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        return {"cells": "numbers and tables"} if kind == "pictures" else dict.fromkeys(_OF_PICTURES, "pictures")
 
     @property
     def changes(self) -> pictures.Changes:

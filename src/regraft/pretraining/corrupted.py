@@ -49,6 +49,11 @@ class Settings:
         """
         Strength(self.strength, self.last_strength, self.course)
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        found = {} if kind == "text" else {"words": "texts"}
+        return found if self.course != "constant" else found | {"last_strength": "course=linear or course=cosine"}
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a head that tells good from corrupted, and one that tells where."""

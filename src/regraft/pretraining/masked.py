@@ -31,6 +31,7 @@ SPEC = Spec(epochs=50)
 _SQUARES = 7
 # What is taken away where nobody says how much: of other data, of texts.
 _USUAL, _TOKENS = 0.5, 0.15
+_NO_TEXTS = "pictures, numbers and tables"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,11 @@ class Settings:
             ("patch", "as 0 (by the size of the picture) or above", self.patch >= 0),
             ("visible", "as 0 or above", 0 <= self.visible < np.inf),
         )
+
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        found = {} if kind == "pictures" else {"patch": "pictures"}
+        return found if kind != "text" else found | dict.fromkeys(("instead", "visible", "error"), _NO_TEXTS)
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:

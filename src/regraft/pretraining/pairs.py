@@ -65,6 +65,14 @@ class Settings:
             ("views", "from 0 to 5", 0 <= self.views <= 5),
         )
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        found = {} if kind == "pictures" else {"views": "pictures"}
+        if self.loss == "same":
+            return found | dict.fromkeys(("margin", "width"), "loss=contrastive or loss=triplet")
+        found |= {"hidden": "loss=same"}
+        return found if self.loss == "contrastive" else found | {"same": "loss=same or loss=contrastive"}
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk in two places, and what compares its answers."""

@@ -61,6 +61,13 @@ class Settings:
         """Whether labels say what is above what."""
         return self.by == "labels"
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        if self.by == "labels":
+            return dict.fromkeys(("words", "strength", "last_strength", "course"), "by=corrupted")
+        found = {} if kind == "text" else {"words": "texts"}
+        return found if self.course != "constant" else found | {"last_strength": "course=linear or course=cosine"}
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a score."""

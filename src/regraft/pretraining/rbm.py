@@ -66,6 +66,10 @@ class Settings:
         if self.chains and self.reconstruct == "means":
             raise RequestError("persistent chains draw samples, found reconstruct=means; set chains=0 or leave it out")
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        return {} if self.sparsity else {"sparsity_cost": "sparsity above 0"}
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk's only layer as hidden units, and the biases of the visible ones beside it."""

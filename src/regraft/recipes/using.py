@@ -24,7 +24,7 @@ from regraft.data import SPLITS, Examples, Read, UnreadableExample, pictures_in,
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import Names
 from regraft.data.split import Splits
-from regraft.recipes.encoding import tell_of_unknown_values
+from regraft.recipes.encoding import lengths, tell_of_long_ones, tell_of_unknown_values
 from regraft.recipes.running import Run
 
 Array = np.ndarray[Any, Any]
@@ -146,7 +146,8 @@ def probabilities(
     reasons: list[str] = []
     waiting: list[Array] = []
     made: list[Array] = []
-    prepared = load_prepared(examples, map(int, wanted), input_spec(run))
+    inputs = input_spec(run)
+    prepared = load_prepared(examples, map(int, wanted), inputs)
     for index, raw in track(prepared, description, total=len(wanted)):
         if isinstance(raw, UnreadableExample):
             if strict:
@@ -164,6 +165,8 @@ def probabilities(
         warn(f"left out {len(reasons)} of {len(wanted)} example(s) that cannot be read, first: {reasons[0]}")
     if waiting:
         made.append(answers(run, np.stack(waiting), whole=whole or bool(made)))
+    if inputs.text is not None:
+        tell_of_long_ones(lengths(examples.take(kept), inputs.text), inputs.shape[0], inputs.text)
     return np.array(kept, np.int64), np.concatenate(made)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import regraft
 from regraft.core.errors import DataError, RequestError
@@ -48,6 +49,14 @@ def test_one_group_is_named(tmp_path: Path) -> None:
     data = {"x": x, "y": np.zeros(len(x), np.int64)}
     with pytest.raises(DataError, match=r"two groups or more for pairs in .*, found one: '0', .* such as barlow-twins"):
         regraft.pretrain("pairs", data, out=tmp_path / "source", architecture="mlp?units=8")
+
+
+def test_one_folder_of_pictures_is_named(tmp_path: Path) -> None:
+    (tmp_path / "animals" / "cats").mkdir(parents=True)
+    for number, picture in enumerate(np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)):
+        Image.fromarray(picture).save(tmp_path / "animals" / "cats" / f"{number}.png")
+    with pytest.raises(DataError, match=r"expected at least two classes in '.*animals', found only 'cats'"):
+        regraft.pretrain("pairs", tmp_path / "animals", out=tmp_path / "source")
 
 
 @pytest.mark.parametrize(("method", "settings"), [("pairs", {}), ("ranking", {"by": "labels"})])

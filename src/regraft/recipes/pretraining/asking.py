@@ -44,7 +44,7 @@ def pretrain(
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
     columns: Said = None,
-    tokens: Unit = "words",
+    tokens: Unit | None = None,
     vocabulary: int | None = None,
     length: int | None = None,
 ) -> Pretraining:
@@ -70,7 +70,7 @@ def pretrain(
         seed: of every random choice.
         cache: folder of activations, for methods that train one layer at a time.
         columns: of a table of texts or rows, see `regraft.fit`.
-        tokens: what texts are taken apart into: `characters`, `words` or `subwords`.
+        tokens: what texts are taken apart into: `characters`, `words` or `subwords`; by default words.
         vocabulary: how many different ids texts have at most.
         length: how many tokens of a text the network sees; by default all of nearly all texts, up to 128 words.
 
@@ -78,9 +78,13 @@ def pretrain(
         The finished pretraining; its folder opens as a source everywhere.
 
     Raises:
-        RequestError: the request was wrong.
+        RequestError: the request was wrong, or a part of it would make no difference.
         WorkError: the work failed.
     """
+    if epochs is not None and settings and "epochs" in settings:
+        raise RequestError(f"epochs are said twice, {epochs} and --set epochs={settings['epochs']}; leave one out")
+    if compare == "yes" and probe == 0:
+        raise RequestError("--compare yes compares on the labels of --probe, found --probe 0; leave one of them out")
     given = {**({"epochs": epochs} if epochs is not None else {}), **(settings or {})}
     asked = asked_of(
         method,
@@ -95,7 +99,7 @@ def pretrain(
         strict=strict,
         seed=seed,
         columns=columns_.of(columns),
-        tokens=tokens,
+        tokens=tokens or "words",
         vocabulary=vocabulary,
         length=length,
     )
@@ -107,7 +111,11 @@ def pretrain(
     folder = Path(out) if out is not None else default_folder(method, asked.data)
     folders.require_free(folder)
     store = Store(Path(cache)) if cache else None
-    return pretrain_in(folder, asked, data, labels, trunk, store)
+    optional = {"--tokens": tokens, "--vocabulary-size": vocabulary, "--length": length}
+    said = [f"--set {name}" for name in given] + [name for name, value in optional.items() if value is not None]
+    if scaling != "auto":
+        said.append("--scaling")
+    return pretrain_in(folder, asked, data, labels, trunk, store, said)
 
 
 def asked_of(method: str, pairs: Mapping[str, str], **others: Any) -> Asked:

@@ -13,7 +13,7 @@ from regraft.core import plain, storage
 from regraft.core.errors import RequestError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked, PretrainingRecord
-from regraft.formats.folders import ASKED, MODEL, is_pretraining
+from regraft.formats.folders import ASKED, MODEL, is_pretraining, unfinished
 from regraft.formats.folders import PRETRAINING as RECORD
 from regraft.formats.keras_proof import INSIDE
 from regraft.recipes import run_folder
@@ -64,7 +64,7 @@ def read(folder: Path) -> PretrainingRecord:
     path = folder / RECORD
     if not path.exists():
         if is_pretraining(folder):
-            raise RequestError(f"the pretraining in '{folder}' is not finished; `regraft resume {folder}` finishes it")
+            raise RequestError(unfinished(folder))
         siblings = [path.parent.name for path in folder.parent.glob(f"*/{RECORD}")]
         raise RequestError(
             f"expected a pretraining with {RECORD}, found none at '{folder}'{nearest(folder.name, siblings)}"

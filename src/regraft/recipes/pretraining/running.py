@@ -1,5 +1,6 @@
 """Pretraining, as a recipe: examples, a network, a method; then the loop, the network kept, whether it helped."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -58,6 +59,7 @@ def pretrain_in(
     labels: Any = None,
     trunk: keras.Model | None = None,
     store: Store | None = None,
+    said: Collection[str] = (),
 ) -> Pretraining:
     """Do what is asked for, in a folder, and go on where something of it was done before.
 
@@ -68,6 +70,7 @@ def pretrain_in(
         labels: labelled examples for the probe, where `data` has none; what `data.open` takes.
         trunk: the network with the weights that it begins with; None: what `asked.architecture` builds.
         store: of activations.
+        said: options and settings, of which those that make no difference are refused, see `unused.refuse`.
     """
     clock = Clock()
     with collecting_warnings() as warned, run_folder.held(folder):
@@ -76,7 +79,8 @@ def pretrain_in(
         needs_labels: bool = getattr(settings, "needs_labels", chosen.LABELS)
         with clock.stage("open"):
             own = trunk if trunk is not None else trunks.own(asked.architecture)
-            task = task_of(chosen, asked, data, labels, None if own is None else trunks.taken(own), needs_labels)
+            taken = None if own is None else trunks.taken(own)
+            task = task_of(chosen, asked, data, labels, taken, needs_labels, said)
         asked = _resolved(chosen, asked, settings, task)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)

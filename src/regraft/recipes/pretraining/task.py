@@ -1,5 +1,6 @@
 """What a pretraining learns from: which examples, in which form, what is held out, and which labels probe it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
 from regraft.data import Examples
 from regraft.pretraining.learner import Method
-from regraft.recipes.pretraining import grouping, preparing
+from regraft.recipes.pretraining import grouping, preparing, unused
 from regraft.recipes.pretraining.probing import Labelled
 from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
 
@@ -44,6 +45,7 @@ def task_of(
     labels: Any = None,
     taken: tuple[int | None, ...] | None = None,
     needs_labels: bool = False,
+    said: Collection[str] = (),
 ) -> Task:
     """Open and divide what is learnt from.
 
@@ -54,17 +56,22 @@ def task_of(
         labels: labelled examples for the probe, where `data` has none; what `data.open` takes.
         taken: the shape of one input of somebody's own network; None: the network is made for the examples.
         needs_labels: whether the method, as it is set, learns from labels.
+        said: options and settings, see `unused.refuse`.
 
     Raises:
         DataError: the method does not learn from such examples, or there are too few.
+        RequestError: something is said that makes no difference.
     """
-    examples = data_room.open_unlabelled(data, strict=asked.strict, columns=asked.columns)
+    examples = data_room.open_unlabelled(
+        data, strict=asked.strict, columns=asked.columns, classes=2 if needs_labels else 0
+    )
     kind = preparing.kind_of(examples)
     if kind not in chosen.KINDS:
         raise DataError(
             f"'{chosen.NAME}' learns from {', '.join(chosen.KINDS)}, found {kind} in {examples.origin}; "
             "take another method"
         )
+    unused.refuse(said, chosen, asked, kind, examples.origin)
     known = examples if labels is None else data_room.open(labels, strict=asked.strict, columns=asked.columns)
     if labels is None:
         _require_labels(asked, examples)
@@ -90,6 +97,11 @@ def task_of(
         grouping.require_pairs(examples, learning.indices, chosen, f"among those to learn from in {examples.origin}")
         grouping.require_pairs(examples, held_out.indices, chosen, f"among those held out of {examples.origin}")
     labelled, judging, classes = _labelled(asked, examples, known, inputs)
+    if asked.compare == "yes" and (labelled is None or judging is None):
+        raise DataError(
+            f"--compare yes learns from labels and judges by others, found too few in {known.origin}; bring some with "
+            "--labels, or leave it out"
+        )
     return Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
 
 
