@@ -24,7 +24,7 @@ def require_error(error: str, sample: Sample) -> bool:
     if error == "cross-entropy" and not sample.is_unit:
         raise RequestError(
             f"expected values from 0 to 1 for a cross entropy, found {sample.x.min():g} to {sample.x.max():g}; "
-            "say --scaling unit, or --set error=squared"
+            "say --set error=squared, or, of plain numbers, --scaling unit"
         )
     return sample.is_unit if error == "auto" else error == "cross-entropy"
 
