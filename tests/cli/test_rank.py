@@ -2,6 +2,7 @@
 
 import shutil
 
+import keras
 import pytest
 
 from regraft.cli.rank_text import _reason
@@ -61,7 +62,7 @@ def test_json_has_what_the_design_promises(nets, examples, cache, say):
         (["--sources", "{nets}", "--time-budget", "soon"], "expected a time such as 90s, 10m or 1h, found 'soon'"),
         (["--sources", "{nets}", "--confirm", "-1"], "expected to confirm 0 sources or more, found -1"),
         (["--source", "{nets}"], "unknown option '--source'; nearest known names: --sources"),
-        (["--sources", "keras:MobileNetV9"], "none of 1 sources can be used"),
+        (["--sources", "keras:MobileNetV9"], "the only source cannot be used for these examples: 'keras:MobileNetV9'"),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_line(words, expected, nets, examples, say):
@@ -98,6 +99,28 @@ def test_a_picture_that_cannot_be_decoded_is_told_once_and_refused_where_asked(p
     assert strict.status == fitted.status == 2
     assert strict.err.splitlines()[-1] == fitted.err.splitlines()[-1]
     assert "cannot be decoded" in strict.err.splitlines()[-1]
+
+
+def test_the_same_network_in_other_files_is_ranked_once_and_said(nets, examples, cache, tmp_path, say):
+    model = keras.saving.load_model(nets / "labelled.keras")
+    for name in ("b", "a", "c"):
+        model.save(tmp_path / f"{name}.keras")
+    regrown = keras.models.clone_model(model)
+    regrown.save(tmp_path / "other.keras")
+    said = say("rank", examples, "--sources", tmp_path, "--cache", cache, "--json")
+    assert {item["source"] for item in said.document["ranking"]} == {
+        str(tmp_path / "a.keras"),
+        str(tmp_path / "other.keras"),
+    }
+    assert [(item["source"], item["reason"]) for item in said.document["refused"]] == [
+        (str(tmp_path / f"{name}.keras"), f"it is the same network as '{tmp_path / 'a.keras'}', which is ranked")
+        for name in ("b", "c")
+    ]
+
+
+def test_one_source_is_counted_as_one(nets, examples, cache, say):
+    said = say("rank", examples, "--sources", nets / "labelled.keras", "--cache", cache)
+    assert "1 source to rank" in said.err
 
 
 def test_examples_that_are_not_there_are_refused_before_anything_is_opened(nets, tmp_path, say):

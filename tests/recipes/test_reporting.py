@@ -255,6 +255,20 @@ def test_damaged_evidence_is_refused(runs: list[Path]) -> None:
         write_report(runs[:1])
 
 
+def test_what_a_run_with_damaged_evidence_is_told_to_do_works(runs: list[Path], tmp_path: Path) -> None:
+    path = runs[0] / "report.npz"
+    path.write_bytes(b"")
+    with pytest.raises(CorruptFileError) as caught:
+        write_report(runs[:1])
+    said = str(caught.value)
+    assert "get the file again" not in said
+    assert f"`regraft fit --plan {runs[0] / 'plan.toml'} --out again`" in said
+    assert f"once it is removed, `regraft report {runs[0]} --out page.html` draws the page without map" in said
+    path.unlink()
+    write_report(runs[:1], tmp_path / "page.html")
+    assert (tmp_path / "page.html").exists()
+
+
 def test_what_is_said_is_json(runs: list[Path], tmp_path: Path) -> None:
     made = write_report(runs, tmp_path / "page.html")
     assert plain.from_plain(type(made), json.loads(plain.to_json(made))) == made

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol
 
@@ -58,6 +58,7 @@ class Activations:
         computed: activations that were computed.
         bytes: of the rows of these examples.
         from_lower: how many of those computed were made of the activations of a lower cut point, without the picture.
+        keys: for each thing that was wanted, the digest of all that it depends on beside the examples.
     """
 
     rows: Mapping[Wanted, RowsLike]
@@ -66,6 +67,7 @@ class Activations:
     computed: int
     bytes: int
     from_lower: int = 0
+    keys: Mapping[Wanted, str] = field(default_factory=dict[Wanted, str])
 
 
 def compute(
@@ -128,6 +130,7 @@ def compute(
         computed=sum(made.values()),
         bytes=sum(look.known[item].row_bytes * len(asked[item.view]) for item in wanted),
         from_lower=sum(number for (_, start), number in made.items() if start is not None),
+        keys={item: said["key"] for item, said in look.about.items()},
     )
 
 

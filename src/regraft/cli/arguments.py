@@ -18,6 +18,11 @@ from regraft.core.text_spec import UNITS
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that raises what is wrong instead of printing its usage and leaving."""
 
+    def __init__(self, *words: Any, **said: Any) -> None:
+        super().__init__(*words, **said)
+        # What begins like a negative number is no option: `-5s` is refused by what it is a value of.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
     def error(self, message: str) -> NoReturn:
         """Raise in one line what argparse found.
 

@@ -6,7 +6,7 @@ import re
 from regraft.core.errors import RequestError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_WRITTEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
+_WRITTEN = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
 def parse(text: str | float, what: str = "a duration") -> float:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from regraft import report
 from regraft.core import storage
-from regraft.core.errors import RequestError
+from regraft.core.errors import CorruptFileError, RequestError
 from regraft.core.evidence import EmbeddingMap, Method
 from regraft.core.side_by_side import SideBySide
 from regraft.formats import evidence
@@ -88,7 +88,14 @@ def opened(folder: Path) -> Finished:
     """
     record = run_folder.read(folder)
     path = folder / run_folder.EVIDENCE
-    return Finished(folder, record, evidence.read(path) if path.exists() else None)
+    try:
+        return Finished(folder, record, evidence.read(path) if path.exists() else None)
+    except CorruptFileError as error:
+        raise CorruptFileError(
+            f"'{path}', which pages are drawn from, is truncated or was altered; take it from a copy, or make the run "
+            f"again with `regraft fit --plan {folder / run_folder.PLAN} --out again`; the model works without it, and "
+            f"once it is removed, `regraft report {folder} --out page.html` draws the page without map and pictures"
+        ) from error
 
 
 def _alone(run: Finished, out: Path | None, method: str | None) -> SideBySide:

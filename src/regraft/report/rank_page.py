@@ -102,7 +102,7 @@ def _figures(record: RankRecord) -> list[tuple[str, str, str]]:
     total, budget = record.seconds.get("total", float("nan")), record.budget
     return [
         ("Score of the first", percent(first.score), f"95 %: {percent_interval(Metric(first.score, first.interval))}"),
-        ("Sources ranked", whole(len(record.ranking)), f"{counted(len(record.refused), 'more', 'more')} could not be"),
+        ("Sources ranked", whole(len(record.ranking)), f"{counted(len(record.refused), 'more', 'more')} not ranked"),
         ("Examples looked at", whole(max(record.rounds)), f"in {counted(len(record.rounds), 'round')}"),
         ("Time", duration(total), f"of {duration(budget)} allowed" if budget is not None else ""),
     ]

@@ -1,6 +1,7 @@
 """`regraft.rank`: the order it finds, what it shares with `fit`, what it says, and how it goes on when sources fail."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -110,7 +111,7 @@ def test_a_source_that_takes_something_else_is_refused(examples, nets, kept, tmp
 
 def test_sources_that_all_fail_are_an_error(examples, kept, tmp_path):
     (tmp_path / "net.keras").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"none of 1 sources can be used for these examples: .* is empty"):
+    with pytest.raises(SourceError, match=r"the only source cannot be used for these examples: .* is empty"):
         regraft.rank(examples, tmp_path / "net.keras", cache=kept)
 
 
@@ -147,6 +148,30 @@ def test_a_model_for_the_same_classes_is_named_first(examples, nets, kept, tmp_p
     # It remembers these examples, so that its probe says nothing.
     assert [item.trained_on_these for item in found.ranking] == [False, True]
     assert "learnt from these very examples" in found.ranking[-1].note
+
+
+def test_a_copy_of_what_has_learnt_from_these_examples_is_told_to_know_them(examples, nets, kept, tmp_path):
+    runs, copy = tmp_path / "runs", tmp_path / "copy.keras"
+    regraft.fit(examples, nets / "labelled.keras", out=runs / "mine", fine_tune="no", baselines="no", cache=kept)
+    shutil.copy(runs / "mine" / "model.keras", copy)
+    found = regraft.rank(examples, [copy, runs, nets / "deep" / "nothing.keras"], cache=kept)
+    assert [each.source for each in found.refused] == [str(runs / "mine" / "model.keras")]
+    assert [(item.source, item.trained_on_these) for item in found.ranking] == [
+        (str(nets / "deep" / "nothing.keras"), False),
+        (str(copy), True),
+    ]
+
+
+def test_networks_that_differ_in_their_answer_alone_are_both_ranked(examples, kept, tmp_path):
+    trunk = learnt("labelled")
+    hidden = trunk.get_layer("hidden").output
+    # No cut is made above a layer of this name: what is computed for the ranking is the same in both.
+    for name in ("one", "two"):
+        answer = keras.layers.Dense(5, name="head")(hidden)
+        keras.Model(trunk.inputs, answer, name=name).save(tmp_path / f"{name}.keras")
+    found = regraft.rank(examples, tmp_path, cache=kept)
+    assert {item.source for item in found.ranking} == {str(tmp_path / f"{name}.keras") for name in ("one", "two")}
+    assert len({tuple(item.scores.items()) for item in found.ranking}) == 1
 
 
 def test_a_model_for_classes_of_these_names_is_asked_what_it_answers_as_it_is(examples, nets, kept, tmp_path):

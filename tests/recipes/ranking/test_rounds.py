@@ -1,5 +1,6 @@
 """Halving: who is looked at with how many examples, who is left, and what time that is up does."""
 
+import logging
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -70,6 +71,12 @@ def test_the_better_half_goes_on_and_scores_of_one_round_are_compared():
     assert [item.source for item in found.ranked] == list("abcdefgh")
     assert [item.dropped_at for item in found.ranked] == [None, None, None, 800, 200, 200, 200, 200]
     assert [size for _, size in looker.seen] == [200] * 8 + [800] * 4 + [4000] * 3
+
+
+def test_one_source_that_is_left_behind_is_counted_as_one(caplog):
+    with caplog.at_level(logging.INFO, logger="regraft"):
+        run(Pretended(), "abcd")
+    assert "1 of 4 sources is left behind at 200 examples" in caplog.messages
 
 
 def test_few_sources_are_looked_at_once():

@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-try", action="store_true", help="do not run the models on the data; go by their cards only"
     )
-    parser.add_argument("--time-budget", metavar="TIME", help="for running them, such as 10m")
+    parser.add_argument("--time-budget", metavar="TIME", type=words.duration, help="for running them, such as 10m")
     words.cache_argument(parser)
     words.zoo_argument(parser)
 

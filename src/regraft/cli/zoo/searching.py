@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from regraft.core.public import PublicZoo
 
 RESULT = "FoundModels"
-SUMMARY = "find models by words: of their names, tags, classes, data, layers and what is said of them"
+SUMMARY = "find models by words: of their names, tags, classes, data, kinds of layers and what is said of them"
 EXAMPLE = """
 regraft zoo search flowers
 regraft zoo search "mobilenet daisy" --kind run

@@ -145,7 +145,8 @@ def _ranked(
     gathered: Candidates, looker: Looker, deadline: Deadline, heard: Callable[[], bool], confirm: int
 ) -> RankRecord:
     """The ranking by scores alone."""
-    say(f"{len(gathered.found)} sources to rank")
+    count = len(gathered.found)
+    say(f"{count} source{'' if count == 1 else 's'} to rank")
     clock = {"open": deadline.spent}
     found = rounds.run(gathered.found, looker, deadline, heard, keep=max(rounds.FEW, confirm))
     clock["rounds"] = deadline.spent - clock["open"]
@@ -156,7 +157,7 @@ def _ranked(
     with collecting_warnings() as warned:
         examples = _readable(looker.examples, found.unreadable)
     known = known_models(gathered.found, found.looks, looker.examples)
-    ranked = noted(found.ranked, known)
+    ranked = noted(found.ranked, known, looker.same)
     begun = deadline.spent
     baselines, gains = _simpler(looker, ranked, found, deadline, heard)
     clock["baselines"] = deadline.spent - begun
@@ -224,10 +225,19 @@ def _right_as_it_is(look: Look, examples: Examples) -> Metric | None:
     return metrics.accuracy(names[look.answers] == wanted[examples.labels[look.indices]])
 
 
-def noted(ranked: Sequence[Ranked], known: Sequence[Known]) -> tuple[Ranked, ...]:
-    """With what is to be known of the figures; what remembers these examples goes last."""
-    same = {each.source for each in known if each.same_data}
-    for_classes = {each.source for each in known}
+def noted(
+    ranked: Sequence[Ranked], known: Sequence[Known], same_network: Mapping[str, str] | None = None
+) -> tuple[Ranked, ...]:
+    """With what is to be known of the figures; what remembers these examples goes last.
+
+    Args:
+        ranked: the sources.
+        known: models for these very classes.
+        same_network: by the name of a source that is not ranked, the one with the same network, which is.
+    """
+    ranked_as = same_network or {}
+    same = {ranked_as.get(each.source, each.source) for each in known if each.same_data}
+    for_classes = {ranked_as.get(each.source, each.source) for each in known}
     made: list[Ranked] = []
     for item in ranked:
         if item.source in same:
@@ -243,7 +253,8 @@ def _none_usable(gathered: Candidates, found: rounds.Rounds) -> SourceError:
     refused = (*gathered.refused, *found.refused)
     shown = "; ".join(f"'{each.source}': {each.reason}" for each in refused[:3])
     more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-    return SourceError(f"none of {len(refused)} sources can be used for these examples: {shown}{more}")
+    whom = "the only source cannot" if len(refused) == 1 else f"none of {len(refused)} sources can"
+    return SourceError(f"{whom} be used for these examples: {shown}{more}")
 
 
 def _simpler(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from regraft.activations.compute import Activations, compute
@@ -19,6 +20,7 @@ from regraft.core.progress import collecting_warnings
 from regraft.core.records import CutPoint
 from regraft.data import Examples
 from regraft.graph.cut_points import cut_points
+from regraft.graph.digest import of_trunk
 from regraft.importers import Pretrained
 from regraft.recipes.keeping import engine_for
 from regraft.recipes.ranking.candidate import Candidate
@@ -87,6 +89,9 @@ class Looker:
         seed: of the choice of examples.
         in_memory: keep activations there instead.
         strict: an example that cannot be read is an error.
+
+    Attributes:
+        same: by the name of a source that was refused for it, the one of before that is the same network.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class Looker:
     ) -> None:
         self.sources, self.examples, self.seed, self.strict = sources, examples, seed, strict
         self._store = MemoryStore(store.folder.parent) if in_memory else store
+        self.same: dict[str, str] = {}
+        self._seen: dict[tuple[str, ...], str] = {}
 
     @property
     def most(self) -> int:
@@ -115,7 +122,7 @@ class Looker:
         """What activations of about so many examples say of a source.
 
         Raises:
-            RegraftError: it cannot be opened, or not be used for these examples.
+            RegraftError: it cannot be opened, or not be used for these examples, or was looked at under another name.
         """
         started = time.perf_counter()
         with collecting_warnings() as warned:
@@ -128,12 +135,15 @@ class Looker:
             begun = time.perf_counter()
             indices, pooled, made = self._pass(opened, names, self.sample(size))
             passed = time.perf_counter() - begun
+            told = candidate.classes or opened.pretrained.classes
+            network = (*_computed(model, points, made), *(told or ()))
+            self._require_new(candidate, network)
             labels, classes = self.examples.labels[indices], len(self.examples.classes)
             probes = probe_many(pooled, labels, classes, seed=self.seed)
             best = best_cut(probes)
             most = max(probes.values(), key=lambda result: result.accuracy.value)
             scores = self._scores(candidate, most, pooled[best], labels, classes)
-            told = candidate.classes or opened.pretrained.classes
+        self._seen.setdefault(network, candidate.name)
         return Look(
             candidate,
             indices,
@@ -152,6 +162,18 @@ class Looker:
             made.unreadable,
             tuple(dict.fromkeys((*opened.warnings, *warned))),
         )
+
+    def _require_new(self, candidate: Candidate, network: tuple[str, ...]) -> None:
+        """Refuse a network that was looked at under another name, by what it computes and the names of its classes.
+
+        Raises:
+            SourceError: it names the other.
+        """
+        first = self._seen.get(network, candidate.name)
+        if first != candidate.name:
+            self.same[candidate.name] = first
+            self.sources.close(candidate)
+            raise SourceError(f"it is the same network as '{first}', which is ranked")
 
     def _pass(
         self, opened: Open, names: tuple[str, ...], indices: Array
@@ -197,6 +219,13 @@ class Looker:
         if candidate.quality is not None:
             found[QUALITY] = candidate.quality
         return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def _computed(model: keras.Model, points: dict[str, CutPoint], made: Activations) -> tuple[str, ...]:
+    """Digests of structure, weights and input, as they are known from the pass; and of the answer where it had none."""
+    last = next(reversed(points))
+    reached = last in {item.cut_point for item in made.keys}
+    return (*made.keys.values(), *(() if reached else (of_trunk(model, last),)))
 
 
 def _answers(point: CutPoint, outputs: Array, classes: tuple[str, ...] | None) -> Array | None:

@@ -132,7 +132,8 @@ class _State:
         gone = [candidate.name for candidate in self.alive if candidate.name not in left]
         if gone:
             self.dropped.append((self.sizes[-1], gone))
-            say(f"{len(gone)} of {len(ranked)} sources are left behind at {self.sizes[-1]:,} examples")
+            verb = "is" if len(gone) == 1 else "are"
+            say(f"{len(gone)} of {len(ranked)} sources {verb} left behind at {self.sizes[-1]:,} examples")
         self.alive = [candidate for candidate in self.alive if candidate.name in left]
 
     def _first_of_each(self, ranked: list[Ranked]) -> list[str]:
