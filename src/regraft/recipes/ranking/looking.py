@@ -106,7 +106,7 @@ class Looker:
         self.sources, self.examples, self.seed, self.strict = sources, examples, seed, strict
         self._store = MemoryStore(store.folder.parent) if in_memory else store
         self.same: dict[str, str] = {}
-        self._seen: dict[tuple[str, ...], str] = {}
+        self._networks: dict[str, tuple[str, ...]] = {}
 
     @property
     def most(self) -> int:
@@ -136,14 +136,14 @@ class Looker:
             indices, pooled, made = self._pass(opened, names, self.sample(size))
             passed = time.perf_counter() - begun
             told = candidate.classes or opened.pretrained.classes
-            network = (*_computed(model, points, made), *(told or ()))
+            network = self._networks.get(candidate.name) or (*_computed(model, points, made), *(told or ()))
             self._require_new(candidate, network)
             labels, classes = self.examples.labels[indices], len(self.examples.classes)
             probes = probe_many(pooled, labels, classes, seed=self.seed)
             best = best_cut(probes)
             most = max(probes.values(), key=lambda result: result.accuracy.value)
             scores = self._scores(candidate, most, pooled[best], labels, classes)
-        self._seen.setdefault(network, candidate.name)
+        self._networks[candidate.name] = network
         return Look(
             candidate,
             indices,
@@ -169,7 +169,7 @@ class Looker:
         Raises:
             SourceError: it names the other.
         """
-        first = self._seen.get(network, candidate.name)
+        first = next((name for name, other in self._networks.items() if other == network), candidate.name)
         if first != candidate.name:
             self.same[candidate.name] = first
             self.sources.close(candidate)
