@@ -1,6 +1,6 @@
 """Values of variables, read and written: on TensorFlow by one operation each, without what Keras puts around it.
 
-That takes a fifth of the time, and small networks spend much of their training with it.
+That takes a third of the time, and small networks spend much of their training with it.
 """
 
 import functools

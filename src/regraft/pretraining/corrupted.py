@@ -9,7 +9,7 @@ import numpy as np
 
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining import losses, places
-from regraft.pretraining.corrupting.choosing import corrupter
+from regraft.pretraining.corrupting import choosing
 from regraft.pretraining.corrupting.words import How
 from regraft.pretraining.heads import dense, vector
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
@@ -51,13 +51,12 @@ class Settings:
 
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
-        found = {} if kind == "text" else {"words": "texts"}
-        return found if self.course != "constant" else found | {"last_strength": "course=linear or course=cosine"}
+        return choosing.unused(kind, self.course)
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a head that tells good from corrupted, and one that tells where."""
-    corrupt = corrupter(sample, settings.words)
+    corrupt = choosing.corrupter(sample, settings.words)
     strength = Strength(settings.strength, settings.last_strength, settings.course)
     model = _model(trunk, sample, settings, seed)
     shape = tuple(model.outputs[-1].shape[1:-1]) if settings.detect != "whole" else ()

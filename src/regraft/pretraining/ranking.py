@@ -11,7 +11,7 @@ from regraft.core.checks import require
 from regraft.core.errors import DataError
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining import losses
-from regraft.pretraining.corrupting.choosing import Corrupt, corrupter
+from regraft.pretraining.corrupting import choosing
 from regraft.pretraining.corrupting.words import How
 from regraft.pretraining.heads import dense, vector
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
@@ -65,8 +65,7 @@ class Settings:
         """What makes no difference, each with what it is for."""
         if self.by == "labels":
             return dict.fromkeys(("words", "strength", "last_strength", "course"), "by=corrupted")
-        found = {} if kind == "text" else {"words": "texts"}
-        return found if self.course != "constant" else found | {"last_strength": "course=linear or course=cosine"}
+        return choosing.unused(kind, self.course)
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
@@ -83,12 +82,14 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         return losses.mean_where(ops.maximum(settings.margin - (above - below), 0.0), counted)
 
     draw = (
-        _by_labels(sample) if settings.by == "labels" else _by_corruption(corrupter(sample, settings.words), settings)
+        _by_labels(sample)
+        if settings.by == "labels"
+        else _by_corruption(choosing.corrupter(sample, settings.words), settings)
     )
     return Learner(model=model, trunk=trunk, draw=draw, loss=loss, measures={"ordered": _ordered})
 
 
-def _by_corruption(corrupt: Corrupt, settings: Settings) -> Any:
+def _by_corruption(corrupt: choosing.Corrupt, settings: Settings) -> Any:
     strength = Strength(settings.strength, settings.last_strength, settings.course)
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:

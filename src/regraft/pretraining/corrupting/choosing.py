@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from regraft.core.errors import RequestError
+from regraft.core.pretraining import Kind
 from regraft.pretraining.corrupting import cells, pictures, words
 from regraft.pretraining.corrupting.corrupted import Array, Corrupted
 from regraft.pretraining.corrupting.words import How
 from regraft.pretraining.learner import Sample
+from regraft.pretraining.strength import Course
 
 Corrupt = Callable[[Array, float, np.random.Generator], Corrupted]
 
@@ -33,6 +35,12 @@ def corrupter(sample: Sample, how: How = "either") -> Corrupt:
             f"{len(sample.x)} of which none can be told from what was made of it; is every one the same?"
         )
     return made
+
+
+def unused(kind: Kind, course: Course) -> dict[str, str]:
+    """The settings of a corruption that make no difference, each with what it is for."""
+    found = {} if kind == "text" else {"words": "texts"}
+    return found if course != "constant" else found | {"last_strength": "course=linear or course=cosine"}
 
 
 def _of_kind(sample: Sample, how: How) -> Corrupt:

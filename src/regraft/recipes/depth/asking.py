@@ -111,8 +111,9 @@ def depth(
                     halving.work(study, prepared.trier, deadline)
                 else:
                     until = None if seconds is None else time.time() + deadline.left
-                    share = (plans.to_toml(asked), store.folder.parent, prepared.study, widths, study.ladder, until)
-                    sharing_out.work(Task(*share), jobs)
+                    written = plans.to_toml(asked)
+                    task = Task(written, store.folder.parent, prepared.study, widths, study.ladder, until)
+                    sharing_out.work(task, jobs)
 
             with clock.stage("search"):
                 found = search(prepared, deadline, work, forecasts=forecast)
