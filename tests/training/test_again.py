@@ -1,10 +1,12 @@
 """Lessons that are compiled once are those of `loop.train`, bit for bit, in any order."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
-from regraft.core.phase import Phase
+from regraft.core.phase import Phase, Rate
 from regraft.graph import names
 from regraft.surgery.seeding import is_seed
 from regraft.training import predicting
@@ -26,6 +28,35 @@ def _feed(count, seed):
     random = np.random.default_rng(seed)
     x = random.standard_normal((count, 6)).astype(np.float32)
     return Feed(lambda rows, _: x[rows], np.arange(count) % 3)
+
+
+def _same(found, expected):
+    return found.keys() == expected.keys() and all(
+        np.array_equal(found[name], value) for name, value in expected.items()
+    )
+
+
+def test_every_lesson_is_that_of_train_at_its_rate_and_with_its_epoch():
+    branch, judging = _branch(), _feed(60, 9)
+
+    def at(rate):
+        return Phase(rates=(Rate(".*", rate),), epochs=6, batch_size=16, batch_norm="adapt", patience=3)
+
+    lessons, start = Again(branch, at(1.0)), names.values(branch)
+    best: list[int] = []
+    # Of the second as many steps are taken as of the first, of the third more.
+    for examples, rate, seed in ((40, 0.003, 3), (33, 0.1, 4), (70, 0.01, 5), (40, 0.003, 3)):
+        training = _feed(examples, seed)
+        expected = train(branch, at(rate), training, judging, seed=seed)
+        ended = lessons.train(start, training, seed, validation=judging, factor=rate, name="a lesson")
+        assert _same(dict(ended.values), names.values(expected.model))
+        assert ended.best == expected.best
+        for row, same in zip(ended.history, expected.history, strict=True):
+            assert replace(row, rate=0.0, seconds=0.0) == replace(same, phase="a lesson", rate=0.0, seconds=0.0)
+            assert row.rate == pytest.approx(same.rate, rel=1e-6)
+        best.append(ended.best)
+    assert best[0] == best[3]
+    assert len(set(best)) > 1
 
 
 @pytest.mark.parametrize("options", [{"moving_average": 0.9}, {"optimizer": "sgd"}, {"batch_norm": "adapt"}])

@@ -124,7 +124,8 @@ def test_after_the_last_step_the_rate_stays_and_before_the_first_it_is_the_first
 def test_a_phase_may_begin_at_any_count_of_steps_and_all_rates_be_multiplied(kind: Schedule) -> None:
     plain = _rates(kind, 0.1, 30, 0.2)
     # Above what float32 can count.
-    later = schedule(Phase(schedule=kind, warmup=0.2), 0.1, 30, start=2**24 + 1, factor=0.5)
+    later = schedule(Phase(schedule=kind, warmup=0.2), 0.1, 30, start=2**24 + 1)
+    later.factor = 0.5
     assert [float(later(2**24 + 1 + step)) * 2 for step in range(31)] == pytest.approx(plain, rel=1e-7, abs=0)
 
 
@@ -237,7 +238,8 @@ def test_as_optax_has_it(kind: Schedule, options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_an_optimizer_that_has_it_is_saved_and_opened(kind: Schedule, tmp_path: Path) -> None:
-    made = schedule(Phase(schedule=kind, warmup=0.2), 0.1, 30, start=7, factor=0.5)
+    made = schedule(Phase(schedule=kind, warmup=0.2), 0.1, 30, start=7)
+    made.factor = 0.5
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(made), "mse")
     model.save(tmp_path / "model.keras")

@@ -1,5 +1,6 @@
 """One step, against arithmetic done by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -55,6 +56,28 @@ def test_a_step_of_gradient_descent_is_the_one_by_hand() -> None:
     assert machine.logits(_X) == pytest.approx(
         _X @ expected + keras.ops.convert_to_numpy(branch.get_layer("head").bias)
     )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_factor_is_that_of_all_rates_and_of_one_step(times: int) -> None:
+    branch = _branch()
+    rates = (Rate("head/kernel", 0.5), Rate(".*", 0.125))
+    machine = _stepper(branch, replace(_gradient_descent(), rates=rates), 10)
+    before = names.values(branch)
+
+    def moved(factor: float) -> dict[str, Any]:
+        for name, variable in names.variables(branch).items():
+            variable.assign(before[name])
+        machine.reload()
+        machine.step([(_X, _Y)] * times, factor)
+        machine.synchronise()
+        return {name: before[name] - value for name, value in names.values(branch).items()}
+
+    at_once, less, back = moved(1.0), moved(0.25), moved(1.0)
+    for name, way in at_once.items():
+        assert np.abs(way).max() > 0.01
+        np.testing.assert_allclose(less[name], 0.25 * way, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(back[name], way)
 
 
 def test_a_variable_that_does_not_matter_to_the_output_is_left_alone() -> None:

@@ -44,6 +44,7 @@ class Given:
         seed: of all that is drawn.
         kept: the optimizer's state of before.
         anchors: the source's weights by name, for `Phase.l2_sp`.
+        factor: all rates are multiplied by it.
     """
 
     phase: Phase
@@ -52,6 +53,21 @@ class Given:
     seed: int
     kept: OptimizerState | None
     anchors: Mapping[str, Array]
+    factor: float = 1.0
+
+    def factor_after(self, halvings: int) -> float:
+        """What all rates are multiplied by after so many times of beginning an epoch again."""
+        return self.factor * 0.5**halvings
+
+
+def steps_of(phase: Phase, examples: int) -> int:
+    """How many steps a phase takes on so many examples."""
+    asked = _per_epoch(phase, examples) * (phase.epochs or 1)
+    return min(asked, phase.steps or asked)
+
+
+def _per_epoch(phase: Phase, examples: int) -> int:
+    return -(-examples // (phase.batch_size * phase.accumulate))
 
 
 class _Diverged(Exception):  # noqa: N818 - no error yet: the phase is tried again
@@ -67,23 +83,25 @@ class Course:
 
     Attributes:
         updates: the optimizers.
+        steps: how many it takes.
         carried: what became of the optimizer's state of before.
     """
 
     updates: Updates
+    steps: int
     carried: tuple[Carried, ...]
 
     def __init__(self, model: keras.Model, rates: Mapping[str, float], given: Given) -> None:
-        self._model, self._rates, self._given = model, rates, given
+        self._model, self._rates = model, rates
         phase = given.phase
         self._per_step = phase.batch_size * phase.accumulate
-        self._per_epoch = -(-len(given.training) // self._per_step)
-        asked = self._per_epoch * (phase.epochs or 1)
-        self._steps = min(asked, phase.steps or asked)
-        self._epochs = -(-self._steps // self._per_epoch)
-        self._disturbing = disturbance(phase, lambda: originals(given.training))
-        self._begun, self.carried = carrying.plan(given.kept, rates, phase, self._samples)
-        self._build(0)
+        self.steps = steps_of(phase, len(given.training))
+        self._take(given)
+        begun, self.carried = carrying.plan(given.kept, rates, phase, self._samples)
+        self.updates = self._updates(begun)
+        self._machine: Stepper = stepper(self._model, self.updates)
+        self._variables = {f"model/{name}": variable for name, variable in names.variables(self._model).items()}
+        self._variables |= {f"optimizer/{name}": item for name, item in self.updates.state_variables.items()}
 
     def run(self, record: Checkpoint, stop_after: int | None = None) -> None:
         """Go through the epochs from wherever the record has come to; the model ends with the best values."""
@@ -107,13 +125,10 @@ class Course:
         """Begin again with other examples and from other values, for as many steps; nothing is compiled again.
 
         Args:
-            given: of the same phase, with as many steps to take.
+            given: of the same phase, with as many steps to take; its rates may be multiplied by another factor.
             values: of the model's variables and the optimizers', as `values` gives them.
         """
-        self._given = given
-        self._per_epoch = -(-len(given.training) // self._per_step)
-        self._epochs = -(-self._steps // self._per_epoch)
-        self._disturbing = disturbance(given.phase, lambda: originals(given.training))
+        self._take(given)
         self._put(values)
 
     def values(self) -> Values:
@@ -129,24 +144,21 @@ class Course:
         now = record.restore()
         if now is None:
             record.good = self._values()
-            record.add(*self._judged(0, None, 0.0, record.good))
+            record.add(*self._judged(record.place, None, record.good))
             return
-        if record.place.halvings:
-            self._build(record.place.halvings)
         self._put(now)
 
-    def _build(self, halvings: int) -> None:
-        """Make the optimizers as the phase begins with them, but for the rates, and compile the step."""
-        self.updates = self._updates(self._begun, 0.5**halvings)
-        self._machine: Stepper = stepper(self._model, self.updates)
-        self._variables = {f"model/{name}": variable for name, variable in names.variables(self._model).items()}
-        self._variables |= {f"optimizer/{name}": item for name, item in self.updates.state_variables.items()}
+    def _take(self, given: Given) -> None:
+        self._given = given
+        self._per_epoch = _per_epoch(given.phase, len(given.training))
+        self._epochs = -(-self.steps // self._per_epoch)
+        self._disturbing = disturbance(given.phase, lambda: originals(given.training))
 
-    def _updates(self, state: OptimizerState | None, factor: float) -> Updates:
+    def _updates(self, state: OptimizerState | None) -> Updates:
         given = self._given
         anchors = {name: value for name, value in given.anchors.items() if name in self._rates}
         variables = names.variables(self._model)
-        return updates(given.phase, self._rates, variables, self._steps, state=state, factor=factor, anchors=anchors)
+        return updates(given.phase, self._rates, variables, self.steps, state=state, anchors=anchors)
 
     def _to_come(self, record: Checkpoint, last: int) -> Iterator[int]:
         patience = self._given.phase.patience
@@ -161,9 +173,10 @@ class Course:
         order, views = lesson(given.seed, place.epoch, len(given.training), given.training.views)
         change = self._disturbing.in_epoch(given.seed, place.epoch)
         started, before = time.perf_counter(), place.seconds
-        while place.batches < self._per_epoch and place.steps < self._steps and not place.interrupted:
+        factor = given.factor_after(place.halvings)
+        while place.batches < self._per_epoch and place.steps < self.steps and not place.interrupted:
             batches = self._batches(order, views, place.batches, change)
-            loss = self._machine.step(batches)
+            loss = self._machine.step(batches, factor)
             if not np.isfinite(loss):
                 raise _Diverged(loss, place.batches + 1, batches)
             place = replace(
@@ -187,7 +200,7 @@ class Course:
         if not _is_finite(values):
             raise _Diverged(float("nan"), place.batches, [])
         seen = min(place.batches * self._per_step, count)
-        judged = self._judged(place.epoch, place.loss / seen, place.seconds, values)
+        judged = self._judged(place, place.loss / seen, values)
         record.good = values
         record.add(*judged)
         record.place = replace(place, epoch=place.epoch + 1, batches=0, loss=0.0, seconds=0.0)
@@ -211,9 +224,8 @@ class Course:
                 "lower them in the plan, or look for NaN in the source"
             )
         warn(f"the loss became {problem.loss} {where}; it begins that epoch again at half the rates")
-        steps = min((place.epoch - 1) * self._per_epoch, self._steps)
+        steps = min((place.epoch - 1) * self._per_epoch, self.steps)
         record.place = Place(place.epoch, steps=steps, halvings=place.halvings + 1)
-        self._build(record.place.halvings)
         self._put(record.good)
 
     def _batches(self, order: Array, views: Array, number: int, change: Change) -> list[Batch]:
@@ -235,7 +247,7 @@ class Course:
 
     def _samples(self, count: int) -> Iterator[Mapping[str, Array]]:
         """Gradients of batches of the training examples at today's weights, by name."""
-        given, plain = self._given, self._updates(None, 1.0)
+        given, plain = self._given, self._updates(None)
         machine = stepper(self._model, plain)
         change = self._disturbing.in_epoch(given.seed, 0)
         for number in range(count):
@@ -247,15 +259,16 @@ class Course:
             means = [np.average(np.stack(parts), axis=0, weights=sizes) for parts in zip(*found, strict=True)]
             yield {name: mean.astype(np.float32) for name, mean in zip(plain.named, means, strict=True)}
 
-    def _judged(self, epoch: int, loss: float | None, seconds: float, values: Values) -> tuple[Epoch, Values]:
+    def _judged(self, place: Place, loss: float | None, values: Values) -> tuple[Epoch, Values]:
         """What an epoch that ended with these values comes to, and the values that it is judged by.
 
-        Those of the moving average where there is one; the model is given them meanwhile.
+        Those of the moving average where there is one; the model is given them meanwhile. Without a loss it is the
+        state before the first epoch.
         """
-        nan = float("nan")
+        given, nan = self._given, float("nan")
         # All groups are at the same step of the same schedule.
-        rate = self.updates.groups[0].rate_now if epoch else 0.0
-        row = Epoch(self._given.phase.name, epoch, loss, rate, nan, nan, seconds)
+        rate = 0.0 if loss is None else self.updates.groups[0].rate_now * given.factor_after(place.halvings)
+        row = Epoch(given.phase.name, 0 if loss is None else place.epoch, loss, rate, nan, nan, place.seconds)
         averages = {f"model/{name}": item for name, item in names.arrays(self.updates.averages()).items()}
         if averages:
             self._put(averages)

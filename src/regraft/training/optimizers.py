@@ -1,6 +1,7 @@
 """The optimizers of a phase: one Keras optimizer for each rate and age, so that every kind of optimizer can do it."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,18 @@ class Updates:
             chosen = list(group.variables.values())
             group.optimizer.apply([next(shaped) for _ in chosen], chosen)
 
+    @contextlib.contextmanager
+    def scaled(self, factor: Any) -> Generator[None]:
+        """While the block runs, all rates are multiplied by a number, which may be an argument of a compiled step."""
+        before = [group.going.factor for group in self.groups]
+        for group in self.groups:
+            group.going.factor = factor
+        try:
+            yield
+        finally:
+            for group, own in zip(self.groups, before, strict=True):
+                group.going.factor = own
+
     def stateless_apply(
         self, states: Sequence[Tensors], gradients: Tensors, values: Tensors
     ) -> tuple[list[Any], list[Tensors]]:
@@ -150,7 +163,6 @@ def updates(
     steps: int,
     *,
     state: OptimizerState | None = None,
-    factor: float = 1.0,
     anchors: Mapping[str, Any] | None = None,
     done: int = 0,
 ) -> Updates:
@@ -162,7 +174,6 @@ def updates(
         variables: by the same names.
         steps: of the whole phase.
         state: what the optimizers begin with; variables without any begin anew.
-        factor: all rates are multiplied by it.
         anchors: see `Updates`.
         done: steps of the phase that are behind the optimizers which `state` is of.
 
@@ -181,7 +192,7 @@ def updates(
         age = (own.steps, tuple(sorted(own.scalars.items())), True) if own else (0, (), False)
         alike.setdefault((-rate, *age), {})[name] = variables[name]
     made = [
-        _group(phase, -key[0], chosen, schedule(phase, -key[0], steps, start=key[1] - done, factor=factor), state)
+        _group(phase, -key[0], chosen, schedule(phase, -key[0], steps, start=key[1] - done), state)
         for key, chosen in sorted(alike.items(), key=_key)
     ]
     return Updates(tuple(made), phase.clip_norm, phase.clip_value, phase.l2_sp, anchors)

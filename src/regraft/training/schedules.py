@@ -29,7 +29,7 @@ _ONE_CYCLE_BEGINS = 1 / 25
 _READ = 1024
 
 
-def schedule(phase: Phase, peak: float, steps: int, *, start: int = 0, factor: float = 1.0) -> "PhaseSchedule":
+def schedule(phase: Phase, peak: float, steps: int, *, start: int = 0) -> "PhaseSchedule":
     """The schedule of one rate in a phase.
 
     The first step of a linear warm-up has rate 0: no weight moves by it, and an optimizer that measures gradients has
@@ -41,7 +41,6 @@ def schedule(phase: Phase, peak: float, steps: int, *, start: int = 0, factor: f
         peak: the rate after the warm-up.
         steps: of the whole phase.
         start: the steps that the optimizer has counted when the phase begins.
-        factor: multiplies all rates.
 
     Raises:
         RequestError: the phase asks for what its schedule cannot do in so many steps.
@@ -53,7 +52,7 @@ def schedule(phase: Phase, peak: float, steps: int, *, start: int = 0, factor: f
     _check(phase, max(steps - rising, 1), floor, rising / max(steps, 1))
     drops = tuple(round(part * steps) for part in phase.drops) if kind == "step" else ()
     cycles = phase.cycles if kind == "cosine-restarts" else 1
-    return PhaseSchedule(kind, peak, steps, rising, floor, drops, cycles, start, factor)
+    return PhaseSchedule(kind, peak, steps, rising, floor, drops, cycles, start)
 
 
 def _check(phase: Phase, falling: int, floor: float, risen: float) -> None:
@@ -103,7 +102,7 @@ class PhaseSchedule(keras.optimizers.schedules.LearningRateSchedule):
             drops: the steps at which it falls to a tenth.
             cycles: how often it falls from the peak.
             start: the step that is the phase's first.
-            factor: multiplies all.
+            factor: multiplies all; see `Updates.scaled`.
         """
         super().__init__()
         self.kind: Schedule = kind

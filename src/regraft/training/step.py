@@ -22,8 +22,11 @@ class Stepper(Protocol):
 
     classes: int
 
-    def step(self, batches: Sequence[Batch]) -> float:
-        """Take one step on one or several batches, as if they were one; returns the mean loss over their examples."""
+    def step(self, batches: Sequence[Batch], factor: float = 1.0) -> float:
+        """Take one step on one or several batches, as if they were one; returns the mean loss over their examples.
+
+        All rates are multiplied by the factor, for which nothing is compiled again.
+        """
         ...
 
     def gradients(self, batch: Batch) -> list[Array]:
@@ -74,10 +77,14 @@ class _TensorFlow:
             # What nothing depends on gets zeros.
             return loss, tape.gradient(loss, chosen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-        def step(x: Any, y: Any) -> Any:
+        def apply(found: Any, factor: Any) -> None:
             assert updates is not None
+            with updates.scaled(factor):
+                updates.apply(found)
+
+        def step(x: Any, y: Any, factor: Any) -> Any:
             loss, found = gradients(x, y)
-            updates.apply(found)
+            apply(found, factor)
             return loss
 
         def add(sums: Any, x: Any, y: Any, share: Any) -> Any:
@@ -87,6 +94,7 @@ class _TensorFlow:
         # The model itself casts to what it takes, which may be half precision or whole numbers.
         x = tf.TensorSpec(model.inputs[0].shape, tf.float32)
         y = tf.TensorSpec((None, self.classes), tf.float32)
+        number = tf.TensorSpec((), tf.float32)
 
         def compiled(function: Any, *signature: Any) -> Any:
             # Concrete at once: TensorFlow warns of functions that are made anew, as ours are for every model.
@@ -104,23 +112,26 @@ class _TensorFlow:
             return updates.shaped(found, chosen)
 
         sums = [tf.TensorSpec(value.shape, value.dtype) for value in chosen]
-        self._step = _Once(lambda: compiled(step, x, y))
-        self._add = _Once(lambda: compiled(add, sums, x, y, tf.TensorSpec((), tf.float32)))
-        self._apply = _Once(lambda: compiled(lambda found: updates and updates.apply(found), sums))
+        self._step = _Once(lambda: compiled(step, x, y, number))
+        self._add = _Once(lambda: compiled(add, sums, x, y, number))
+        self._apply = _Once(lambda: compiled(apply, sums, number))
         self._gradients = _Once(lambda: compiled(looked_at, x, y))
         self._logits = _Once(lambda: compiled(logits, x))
         self._zeros: Callable[[], list[Any]] = lambda: [tf.zeros(spec.shape, spec.dtype) for spec in sums]
         self._tensor: Any = tf.constant
+        self._factor = (1.0, self._tensor(1.0))
 
-    def step(self, batches: Sequence[Batch]) -> float:
+    def step(self, batches: Sequence[Batch], factor: float = 1.0) -> float:
+        if factor != self._factor[0]:
+            self._factor = (factor, self._tensor(factor, "float32"))
         if len(batches) == 1:
             ((x, y),) = batches
-            return float(self._step()(self._tensor(x, "float32"), self._tensor(y, "float32")))
+            return float(self._step()(self._tensor(x, "float32"), self._tensor(y, "float32"), self._factor[1]))
         sums, total = self._zeros(), 0.0
         for (x, y), share in zip(batches, shares(batches), strict=True):
             loss, sums = self._add()(sums, self._tensor(x, "float32"), self._tensor(y, "float32"), self._tensor(share))
             total += float(loss)
-        self._apply()(sums)
+        self._apply()(sums, self._factor[1])
         return total
 
     def gradients(self, batch: Batch) -> list[Array]:
@@ -172,10 +183,14 @@ class _Jax:
 
         gradient = jax.value_and_grad(loss, has_aux=True)
 
-        def step(learning: Any, others: Any, states: Any, x: Any, y: Any) -> Any:
+        def apply(states: Any, found: Any, learning: Any, factor: Any) -> Any:
             assert updates is not None
+            with updates.scaled(factor):
+                return updates.stateless_apply(states, found, learning)
+
+        def step(learning: Any, others: Any, states: Any, x: Any, y: Any, factor: Any) -> Any:
             (value, updated), found = gradient(learning, others, x, y)
-            return value, updated, *updates.stateless_apply(states, found, learning)
+            return value, updated, *apply(states, found, learning, factor)
 
         def add(learning: Any, others: Any, sums: Any, x: Any, y: Any, share: Any) -> Any:
             (value, updated), found = gradient(learning, others, x, y)
@@ -187,7 +202,7 @@ class _Jax:
 
         self._step = jax.jit(step)
         self._add = jax.jit(add)
-        self._apply = jax.jit(updates.stateless_apply) if updates else None
+        self._apply = jax.jit(apply)
         self._gradients = jax.jit(looked_at)
         self._run = jax.jit(lambda learning, others, x: run(learning, others, x, False)[0])
         self.reload()
@@ -197,19 +212,19 @@ class _Jax:
         self._other_values = [variable.value for variable in self._others]
         self._states = [[variable.value for variable in optimizer.variables] for optimizer in self._optimizers]
 
-    def step(self, batches: Sequence[Batch]) -> float:
+    def step(self, batches: Sequence[Batch], factor: float = 1.0) -> float:
+        scale = np.float32(factor)
         if len(batches) == 1:
             ((x, y),) = batches
             loss, self._other_values, self._values, self._states = self._step(
-                self._values, self._other_values, self._states, x, y
+                self._values, self._other_values, self._states, x, y, scale
             )
             return float(loss)
         sums, total = [keras.ops.zeros_like(value) for value in self._values], 0.0
         for (x, y), share in zip(batches, shares(batches), strict=True):
             loss, self._other_values, sums = self._add(self._values, self._other_values, sums, x, y, share)
             total += float(loss)
-        assert self._apply is not None
-        self._values, self._states = self._apply(self._states, sums, self._values)
+        self._values, self._states = self._apply(self._states, sums, self._values, scale)
         return total
 
     def gradients(self, batch: Batch) -> list[Array]:
@@ -231,7 +246,7 @@ class _Torch:
         self._model, self._updates = model, updates
         self.classes: int = model.output_shape[-1]
 
-    def step(self, batches: Sequence[Batch]) -> float:
+    def step(self, batches: Sequence[Batch], factor: float = 1.0) -> float:
         import torch
 
         assert self._updates is not None
@@ -243,7 +258,7 @@ class _Torch:
                 found = [float(share) * gradient for gradient in found]
             sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
             total += float(share) * float(loss.detach())
-        with torch.no_grad():
+        with torch.no_grad(), self._updates.scaled(factor):
             self._updates.apply(sums)
         return total
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -80,25 +80,25 @@ def test_parts_choose_an_epoch_together(monkeypatch: pytest.MonkeyPatch) -> None
     """Each part alone is at its best at another epoch, all together at the second."""
     made = iter([epochs(0.0, 0.9, 0.9, 0.1), epochs(0.0, 0.1, 0.9, 0.9)] * len(RATES))
 
-    def train(*_given: Any, **_more: Any) -> Any:
+    def at(*_given: Any) -> Any:
         return SimpleNamespace(history=next(made), interrupted=False)
 
-    monkeypatch.setattr(tuning.loop, "train", train)
+    monkeypatch.setattr(tuning.Attempts, "at", at)
     halves = [np.arange(1000) < 500, np.arange(1000) >= 500]
-    tuned = tuning.by_parts(Any, tuning.phase_of("", 3, 32), lambda _: Any, np.arange(1000), halves, 0)
+    tuned = tuning.by_parts(network(0), tuning.phase_of("", 3, 32), lambda _: Any, np.arange(1000), halves, 0)
     assert (tuned.best.epoch, tuned.best.accuracy) == (2, 0.9)
 
 
 def test_an_interrupted_part_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[float] = []
 
-    def train(_fresh: Any, phase: Any, *_given: Any, **_more: Any) -> Any:
-        begun.append(phase.rates[0].rate)
+    def at(_attempts: Any, rate: float, *_given: Any) -> Any:
+        begun.append(rate)
         return SimpleNamespace(history=epochs(0.0, 0.5), interrupted=True)
 
-    monkeypatch.setattr(tuning.loop, "train", train)
+    monkeypatch.setattr(tuning.Attempts, "at", at)
     halves = [np.arange(10) < 5, np.arange(10) >= 5]
-    tuned = tuning.by_parts(Any, tuning.phase_of("", 3, 32), lambda _: Any, np.arange(10), halves, 0)
+    tuned = tuning.by_parts(network(0), tuning.phase_of("", 3, 32), lambda _: Any, np.arange(10), halves, 0)
     assert tuned.best.interrupted
     assert begun == [RATES[BEGIN]]
 
@@ -190,25 +190,26 @@ def test_is_left_out_where_it_takes_long(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_it_will_take_is_measured_where_time_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = replace(some_task(tmp_path), left=lambda: 60.0)
     lesson, on = lesson_of(task.found, task.plan, "test"), task.found.examples.indices("test")
-    trials: list[int | None] = []
-    trained = tuning.loop.train
+    trials: list[int] = []
+    attempted = tuning.Attempts.at
 
-    def train(model: Any, phase: Any, *rest: Any, **more: Any) -> Any:
-        made = trained(model, phase, *rest, **more)
-        trials.append(phase.epochs)
+    def at(*given: Any) -> Any:
+        made: Any = attempted(*given)
+        trials.append(len(made.history) - 1)
         return replace(made, history=(*made.history[:-1], replace(made.history[-1], seconds=1.0)))
 
-    monkeypatch.setattr(tuning.loop, "train", train)
+    monkeypatch.setattr(tuning.Attempts, "at", at)
     # A hundred epochs of a second each, at three rates.
     assert re.fullmatch(r"which would take about (29|3\d)\d s, of 60 s", scratch.left_out(task, lesson, on) or "")
     assert trials == [2]
     assert scratch.left_out(replace(task, left=lambda: 1e9), lesson, on) is None
     assert trials == [2]
-    monkeypatch.setattr(tuning.loop, "train", lambda *given, **more: replace(trained(*given, **more), interrupted=True))
+    monkeypatch.setattr(tuning.Attempts, "at", lambda *given: replace(cast(Any, attempted(*given)), interrupted=True))
     assert scratch.left_out(task, lesson, on) == "which was ended by hand"
 
     def failing(*given: Any, **more: Any) -> Any:
         raise WorkError("no number")
 
-    monkeypatch.setattr(tuning.loop, "train", failing)
+    monkeypatch.setattr(tuning.Attempts, "at", attempted)
+    monkeypatch.setattr(tuning.Again, "train", failing)
     assert scratch.left_out(task, lesson, on) is None

@@ -92,8 +92,8 @@ def test_a_search_that_is_ended_by_hand_says_so(digits, tmp_path, monkeypatch):
     source, data = digits
     learn = Again.train
 
-    def ending(*given):
-        return dataclasses.replace(learn(*given), interrupted=True)
+    def ending(*given, **more):
+        return dataclasses.replace(learn(*given, **more), interrupted=True)
 
     monkeypatch.setattr(Again, "train", ending)
     found = regraft.depth(data, source, out=tmp_path / "out", cache=tmp_path / "cache", fit=False)

@@ -45,13 +45,15 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
     size = 4.0 * prod(task.pretrained.inputs.shape) * len(task.found.examples) * len(views_of(task))
     if size > KEPT_BYTES:
         return "whose examples do not all fit into memory"
+    # Once for all rates, and once for what learns from all examples where parts of them choose.
+    compiled = 1 if len(lesson.validation) else 2
     times = 1.0 if len(lesson.validation) else len(parts_of(task, lesson.training)) + 1 / tuning.TRIED
     # As many as a step has: of a small network, most of what a step takes does not depend on how many there are.
     timed, needed = task.inputs.feed(lesson.training[: task.plan.fine_tune.batch_size]), 0.0
     for cut_point in depths(task):
         passes = tuning.TRIED * times * 3.0 * (phase_for(task, lesson, cut_point).epochs or 1) * len(lesson.training)
         each, compiling = _seconds(network(task, cut_point), timed)
-        needed += passes * each + tuning.TRIED * times * 3.0 * compiling
+        needed += passes * each + compiled * 3.0 * compiling
         if needed > task.within:
             return _too_long(needed, task)
     # A forward pass says too little of a step of a small network. Two epochs of many are soon done.
@@ -59,7 +61,8 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
         trials = [_trial(task, lesson, cut_point) for cut_point in depths(task)]
         if any(trial.interrupted for trial in trials):
             return "which was ended by hand"
-        needed = tuning.TRIED * times * sum(trial.seconds for trial in trials)
+        more = tuning.TRIED * times - compiled
+        needed = sum(compiled * trial.first + more * trial.each for trial in trials)
         if needed > task.within:
             return _too_long(needed, task)
     return None
@@ -73,7 +76,7 @@ def _trial(task: Task, lesson: Lesson, cut_point: str) -> tuning.Trial:
     """What training at one rate will take, by two epochs of it; nothing where these are a good part of it."""
     phase, feed = phase_for(task, lesson, cut_point), task.inputs.feed
     if (phase.epochs or 1) < _MANY_EPOCHS:
-        return tuning.Trial(0.0)
+        return tuning.Trial(0.0, 0.0)
     learning, judging = feed(lesson.training, views_of(task)), feed(lesson.validation)
     return tuning.trial(network(task, cut_point), phase, learning, judging, task.plan.seed)
 
@@ -172,12 +175,12 @@ class _Trained:
 def _by_validation(task: Task, lesson: Lesson, cut_point: str) -> _Trained:
     """Rate and epoch chosen by the validation examples, from which the network learns last where the run does."""
     feed, seed = task.inputs.feed, task.plan.seed
-    phase = phase_for(task, lesson, cut_point)
-    tuned = tuning.by_validation(
-        network(task, cut_point), phase, feed(lesson.training, views_of(task)), feed(lesson.validation), seed, task.left
-    )
-    best, model = tuned.best, tuned.best.model
-    assert model is not None
+    fresh, phase = network(task, cut_point), phase_for(task, lesson, cut_point)
+    learning, judging = feed(lesson.training, views_of(task)), feed(lesson.validation)
+    tuned = tuning.by_validation(fresh, phase, learning, judging, seed, task.left)
+    best = tuned.best
+    assert best.values is not None
+    model = tuning.with_values(fresh, best.values)
     note = f"epoch {best.epoch} of {phase.epochs} at rate {tuned.rate:g}"
     if not lesson.last or best.interrupted:
         return _Trained(cut_point, best.rank, tuned, note, lambda: model)

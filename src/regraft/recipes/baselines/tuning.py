@@ -1,7 +1,10 @@
-"""The learning rate and the epochs of a network from scratch, chosen by examples that it does not learn from."""
+"""The learning rate and the epochs of a network from scratch, chosen by examples that it does not learn from.
+
+The step is compiled once for all rates.
+"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +15,11 @@ from regraft.core import memory
 from regraft.core.errors import WorkError
 from regraft.core.phase import Phase, Rate, latest_good
 from regraft.core.records import Epoch
+from regraft.graph import names
+from regraft.surgery.copy import copy_model
 from regraft.training import loop
+from regraft.training.again import Again, Ended
+from regraft.training.checkpoint import assign
 from regraft.training.feeds import Feed
 
 Array = np.ndarray[Any, Any]
@@ -31,12 +38,12 @@ TRIED = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
-    """What a rate led to on what was not learnt from, and at which epoch; the network where it is one."""
+    """What a rate led to on what was not learnt from, and at which epoch; the values of the network where it is one."""
 
     accuracy: float
     loss: float
     epoch: int
-    model: keras.Model | None = None
+    values: Mapping[str, Array] | None = None
     interrupted: bool = False
 
     @property
@@ -57,9 +64,16 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How many seconds training at one rate will take, and whether the user ended what was to tell."""
+    """How many seconds training will take, and whether the user ended what was to tell.
 
-    seconds: float
+    Attributes:
+        first: at the first rate, with what comes before its first step.
+        each: at any other.
+        interrupted: whether the user ended it.
+    """
+
+    first: float
+    each: float
     interrupted: bool = False
 
 
@@ -82,15 +96,18 @@ def phase_of(name: str, epochs: int, batch_size: int) -> Phase:
 
 
 def trial(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Trial:
-    """What a rate will take, by its first two epochs: what comes before them is compiled for each rate anew.
+    """What a rate will take, by two epochs of the one that the search begins with.
 
     It is given what `by_validation` is.
     """
     begun = time.perf_counter()
-    made = _trained(fresh, at(replace(phase, epochs=2), RATES[BEGIN]), learning, judging, seed)
+    made = Attempts(fresh, replace(phase, epochs=2), seed).at(RATES[BEGIN], learning, judging)
     took = time.perf_counter() - begun
-    # Where no number came of it, the first epochs were all.
-    return Trial(took + ((phase.epochs or 2) - 2) * made.history[-1].seconds, made.interrupted) if made else Trial(took)
+    if made is None:
+        # Where no number came of it, the first epochs were all.
+        return Trial(took, took)
+    epochs, each = phase.epochs or 2, made.history[-1].seconds
+    return Trial(took + (epochs - 2) * each, epochs * each, made.interrupted)
 
 
 def by_validation(
@@ -106,7 +123,16 @@ def by_validation(
         seed: of the order of examples, and of dropout.
         left: see `climbed`.
     """
-    return climbed(lambda rate: _attempt(fresh, at(phase, rate), learning, judging, seed), left)
+    attempts = Attempts(fresh, phase, seed)
+
+    def attempt(rate: float) -> Tried:
+        made = attempts.at(rate, learning, judging)
+        if made is None:
+            return Tried(-1.0, np.inf, 1, attempts.start)
+        row = made.history[made.best]
+        return Tried(row.validation_accuracy, row.validation_loss, made.best, made.values, made.interrupted)
+
+    return climbed(attempt, left)
 
 
 def by_parts(
@@ -131,12 +157,13 @@ def by_parts(
         seed: of the order of examples, and of dropout.
         left: see `climbed`.
     """
+    attempts = Attempts(fresh, phase, seed)
 
     def attempt(rate: float) -> Tried:
         histories: list[Sequence[Epoch]] = []
         interrupted = False
         for part in parts:
-            made = _trained(fresh, at(phase, rate), feed(everyone[~part]), feed(everyone[part]), seed)
+            made = attempts.at(rate, feed(everyone[~part]), feed(everyone[part]))
             if made is None:
                 return Tried(-1.0, np.inf, 1)
             histories.append(made.history)
@@ -208,19 +235,31 @@ def at(phase: Phase, rate: float) -> Phase:
     return replace(phase, name=f"{phase.name}, rate {rate:g}", rates=(Rate(".*", rate),))
 
 
-def _attempt(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> Tried:
-    trained = _trained(fresh, phase, learning, judging, seed)
-    if trained is None:
-        return Tried(-1.0, np.inf, 1, fresh)
-    row = trained.history[trained.best]
-    return Tried(row.validation_accuracy, row.validation_loss, trained.best, trained.model, trained.interrupted)
+def with_values(fresh: keras.Model, values: Mapping[str, Array]) -> keras.Model:
+    """A copy of a network that has these values."""
+    made = copy_model(fresh)
+    assign(names.variables(made), values)
+    return made
 
 
-def _trained(fresh: keras.Model, phase: Phase, learning: Feed, judging: Feed, seed: int) -> loop.Trained | None:
-    """None where no number came of it even at a quarter of the rate."""
-    try:
-        return loop.train(fresh, phase, learning, judging, seed=seed)
-    except WorkError:
-        return None
-    finally:
-        memory.release()
+class Attempts:
+    """Training of one network again and again, from its own weights, compiled once.
+
+    Attributes:
+        start: the values that it begins with.
+    """
+
+    def __init__(self, fresh: keras.Model, phase: Phase, seed: int) -> None:
+        # At a rate of 1, which the factor of a lesson turns into its own, bit for bit.
+        self._again, self._phase, self._seed = Again(fresh, at(phase, 1.0)), phase, seed
+        self.start = names.values(fresh)
+
+    def at(self, rate: float, learning: Feed, judging: Feed) -> Ended | None:
+        """What a rate led to; None where no number came of it even at a quarter of the rate."""
+        name = at(self._phase, rate).name
+        try:
+            return self._again.train(self.start, learning, self._seed, validation=judging, factor=rate, name=name)
+        except WorkError:
+            return None
+        finally:
+            memory.release()

@@ -180,10 +180,10 @@ class Trier:
         head, learnt = self._head(way, fold, part), self.lessons.learnt(fold, part)
         branch = self._branch(way)
         set_values(branch, head.values)
-        # The same for all folds, so that it is compiled once.
-        phase = with_rates(self.phase(steps, rate), branch)
+        # The same for all folds and rates, so that it is compiled once.
+        phase = with_rates(self.phase(steps, 1.0), branch)
         lesson, start = self._again(way, branch, phase), names.values(branch)
-        ended = lesson.train(start, self._feed(way, learnt), self.plan.seed + fold)
+        ended = lesson.train(start, self._feed(way, learnt), self.plan.seed + fold, factor=rate)
         if ended.interrupted:
             raise Interrupted
         line, judged = Line(start, ended.values, lesson.learnt), self._feed(way, self.lessons.left_out(fold))
