@@ -186,12 +186,13 @@ def test_drop_connect_of_a_frozen_network_goes_on() -> None:
     """M3: a frozen EfficientNet in training is a new function each time; after `freeze` it is that of inference."""
     model, x = built("efficientnet"), examples("efficientnet", 2)
     model.trainable = False
-    once, again = (keras.ops.convert_to_numpy(model(x, training=True)) for _ in range(2))
+    # Two functions of few blocks may be the same by chance.
+    first, *others = (keras.ops.convert_to_numpy(model(x, training=True)) for _ in range(8))
     ours = freeze(model, cut_points(model)[-1].name)
     still, too = (keras.ops.convert_to_numpy(ours(x, training=True)) for _ in range(2))
     assert np.array_equal(still, too)
     np.testing.assert_allclose(still, keras.ops.convert_to_numpy(model(x, training=False)), rtol=1e-5, atol=1e-6)
-    if np.array_equal(once, again):
+    if all(np.array_equal(first, other) for other in others):
         pytest.skip(f"Keras {keras.__version__} makes frozen drop-connect still; ours is as well")
 
 
