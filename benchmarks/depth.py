@@ -6,14 +6,16 @@ steps, on every fold; of all that, what has the lowest out-of-fold log loss. Bot
 labelled pictures, and the rest is the test. Cost is the seconds that lessons took, each side with a cache of its own.
 """
 
+import contextlib
 import dataclasses
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import numpy as np
 
@@ -74,13 +76,21 @@ def run(settings: Settings) -> Iterator[Result]:
         yield compare(measured, settings)
 
 
+@contextlib.contextmanager
+def of_steps(steps: Sequence[int], rates: Sequence[float] = ()) -> Generator[None]:
+    """While the block runs, the search and everything have these numbers of steps, and these rates, if any."""
+    from regraft.recipes.depth import halving
+
+    with mock.patch.object(halving, "LADDER", halving.Ladder(tuple(steps), tuple(rates) or halving.LADDER.rates)):
+        yield
+
+
 def found_by(
     way: str,
     model: Any,
     given: Any,
     seed: int,
     folder: Path,
-    ladder: Any = None,
     folds: int | None = None,
     **asked: Any,
 ) -> Outcome:
@@ -92,7 +102,6 @@ def found_by(
         given: the examples, test split included.
         seed: of all choices.
         folder: where caches and results go.
-        ladder: for `everything`: the steps and rates to try; None: those that the search has.
         folds: for `everything`: how many are left out in turn; None: all of the search.
         asked: of the plan, besides.
     """
@@ -105,13 +114,13 @@ def found_by(
         answer, accuracy = record.recommended, _accuracy(regraft.load(record.run).record)
         name, steps, rate, average = answer.way.name, answer.steps, answer.rate, answer.average
     else:
-        trial, accuracy = everything(model, given, plan, cache, folder / "out", ladder, folds)
+        trial, accuracy = everything(model, given, plan, cache, folder / "out", folds)
         name, steps, rate, average = trial.way.name, trial.steps, trial.rate, trial.average
     return Outcome(way, seed, name, steps, rate, average, accuracy, *spent(cache))
 
 
 def everything(
-    model: Any, given: Any, plan: Any, cache: Path, out: Path, ladder: Any = None, folds: int | None = None
+    model: Any, given: Any, plan: Any, cache: Path, out: Path, folds: int | None = None
 ) -> tuple[Any, float]:
     """The best of every way at every rate with every number of steps, and the accuracy of its fit on the test."""
     import regraft
@@ -124,7 +133,7 @@ def everything(
     examples, pretrained, store = regraft.open_data(given), open_for(plan, model), Store(cache)
     plan = replace(plan, data=examples.origin, data_digest=examples.digest())
     prepared = prepare(pretrained, examples, plan, store)
-    made = replace(halving.begin(prepared.study, prepared.ways), ladder=ladder or halving.LADDER)
+    made = halving.begin(prepared.study, prepared.ways)
     left_out = prepared.trier.lessons.judged_by[:folds]
     tried = [
         recommending.weighed(made, prepared.trier, way, rung, left_out)
@@ -144,15 +153,11 @@ def _rungs(ladder: Any, learns: bool) -> list[Any]:
 
 def spent(cache: Path) -> tuple[float, int]:
     """The seconds that the lessons took whose answers are in a cache, and how many there are."""
-    found = list(lessons(cache))
-    return sum(taken for taken, _ in found), len(found)
-
-
-def lessons(cache: Path) -> Iterator[tuple[float, bool]]:
-    """Of each lesson whose answer is in a cache the seconds that it took, and whether layers below the head learnt."""
+    taken: list[float] = []
     for file in sorted((cache / "depth" / "answers").glob("*.npz")):
         with np.load(file) as kept:
-            yield float(kept["seconds"]), len(kept["averages"]) > 1
+            taken.append(float(kept["seconds"]))
+    return sum(taken), len(taken)
 
 
 def _accuracy(record: Any) -> float:

@@ -193,7 +193,7 @@ def compare(measured: Sequence[Outcome], settings: Settings) -> Result:
     ]
     table = Table(
         "Accuracy on 1,500 others, means; the difference with its 95 % interval over seeds",
-        ("method", "network", "labels", "from scratch, %", "pretrained, %", "difference, points", "seconds"),
+        ("method", "network", "labels", "seeds", "from scratch, %", "pretrained, %", "difference, points", "seconds"),
         tuple(_row(group) for group in groups),
     )
     reached = {
@@ -220,6 +220,7 @@ def _row(group: Sequence[Outcome]) -> tuple[str, ...]:
         group[0].method,
         group[0].network,
         str(group[0].labels),
+        str(len(group)),
         frame.percent(statistics.fmean(item.scratch for item in group)),
         frame.percent(statistics.fmean(item.reused for item in group)),
         points(gains(group)),

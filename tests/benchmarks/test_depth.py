@@ -52,13 +52,12 @@ def test_data_sets_have_bars_of_their_own() -> None:
     assert [row["data"] for row in result.measurements] == ["flowers"] * 2 + ["signs"] * 2
 
 
-def test_what_everything_would_have_cost_is_as_folds_and_steps(tmp_path: Path) -> None:
+def test_what_everything_would_have_cost_is_as_folds(tmp_path: Path) -> None:
     folder = tmp_path / "depth" / "answers"
     folder.mkdir(parents=True)
     np.savez(folder / "head.npz", averages=np.ones(1), seconds=np.float64(2.0))
     np.savez(folder / "tuned.npz", averages=np.ones(4), seconds=np.float64(3.0))
     assert depth.spent(tmp_path) == (5.0, 2)
-    assert depth_pictures.whole(tmp_path, 5, 4) == 2 * 5 + 3 * 5 * 4
     measured = [_of("signs", item) for item in _seed(0, 0.9, 0.9, 30.0)]
     measured[1] = dataclasses.replace(measured[1], whole=200.0)
     assert [bar.holds for bar in depth_pictures.compare(measured, Settings()).bars] == [True, True]
@@ -77,8 +76,6 @@ def test_the_manifest_says_what_is_the_test(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_small_version_tries_everything(tmp_path: Path) -> None:
-    from regraft.recipes.depth.halving import Ladder
-
     random = np.random.default_rng(0)
     y = np.arange(120) % 3
     x = (np.eye(3)[y] @ random.normal(size=(3, 12)) + 0.5 * random.normal(size=(120, 12))).astype(np.float32)
@@ -86,7 +83,8 @@ def test_a_small_version_tries_everything(tmp_path: Path) -> None:
     layers = [keras.layers.Dense(8, "relu", name=name) for name in ("low", "high")]
     model = keras.Sequential([keras.Input((12,)), *layers, keras.layers.Dense(4, name="top")])
     given: dict[str, Any] = {"x_train": x[:80], "y_train": y[:80], "x_test": x[80:], "y_test": y[80:]}
-    found = depth.found_by(EVERYTHING, model, given, 0, tmp_path, Ladder((8,), (1e-3, 1e-2)))
+    with depth.of_steps((8,), (1e-3, 1e-2)):
+        found = depth.found_by(EVERYTHING, model, given, 0, tmp_path)
     folder = tmp_path / "cache" / "depth" / "answers"
     assert found.lessons == len(list(folder.iterdir())) > 10
     # As many lessons of each way as there are folds, at each rate where layers learn.

@@ -23,8 +23,10 @@ def test_the_bar_asks_for_two_methods_that_surely_gain_enough() -> None:
         _outcomes("d", [0.2, -0.1, 0.1]),
         _outcomes("e", [0.1, 0.1, 0.11], 100),
     )
-    (bar,) = labels.compare([*sure, *small, *unsure, *elsewhere], Settings()).bars
+    result = labels.compare([*sure, *small, *unsure, *elsewhere[:2]], Settings())
+    (bar,), (table,) = result.bars, result.tables
     assert (bar.found, bar.holds) == ("2: a, b", True)
+    assert [(row[0], row[table.columns.index("seeds")]) for row in table.rows[-2:]] == [("d", "3"), ("e", "2")]
     (bar,) = labels.compare([*sure[:3], *small], Settings()).bars
     assert (bar.found, bar.holds) == ("1: a", False)
 
