@@ -13,6 +13,8 @@ import pytest
 import regraft
 from regraft.cli import main
 from regraft.core.errors import SourceError
+from regraft.core.plan import Plan
+from regraft.recipes import run_folder
 
 
 def _run(folder: Path, **said: Any) -> Path:
@@ -52,15 +54,19 @@ def test_a_run_is_looked_into_by_its_folder(tmp_path: Path, capsys: pytest.Captu
     assert "conv" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("what", ["pretraining", "run"])
 @pytest.mark.parametrize("words", [["inspect"], ["fit", "DATA", "--source"]], ids=" ".join)
-def test_a_pretraining_that_is_not_finished_says_how_to_go_on(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_is_not_finished_says_how_to_go_on(
+    words: list[str], what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "source"
     folder.mkdir()
-    (folder / "asked.toml").write_text('method = "autoencoder"\ndata = "n.npz"\n')
+    if what == "run":
+        run_folder.begin(folder, Plan("n.keras"))
+    else:
+        (folder / "asked.toml").write_text('method = "autoencoder"\ndata = "n.npz"\n')
     np.savez(tmp_path / "data.npz", x=np.eye(4), y=[0, 1, 0, 1])
-    said = f"the pretraining in '{folder}' is not finished; `regraft resume {folder}` finishes it"
+    said = f"the {what} in '{folder}' is not finished; `regraft resume {folder}` finishes it"
     with pytest.raises(SourceError, match=re.escape(said)):
         regraft.open(folder)
     data = str(tmp_path / "data.npz")

@@ -116,6 +116,21 @@ def test_a_living_process_keeps_others_out_and_a_dead_one_does_not(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def _refuse() -> None:
+    raise RequestError("nothing to learn from")
+
+
+def test_a_folder_that_was_made_in_vain_goes_again(tmp_path: Path) -> None:
+    for folder in (tmp_path / "new", tmp_path / "there"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        with pytest.raises(RequestError, match="nothing to learn from"), run_folder.held(folder):
+            _refuse()
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    with run_folder.held(tmp_path / "new"):
+        (tmp_path / "new" / "begun").touch()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["begun"]
+
+
 def test_a_folder_is_held_once_in_one_process_too(tmp_path: Path) -> None:
     with run_folder.held(tmp_path / "a"), run_folder.held(tmp_path / "b"):
         refused = pytest.raises(StorageError, match=f"process {os.getpid()} is at work")

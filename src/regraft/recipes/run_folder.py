@@ -19,8 +19,9 @@ from regraft.core.evidence import Evidence
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
 from regraft.formats import evidence, folders
-from regraft.formats.folders import MODEL
+from regraft.formats.folders import MODEL, unfinished
 from regraft.formats.folders import RUN as RECORD
+from regraft.formats.folders import RUN_ASKED as ASKED
 
 if TYPE_CHECKING:
     import keras
@@ -35,8 +36,6 @@ CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz
 EXPORTED = "exported"
 NEW_LAYERS, NEW_LAYERS_REFIT = "new-layers.checkpoint.npz", "new-layers-refit.checkpoint.npz"
 _CHECKPOINTS = "*.checkpoint.npz"
-# The plan as it was asked for, until the run is whole: `plan.toml` ends as the resolved one, which probes nothing.
-ASKED = ".asked.toml"
 LOCK = ".lock"
 # What the frozen part of the deployable model is called.
 TRUNK = "trunk"
@@ -97,13 +96,14 @@ def held(folder: Path) -> Generator[None]:
     """Keep everybody else out of the folder while the block runs.
 
     The operating system gives the lock back when its holder ends, in whatever way, so none is ever left behind by a
-    process that was killed. On file systems without locks there is no protection.
+    process that was killed. On file systems without locks there is no protection. A folder that was made for it, and
+    into which nothing came, goes again.
 
     Raises:
         StorageError: another process, or another thread of this one, is at work in it.
     """
     with storage.storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        made = not folder.exists()
         file = _locked(folder)
     with file:
         file.truncate(0)
@@ -114,6 +114,9 @@ def held(folder: Path) -> Generator[None]:
         finally:
             # While it is still held: whoever waits for the old file looks again, see `_locked`.
             (folder / LOCK).unlink(missing_ok=True)
+            if made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
 
 def save_model(folder: Path, model: "keras.Model", record: RunRecord) -> None:
@@ -160,7 +163,7 @@ def read(folder: Path) -> RunRecord:
     path = folder / RECORD
     if not path.exists():
         if is_begun(folder):
-            raise RequestError(f"the run in '{folder}' is not finished; `regraft resume {folder}` finishes it")
+            raise RequestError(unfinished(folder, "run"))
         if folders.is_pretraining(folder):
             raise RequestError(
                 f"expected a run folder, found a pretraining at '{folder}', which answers nothing yet; "
@@ -216,9 +219,14 @@ def require_model(folder: Path) -> Path:
 
 
 def _locked(folder: Path) -> IO[str]:
-    """The lock file, open and locked."""
+    """The lock file, open and locked; the folder is made where there is none."""
     while True:
-        file = (folder / LOCK).open("a+", encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            file = (folder / LOCK).open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            # Its last holder has taken the folder away again.
+            continue
         try:
             _lock(file.fileno())
         except OSError as error:
