@@ -24,7 +24,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 # Threads of PyTorch that wait do not keep a core from the other process: the laws took five times as long.
 export OMP_WAIT_POLICY ?= passive
-# What the first process has compiled, the sixty others read, whatever the machine is set to. Of 21,000 files a fifth is
+# What the first process has compiled, the others read, whatever the machine is set to. Of 21,000 files a good quarter is
 # ever imported, so pip compiles none.
 export PYTHONDONTWRITEBYTECODE =
 

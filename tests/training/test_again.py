@@ -1,5 +1,6 @@
 """Lessons that are compiled once are those of `loop.train`, bit for bit, in any order."""
 
+import contextlib
 from dataclasses import replace
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from regraft.core.phase import Phase, Rate
-from regraft.graph import names
+from regraft.graph import arithmetic, names
 from regraft.surgery.seeding import is_seed
 from regraft.training import predicting
 from regraft.training.again import Again
@@ -102,3 +103,29 @@ def test_a_lesson_that_diverged_leaves_nothing_to_the_next():
     lessons.train(names.values(branch), Feed(fetch, good.labels), 0)
     again = lessons.train(names.values(branch), good, 0)
     assert all(np.array_equal(first.values[name], value) for name, value in again.values.items())
+
+
+def test_a_lesson_and_its_answers_are_computed_exactly(monkeypatch):
+    """As `loop.train` and `predict` are: on a GPU they would differ otherwise."""
+    exactly: list[bool] = [False]
+
+    @contextlib.contextmanager
+    def noted():
+        exactly.append(True)
+        yield
+        exactly.pop()
+
+    monkeypatch.setattr(arithmetic, "exactly", noted)
+    branch, whole = _branch(), _feed(40, 0)
+    seen: list[bool] = []
+
+    def fetch(rows, view):
+        seen.append(exactly[-1])
+        return whole.fetch(rows, view)
+
+    lessons = Again(branch, with_rates(Phase(rate=0.01, steps=4, epochs=2), branch))
+    ended = lessons.train(names.values(branch), Feed(fetch, whole.labels), 0)
+    learnt = len(seen)
+    lessons.probabilities(ended.values, Feed(fetch, whole.labels))
+    assert len(seen) > learnt > 0
+    assert all(seen)

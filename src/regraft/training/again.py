@@ -12,6 +12,7 @@ from scipy.special import softmax
 from regraft.core.phase import Phase
 from regraft.core.records import Epoch
 from regraft.graph import names
+from regraft.graph.arithmetic import exact
 from regraft.surgery.copy import copy_model
 from regraft.surgery.seeding import is_seed, seed_layers
 from regraft.surgery.strided_points import points_taken_first
@@ -63,6 +64,7 @@ class Again:
         """Canonical names of the variables that have a rate."""
         return tuple(self._rates)
 
+    @exact
     def train(
         self,
         weights: Mapping[str, Array],
@@ -106,6 +108,7 @@ class Again:
             self._course.run(record)
         return Ended(names.values(self._model), tuple(record.history), record.best(), record.place.interrupted)
 
+    @exact
     def probabilities(self, weights: Mapping[str, Array], feed: Feed) -> Array:
         """What the branch answers with these weights: float64 (n, classes)."""
         assert self._course is not None, "answers follow a lesson"
