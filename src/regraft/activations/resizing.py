@@ -15,8 +15,6 @@ Array = np.ndarray[Any, Any]
 
 # Pixels up to which a picture is worth copying as float32; the kernel takes bytes.
 _SMALL = 2_000_000
-# Columns that are turned at once.
-_TURNED = 64
 
 
 class Resize(Protocol):
@@ -99,16 +97,17 @@ def by_matrices(picture: Array, height: int, width: int, out: Array | None = Non
         out: where the result is written, float32 (height, width, channels) without gaps; None: to a new array.
     """
     tall, wide, channels = picture.shape
-    rows = picture.reshape(tall, wide * channels).astype(np.float32, copy=False)
-    lower = _weights(tall, height) @ rows
+    # Nothing is kept longer than it is needed: an allocator that is asked for much at once gives all of it back to the
+    # system, and to have it anew for the next picture took four times as long as the sums.
+    lower = _weights(tall, height) @ picture.reshape(tall, wide * channels).astype(np.float32, copy=False)
     # Turned value by value: NumPy takes twice as long for whole pixels.
     columns = np.ascontiguousarray(lower.T).reshape(wide, channels * height)
-    narrower = (_weights(wide, width) @ columns).reshape(width * channels, height)
+    del lower
+    narrower = _weights(wide, width) @ columns
+    del columns
     made = np.empty((height, width, channels), np.float32) if out is None else out
-    lines = made.reshape(height, width * channels)
-    # In portions: reading far apart addresses of usual sizes, all of them would push each other out of the cache.
-    for start in range(0, width * channels, _TURNED):
-        lines[:, start : start + _TURNED] = narrower[start : start + _TURNED].T
+    # Line by line, as `made` is cold: it is a place in a batch.
+    np.copyto(made.reshape(height, width * channels), narrower.reshape(width * channels, height).T)
     return made
 
 
@@ -132,7 +131,10 @@ def _weights(taken: int, wanted: int) -> Any:
     weights *= one / np.cumsum(weights, axis=1, dtype=np.float32)[:, -1:]
     starts = np.arange(wanted + 1, dtype=np.int32) * places.shape[1]
     indices = np.minimum(places, taken - 1).reshape(-1)
-    return scipy.sparse.csr_array((weights.reshape(-1), indices, starts), shape=(wanted, taken))
+    made = scipy.sparse.csr_array((weights.reshape(-1), indices, starts), shape=(wanted, taken))
+    # Of finite pixels they add nothing, and of a picture that is hardly made smaller they are a third of all.
+    made.eliminate_zeros()
+    return made
 
 
 def _centred(picture: Array, height: int, width: int) -> Array:
