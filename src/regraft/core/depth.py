@@ -58,7 +58,8 @@ class Trial:
         average: where the weights were taken between those that training began and ended with, the best of some.
         folds: on how many of the folds it was judged.
         examples: how many answers that are.
-        accuracy: of these answers, uncorrected for any choice.
+        accuracy: of these answers, uncorrected for any choice; where they are not of all folds, as if they were: what
+            they are better or worse than the best way's on the same examples is added to its figure.
         log_loss: likewise; of probabilities that one exponent has made as sure as they should be, see
             `recipes/depth/tempering.py`.
         seconds: that it took, all folds and rates.

@@ -47,10 +47,45 @@ def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
     assert halving.is_done(made)
     given = {name: [rung.steps for rung in rungs] for name, rungs in halving.rungs(made).items()}
     assert given["top"] == [0]
-    assert given["top < cut1"] == [64, 256, 1024]
+    assert given["top < cut1"] == [256, 256, 1024]
     # A quarter of the eight that learn goes on, also where the first that came was the best of all.
     assert {name for name, steps in given.items() if len(steps) > 1} == {"top < cut1", "top < cut2"}
-    assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 64)
+    assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 256)
+
+
+def test_every_way_is_looked_at_once_and_the_better_ones_at_all_rates(tmp_path):
+    trier = Pretended(_losses)
+    made = halving.begin(tmp_path, WAYS)
+    halving.work(made, trier, Deadline(None))
+    asked = {name: [(fold, steps, rate) for way, fold, steps, rate in trier.asked if way == name] for name in made.ways}
+    assert set(asked["top < cut8"]) == {(0, 256, 2e-3)}
+    tuned = {(0, 256, rate) for rate in halving.LADDER.rates} | {(fold, 256, 2e-3) for fold in range(3)}
+    assert set(asked["top < cut2"]) == tuned
+    finished = {(0, 1024, 5e-4)} | {(fold, 1024, 2e-3) for fold in range(5)}
+    # Both rates are equally good here, and the first one is taken.
+    assert set(asked["top < cut1"]) == tuned | finished
+
+
+def test_who_comes_first_does_not_go_on_for_being_the_best_so_far(tmp_path):
+    trier = Pretended(_losses)
+    made = halving.begin(tmp_path, WAYS[::-1])
+    halving.work(made, trier, Deadline(None))
+    assert halving.is_done(made)
+    given = {name: len(rungs) for name, rungs in halving.rungs(made).items()}
+    assert {name for name, turns in given.items() if turns > 1} == {"top < cut1", "top < cut2"}
+    # Eight looks; two other rates and two other folds of two ways; another rate of one of them, and its five folds.
+    assert len({asked for asked in trier.asked if asked[2]}) == 8 + 2 * 4 + 6
+
+
+def test_with_one_number_of_steps_the_better_ways_are_judged_on_all_folds(tmp_path, monkeypatch):
+    monkeypatch.setattr(halving, "LADDER", halving.Ladder((256,), halving.LADDER.rates))
+    trier = Pretended(_losses)
+    made = halving.begin(tmp_path, WAYS)
+    halving.work(made, trier, Deadline(None))
+    assert halving.is_done(made)
+    judged = {name: {fold for way, fold, steps, _ in trier.asked if way == name and steps} for name in made.ways}
+    assert judged["top < cut1"] == judged["top < cut2"] == {0, 1, 2, 3, 4}
+    assert judged["top < cut7"] == {0}
 
 
 class Counted:
@@ -67,19 +102,18 @@ class Counted:
         return seconds <= self.left
 
 
-@pytest.mark.parametrize("lessons", [7, 12, 20, 45])
+@pytest.mark.parametrize("lessons", [6, 7, 12, 20])
 def test_what_is_best_when_time_is_short_can_still_be_judged_on_all_folds(tmp_path, lessons):
     trier = Pretended(_losses)
     deadline, made = Counted(trier, lessons), halving.begin(tmp_path, WAYS)
     halving.work(made, trier, deadline)
     assert not halving.is_done(made)
-    reached = [
-        (loss, steps) for trial in made.study.get_trials() for steps, loss in trial.intermediate_values.items() if steps
-    ]
-    # One way takes three rates and a second fold; before it begins, its five folds and the fit have to have a place.
-    assert bool(reached) == (lessons > 7)
-    lacking = 5 - len(made.folds(min(reached)[1], range(5))) if reached else 0
-    assert halving.closing(made, trier) == pytest.approx((lacking + halving.LESSONS_OF_A_FIT) if reached else 0)
+    turns = [rung.turn for rungs in halving.rungs(made).values() for rung in rungs if rung.turn]
+    # Before a way is looked at, its five folds and the fit have to have a place.
+    assert bool(turns) == (lessons > 6)
+    last = max(turns, key=made.turns.index) if turns else None
+    lacking = 5 - len(last.of(range(5))) if last else 0
+    assert halving.closing(made, trier) == pytest.approx((lacking + halving.LESSONS_OF_A_FIT) if last else 0)
     assert deadline.left >= halving.closing(made, trier)
 
 

@@ -1,4 +1,8 @@
-"""Successive halving over steps: every way is given few, the better ones more; nothing is tried twice.
+"""Successive halving: a look at every way, more and longer ones at the better ways; nothing is tried twice.
+
+A look is one lesson that is long enough to tell. Shorter ones at several rates cost as much and mislead: the harm that
+high rates do in the first steps takes many more to make good, so that ways in which little learns, at rates at which
+nothing happens, seem to be the best.
 
 The bookkeeping is Optuna's: a study in a journal file says which way is waiting, under way, left or done, to any number
 of processes; its pruner says who goes on (Li et al. 2020, asynchronous successive halving).
@@ -25,10 +29,10 @@ from regraft.recipes.depth.tempering import tempered
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.depth.trying import Interrupted, Trier
 
-# Of all that came so far, one in so many is given so many times the steps.
+# Of all that came so far, one in so many goes on.
 FACTOR = 4
-# On how many folds a way is judged with so many steps; then on all.
-_FOLDS = (2, 3)
+# On how many folds a way is judged when its rate has been looked for; then on all.
+_FOLDS = 3
 # The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
 LESSONS_OF_A_FIT = 2.0
 _JOURNAL = "journal.log"
@@ -41,23 +45,41 @@ class Ladder:
     """What there is to give.
 
     Attributes:
-        steps: of training, rising by `FACTOR`.
-        rates: that every way is tried at with the fewest steps.
+        steps: of training, rising.
+        rates: that are tried with the fewest steps; at the first of them every way is looked at.
     """
 
     steps: tuple[int, ...]
     rates: tuple[float, ...]
 
 
-LADDER = Ladder((64, 256, 1024), (4e-4, 2e-3, 1e-2))
+LADDER = Ladder((256, 1024), (2e-3, 4e-4, 1e-2))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What ways are given that came so far.
+
+    Attributes:
+        steps: of training.
+        folds: how many are left out in turn; None: all.
+    """
+
+    steps: int
+    folds: int | None
+
+    def of(self, everyone: Sequence[int]) -> Sequence[int]:
+        """The folds that are left out."""
+        return everyone[: self.folds]
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """What a way was given: so many steps at a rate."""
+    """What a way was given: so many steps at a rate, and the turn that it was in; None: it has a head only."""
 
     steps: int
     rate: float | None
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +97,10 @@ class Study:
     ladder: Ladder
 
     @property
-    def steps(self) -> tuple[int, ...]:
-        """What there is to give."""
-        return self.ladder.steps
-
-    def folds(self, steps: int, everyone: Sequence[int]) -> Sequence[int]:
-        """The folds that a way with so many steps is judged on."""
-        place = self.steps.index(steps) if steps else len(_FOLDS)
-        return everyone if steps == self.steps[-1] or place >= len(_FOLDS) else everyone[: _FOLDS[place]]
+    def turns(self) -> tuple[Turn, ...]:
+        """One look, then the rate, then more steps; the last of them on all folds."""
+        first, *more = self.ladder.steps
+        return Turn(first, 1), Turn(first, _FOLDS if more else None), *(Turn(steps, None) for steps in more)
 
 
 def begin(folder: Path, ways: Iterable[Way]) -> Study:
@@ -111,7 +129,7 @@ def attach(folder: Path, ways: Iterable[Way], ladder: Ladder) -> Study:
         study = optuna.create_study(
             study_name="depth",
             storage=JournalStorage(JournalFileBackend(str(folder / _JOURNAL))),
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=ladder.steps[0], reduction_factor=FACTOR),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=FACTOR),
             sampler=optuna.samplers.RandomSampler(seed=0),
             load_if_exists=True,
         )
@@ -127,10 +145,13 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
     with interruption.noted(_STOPPING) as stopping:
         _work(made, trier, deadline, stopping)
         # Who came early was compared with few: those that are among the best of all after all go on.
-        while _has_time(made, trier, deadline) and (names := _overlooked(made)):
+        before: list[str] = []
+        # Where none of them could go on there is no time for any.
+        while _has_time(made, trier, deadline) and (names := _overlooked(made)) not in ([], before):
             for name in names:
                 made.study.enqueue_trial({_WAY: name})
             _work(made, trier, deadline, stopping)
+            before = names
 
 
 def is_done(made: Study) -> bool:
@@ -141,16 +162,16 @@ def is_done(made: Study) -> bool:
 
 
 def _overlooked(made: Study) -> list[str]:
-    """Ways that were left with some steps, and are among the best of all with these."""
+    """Ways that were left after a turn, and are among the best of all of it."""
     trials = made.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
     reached: dict[str, dict[int, float]] = {}
     for trial in trials:
         reached.setdefault(str(_way_of(trial)), {}).update(trial.intermediate_values)
     under_way = {_way_of(trial) for trial in trials if trial.state == TrialState.RUNNING}
-    for steps, more in itertools.pairwise(made.steps):
-        order = sorted((values[steps], name) for name, values in reached.items() if steps in values)
+    for this, following in itertools.pairwise(map(_resource, range(len(made.turns)))):
+        order = sorted((values[this], name) for name, values in reached.items() if this in values)
         best = [name for _, name in order[: max(1, len(order) // FACTOR)]]
-        if left := [name for name in best if more not in reached[name] and name not in under_way]:
+        if left := [name for name in best if following not in reached[name] and name not in under_way]:
             return left
     return []
 
@@ -175,8 +196,7 @@ def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], 
 
 
 def _until_done(made: Study, trier: Trier, deadline: Deadline) -> Generator[None]:
-    waiting = (TrialState.WAITING,)
-    while _has_time(made, trier, deadline) and made.study.get_trials(deepcopy=False, states=waiting):
+    while _has_time(made, trier, deadline) and _is_any_waiting(made):
         yield
 
 
@@ -192,45 +212,65 @@ def closing(made: Study, trier: Trier) -> float:
     ways until none of them can be judged.
     """
     reached = [
-        (loss, str(_way_of(trial)), steps)
+        (-place, trial.intermediate_values[_resource(place)], str(_way_of(trial)))
         for trial in made.study.get_trials(deepcopy=False)
-        for steps, loss in trial.intermediate_values.items()
-        if _way_of(trial) in made.ways
+        for place in range(len(made.turns))
+        if _way_of(trial) in made.ways and _resource(place) in trial.intermediate_values
     ]
     if not reached:
         return 0.0
-    _, name, steps = min(reached)
-    everyone = trier.lessons.judged_by
-    lacking = len(everyone) - len(made.folds(steps, everyone))
-    return (lacking + LESSONS_OF_A_FIT) * trier.expected(made.ways[name], steps)
+    # Losses of different turns are of different examples.
+    place, _, name = min(reached)
+    turn, everyone = made.turns[-place], trier.lessons.judged_by
+    lacking = len(everyone) - len(turn.of(everyone))
+    return (lacking + LESSONS_OF_A_FIT) * trier.expected(made.ways[name], turn.steps)
 
 
 def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline: Deadline) -> None:
-    """Give a way more steps as long as it is among the best."""
+    """Give a way turn after turn as long as it is among the best."""
     everyone = trier.lessons.judged_by
     if not way.tuned:
         loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
         made.study.tell(trial, loss)
         return
-    rates, loss = made.ladder.rates, math.nan
+    rates, loss, passed = made.ladder.rates[:1], math.nan, _passed(made, way)
     try:
-        for steps in made.steps:
-            folds = made.folds(steps, everyone)
+        for place, turn in enumerate(made.turns):
+            folds = turn.of(everyone)
             # What it would take to bring the best so far to an end stays left.
             kept = closing(made, trier)
-            rate = _best_rate(trier, way, steps, rates, folds[0], deadline, kept)
-            loss = loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline, kept) for fold in folds], folds)
-            trial.set_user_attr(f"{_RATE} {steps}", rate)
-            trial.report(loss, steps)
-            if steps != made.steps[-1] and trial.should_prune():
+            rate, first = _best_rate(trier, way, turn.steps, rates, folds[0], deadline, kept)
+            others = [_answers(trier, way, fold, turn.steps, rate, deadline, kept) for fold in folds[1:]]
+            loss = loss_of(trier, [first, *others], folds)
+            trial.set_user_attr(f"{_RATE} {place}", rate)
+            trial.report(loss, _resource(place))
+            # Asked each time, as that is where the pruner takes note.
+            is_left = trial.should_prune()
+            # Whoever comes first is the best so far: with others to come, nobody goes on by that.
+            if place >= passed and turn != made.turns[-1] and (is_left or _is_any_waiting(made)):
                 made.study.tell(trial, state=TrialState.PRUNED)
                 return
             # What few steps must hurry to, more of them reach at a lower rate as well.
-            rates = (rate, rate / FACTOR)
+            rates = (rate, rate / FACTOR) if place else made.ladder.rates
     except _TimeIsUp:
         made.study.tell(trial, state=TrialState.FAIL)
         return
     made.study.tell(trial, loss)
+
+
+def _resource(place: int) -> int:
+    """What Optuna's pruner counts: of those that were given so much, one in `FACTOR` goes on."""
+    return FACTOR**place
+
+
+def _passed(made: Study, way: Way) -> int:
+    """How many turns a way has been through, and after all of them it was found to be among the best."""
+    trials = made.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    return max((len(trial.intermediate_values) for trial in trials if _way_of(trial) == way.name), default=0)
+
+
+def _is_any_waiting(made: Study) -> bool:
+    return bool(made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 class _TimeIsUp(Exception):  # noqa: N818 - no error
@@ -239,10 +279,10 @@ class _TimeIsUp(Exception):  # noqa: N818 - no error
 
 def _best_rate(
     trier: Trier, way: Way, steps: int, rates: Sequence[float], fold: int, deadline: Deadline, kept: float
-) -> float:
-    """The rate that does best on one fold."""
-    losses = {rate: loss_of(trier, [_answers(trier, way, fold, steps, rate, deadline, kept)], [fold]) for rate in rates}
-    return min(losses, key=lambda rate: losses[rate])
+) -> tuple[float, Answers]:
+    """The rate that does best on one fold, and its answers."""
+    each = [(rate, _answers(trier, way, fold, steps, rate, deadline, kept)) for rate in rates]
+    return min(each, key=lambda item: loss_of(trier, [item[1]], [fold]))
 
 
 def _answers(trier: Trier, way: Way, fold: int, steps: int, rate: float, deadline: Deadline, kept: float) -> Answers:
@@ -260,7 +300,9 @@ def rungs(made: Study) -> dict[str, tuple[Rung, ...]]:
         name = _way_of(trial)
         if name not in made.ways:
             continue
-        given = [Rung(steps, trial.user_attrs.get(f"{_RATE} {steps}")) for steps in made.steps]
+        given = [
+            Rung(turn.steps, trial.user_attrs.get(f"{_RATE} {place}"), turn) for place, turn in enumerate(made.turns)
+        ]
         given = [rung for rung in given if rung.rate is not None]
         if not made.ways[name].tuned and trial.state == TrialState.COMPLETE:
             given = [Rung(0, None)]

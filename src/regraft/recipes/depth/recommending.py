@@ -10,6 +10,7 @@ import numpy as np
 from regraft.core import comparing, metrics
 from regraft.core.comparing import Choice
 from regraft.core.depth import Recommended, Trial, Way
+from regraft.core.metric import Metric
 from regraft.core.plan import Plan
 from regraft.recipes.depth.halving import Rung, Study, rungs
 from regraft.recipes.depth.tempering import tempered
@@ -20,6 +21,7 @@ Array = np.ndarray[Any, Any]
 
 # Ways that are judged on all folds in the end, if they were not before.
 _FINALISTS = 4
+_LEAST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +45,12 @@ class Tried:
 
 def tried(made: Study, trier: Trier) -> list[Tried]:
     """Everything that was tried, way by way in the order of trying; its answers are known, nothing is learnt."""
+    everyone = trier.lessons.judged_by
+    # In its second turn a way may do best at the rate of its first.
+    each = {(name, rung.steps, rung.rate): rung for name, given in rungs(made).items() for rung in given}
     return [
-        weighed(made, trier, made.ways[name], rung, made.folds(rung.steps, trier.lessons.judged_by))
-        for name, given in rungs(made).items()
-        for rung in given
+        weighed(made, trier, made.ways[name], rung, rung.turn.of(everyone) if rung.turn else everyone)
+        for (name, _, _), rung in each.items()
     ]
 
 
@@ -60,7 +64,8 @@ def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]
 def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
     """The same, those that did best judged on all folds as far as there is time."""
     everyone = trier.lessons.judged_by
-    order = sorted(range(len(found)), key=lambda place: found[place].trial.log_loss.value)
+    _, gaps = _beside_the_best(found, trier.lessons.labels)
+    order = sorted(range(len(found)), key=lambda place: gaps[place])
     results = list(found)
     for place in order[:_FINALISTS]:
         item = found[place]
@@ -69,6 +74,45 @@ def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadl
             continue
         results[place] = weighed(made, trier, item.trial.way, item.rung, everyone)
     return results
+
+
+def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
+    """The same, the figures of those that were judged on some folds as if it had been all of them.
+
+    Folds are not equally hard. What a way does better or worse than the best of those that were judged on all, on the
+    examples that both have answered, is taken for what it would do better or worse on all.
+    """
+    standard, gaps = _beside_the_best(found, trier.lessons.labels)
+    right = _right(standard, trier.lessons.labels)
+
+    def moved(item: Tried, gap: float) -> Tried:
+        own, trial = _right(item, trier.lessons.labels), item.trial
+        accuracy = standard.trial.accuracy.value + float(np.nanmean(own - right)) - trial.accuracy.value
+        log_loss = standard.trial.log_loss.value + gap - trial.log_loss.value
+        accuracy, log_loss = _moved(trial.accuracy, accuracy, 1.0), _moved(trial.log_loss, log_loss, math.inf)
+        return replace(item, trial=replace(trial, accuracy=accuracy, log_loss=log_loss))
+
+    return [item if item.complete else moved(item, gap) for item, gap in zip(found, gaps, strict=True)]
+
+
+def _beside_the_best(found: Sequence[Tried], labels: Array) -> tuple[Tried, list[float]]:
+    """The best that was judged on all folds, and by how much log loss each is worse on what both have answered."""
+    rows = np.arange(len(labels))
+    losses = [-np.log(np.maximum(item.answers[rows, labels], _LEAST_PROBABILITY)) for item in found]
+    complete = [place for place, item in enumerate(found) if item.complete]
+    best = min(complete, key=lambda place: float(np.nanmean(losses[place])))
+    return found[best], [float(np.nanmean(loss - losses[best])) for loss in losses]
+
+
+def _right(item: Tried, labels: Array) -> Array:
+    """1 where an answer is right, 0 where it is wrong, NaN where there is none."""
+    return np.where(np.isnan(item.answers[:, 0]), np.nan, np.argmax(item.answers, axis=1) == labels)
+
+
+def _moved(figure: Metric, by: float, most: float) -> Metric:
+    """A figure and its interval, as far as they can be moved; a share is not above one."""
+    low, high = (min(max(end + by, 0.0), most) for end in figure.interval)
+    return Metric(min(max(figure.value + by, 0.0), most), (low, high))
 
 
 def weighed(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int]) -> Tried:
@@ -99,7 +143,7 @@ def weighed(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int
         measured.accuracy,
         measured.log_loss,
         sum(part.seconds for part in parts),
-        rung.steps in (0, made.steps[-1]),
+        rung.steps in (0, made.ladder.steps[-1]) and complete,
     )
     known = trier.knew(way, folds, steps=rung.steps, rate=rung.rate)
     return Tried(trial, rung, answers, complete, known)

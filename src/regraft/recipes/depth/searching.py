@@ -23,7 +23,7 @@ from regraft.recipes.survey import Survey, survey
 from regraft.training.probes import PROBE_EXAMPLES, probe_many, stratified
 
 # Whoever changes what is tried raises it, so that a search of before is not taken for one of now.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ def search(
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
     tried = recommending.with_heads(made, trier, recommending.tried(made, trier))
-    tried = recommending.completed(made, trier, tried, deadline)
+    tried = recommending.levelled(recommending.completed(made, trier, tried, deadline), trier)
     item, choice, by_way = recommending.choose(tried, trier)
     forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None
     if not interrupted and not halving.is_done(made):
