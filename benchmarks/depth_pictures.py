@@ -3,9 +3,9 @@
 Flowers and hand signs of 64 x 64 on the MobileNet trunk. `search` is `regraft.depth`. `everything` is what a patient
 person would do in the same space: every way at every rate, judged by one held-out fifth of the pictures to learn from,
 and the best by its log loss fitted to all of them. Both give a lesson 256 steps, the fewer of the two numbers that
-`regraft.depth` has, and never 1,024: those would take four times as long. Leaving out every fifth in turn, as `depth` does for digits, would take days; what it would
-have cost is worked out from what these lessons took, time being as folds. Both are judged on the 20 % that they have
-not seen.
+`regraft.depth` has, and never 1,024: those would take four times as long. Leaving out every fifth in turn, as `depth`
+does for digits, would take days; what it would have cost is worked out from what these lessons took, time being as
+folds. Both are judged on the 20 % that they have not seen.
 """
 
 import csv
