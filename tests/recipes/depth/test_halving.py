@@ -12,7 +12,7 @@ from regraft.recipes.depth.lessons import Lessons
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.depth.trying import Interrupted
 
-WAYS = [Way("top", "top", (), 4, 0), *(Way("top", f"cut{n}", (), 4, n) for n in range(1, 9))]
+WAYS = [Way("top", "top", (), 4, 0), *(Way("top", f"cut{n}", (), 4, n) for n in range(1, 11))]
 
 
 class Pretended:
@@ -48,7 +48,7 @@ def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
     given = {name: [rung.steps for rung in rungs] for name, rungs in halving.rungs(made).items()}
     assert given["top"] == [0]
     assert given["top < cut1"] == [256, 256, 1024]
-    # A quarter of the eight that learn goes on, also where the first that came was the best of all.
+    # A fifth of the ten that learn goes on, also where the first that came was the best of all.
     assert {name for name, steps in given.items() if len(steps) > 1} == {"top < cut1", "top < cut2"}
     assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 256)
 
@@ -73,8 +73,8 @@ def test_who_comes_first_does_not_go_on_for_being_the_best_so_far(tmp_path):
     assert halving.is_done(made)
     given = {name: len(rungs) for name, rungs in halving.rungs(made).items()}
     assert {name for name, turns in given.items() if turns > 1} == {"top < cut1", "top < cut2"}
-    # Eight looks; two other rates and two other folds of two ways; another rate of one of them, and its five folds.
-    assert len({asked for asked in trier.asked if asked[2]}) == 8 + 2 * 4 + 6
+    # Ten looks; two other rates and two other folds of two ways; another rate of one of them, and its five folds.
+    assert len({asked for asked in trier.asked if asked[2]}) == 10 + 2 * 4 + 6
 
 
 def test_with_one_number_of_steps_the_better_ways_are_judged_on_all_folds(tmp_path, monkeypatch):

@@ -30,7 +30,9 @@ from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.depth.trying import Interrupted, Trier
 
 # Of all that came so far, one in so many goes on.
-FACTOR = 4
+FACTOR = 5
+# More steps than those that a rate was found with are tried at a lower one too, by so much.
+_LOWER = 4
 # On how many folds a way is judged when its rate has been looked for; then on all.
 _FOLDS = 3
 # The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
@@ -251,7 +253,7 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
                 made.study.tell(trial, state=TrialState.PRUNED)
                 return
             # What few steps must hurry to, more of them reach at a lower rate as well.
-            rates = (rate, rate / FACTOR) if place else made.ladder.rates
+            rates = (rate, rate / _LOWER) if place else made.ladder.rates
     except _TimeIsUp:
         made.study.tell(trial, state=TrialState.FAIL)
         return
