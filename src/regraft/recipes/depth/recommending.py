@@ -20,7 +20,7 @@ from regraft.recipes.depth.trying import Trier, head_spec, joined
 Array = np.ndarray[Any, Any]
 
 # Ways that are judged on all folds in the end, if they were not before.
-_FINALISTS = 3
+_FINALISTS = 2
 _LEAST_PROBABILITY = 1e-12
 
 
