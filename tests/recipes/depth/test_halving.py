@@ -77,6 +77,13 @@ def test_who_comes_first_does_not_go_on_for_being_the_best_so_far(tmp_path):
     assert len({asked for asked in trier.asked if asked[2]}) == 10 + 2 * 4 + 6
 
 
+def test_the_best_way_goes_on_alone_turn_after_turn(tmp_path):
+    made = halving.begin(tmp_path, WAYS[:4])
+    halving.work(made, Pretended(_losses), Deadline(None))
+    assert halving.is_done(made)
+    assert [rung.steps for rung in halving.rungs(made)["top < cut1"]] == [256, 256, 1024]
+
+
 def test_with_one_number_of_steps_the_better_ways_are_judged_on_all_folds(tmp_path, monkeypatch):
     monkeypatch.setattr(halving, "LADDER", halving.Ladder((256,), halving.LADDER.rates))
     trier = Pretended(_losses)

@@ -5,7 +5,9 @@ high rates do in the first steps takes many more to make good, so that ways in w
 nothing happens, seem to be the best.
 
 The bookkeeping is Optuna's: a study in a journal file says which way is waiting, under way, left or done, to any number
-of processes; its pruner says who goes on (Li et al. 2020, asynchronous successive halving).
+of processes. Who goes on is found when no way waits for a turn any more (Jamieson and Talwalkar 2016). Optuna's pruner
+says it at once (Li et al. 2020, asynchronous successive halving): whoever comes first, and each that is better than all
+before, would be taken to the end. Several processes do not wait for each other either, and compare what has come.
 """
 
 import contextlib
@@ -131,7 +133,7 @@ def attach(folder: Path, ways: Iterable[Way], ladder: Ladder) -> Study:
         study = optuna.create_study(
             study_name="depth",
             storage=JournalStorage(JournalFileBackend(str(folder / _JOURNAL))),
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=FACTOR),
+            pruner=optuna.pruners.NopPruner(),
             sampler=optuna.samplers.RandomSampler(seed=0),
             load_if_exists=True,
         )
@@ -146,35 +148,34 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
     """
     with interruption.noted(_STOPPING) as stopping:
         _work(made, trier, deadline, stopping)
-        # Who came early was compared with few: those that are among the best of all after all go on.
-        before: list[str] = []
+        before: list[tuple[str, int]] = []
         # Where none of them could go on there is no time for any.
-        while _has_time(made, trier, deadline) and (names := _overlooked(made)) not in ([], before):
-            for name in names:
+        while _has_time(made, trier, deadline) and (best := _going_on(made)) not in ([], before):
+            for name, _ in best:
                 made.study.enqueue_trial({_WAY: name})
             _work(made, trier, deadline, stopping)
-            before = names
+            before = best
 
 
 def is_done(made: Study) -> bool:
     """Whether every way was given all that it was to be given."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     trials = made.study.get_trials(deepcopy=False, states=states)
-    return set(made.ways) <= {_way_of(trial) for trial in trials} and not _overlooked(made)
+    return set(made.ways) <= {_way_of(trial) for trial in trials} and not _going_on(made)
 
 
-def _overlooked(made: Study) -> list[str]:
-    """Ways that were left after a turn, and are among the best of all of it."""
+def _going_on(made: Study) -> list[tuple[str, int]]:
+    """Ways that are among the best of all that had a turn, and the next one, which they have not had."""
     trials = made.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
     reached: dict[str, dict[int, float]] = {}
     for trial in trials:
         reached.setdefault(str(_way_of(trial)), {}).update(trial.intermediate_values)
     under_way = {_way_of(trial) for trial in trials if trial.state == TrialState.RUNNING}
-    for this, following in itertools.pairwise(map(_resource, range(len(made.turns)))):
+    for this, following in itertools.pairwise(range(len(made.turns))):
         order = sorted((values[this], name) for name, values in reached.items() if this in values)
         best = [name for _, name in order[: max(1, len(order) // FACTOR)]]
         if left := [name for name in best if following not in reached[name] and name not in under_way]:
-            return left
+            return [(name, following) for name in left]
     return []
 
 
@@ -198,7 +199,8 @@ def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], 
 
 
 def _until_done(made: Study, trier: Trier, deadline: Deadline) -> Generator[None]:
-    while _has_time(made, trier, deadline) and _is_any_waiting(made):
+    waiting = (TrialState.WAITING,)
+    while _has_time(made, trier, deadline) and made.study.get_trials(deepcopy=False, states=waiting):
         yield
 
 
@@ -214,30 +216,30 @@ def closing(made: Study, trier: Trier) -> float:
     ways until none of them can be judged.
     """
     reached = [
-        (-place, trial.intermediate_values[_resource(place)], str(_way_of(trial)))
+        (place, loss, str(_way_of(trial)))
         for trial in made.study.get_trials(deepcopy=False)
-        for place in range(len(made.turns))
-        if _way_of(trial) in made.ways and _resource(place) in trial.intermediate_values
+        for place, loss in trial.intermediate_values.items()
+        if _way_of(trial) in made.ways
     ]
     if not reached:
         return 0.0
-    # Losses of different turns are of different examples.
-    place, _, name = min(reached)
-    turn, everyone = made.turns[-place], trier.lessons.judged_by
+    # Losses of different turns are of different examples: only those of the last one are compared.
+    place, _, name = min(reached, key=lambda item: (-item[0], *item[1:]))
+    turn, everyone = made.turns[place], trier.lessons.judged_by
     lacking = len(everyone) - len(turn.of(everyone))
     return (lacking + LESSONS_OF_A_FIT) * trier.expected(made.ways[name], turn.steps)
 
 
 def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline: Deadline) -> None:
-    """Give a way turn after turn as long as it is among the best."""
+    """Give a way its next turn; what it came to in those before is known."""
     everyone = trier.lessons.judged_by
     if not way.tuned:
         loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
         made.study.tell(trial, loss)
         return
-    rates, loss, passed = made.ladder.rates[:1], math.nan, _passed(made, way)
+    rates, loss, given = made.ladder.rates[:1], math.nan, made.turns[: _turns_of(made, way) + 1]
     try:
-        for place, turn in enumerate(made.turns):
+        for place, turn in enumerate(given):
             folds = turn.of(everyone)
             # What it would take to bring the best so far to an end stays left.
             kept = closing(made, trier)
@@ -245,34 +247,22 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
             others = [_answers(trier, way, fold, turn.steps, rate, deadline, kept) for fold in folds[1:]]
             loss = loss_of(trier, [first, *others], folds)
             trial.set_user_attr(f"{_RATE} {place}", rate)
-            trial.report(loss, _resource(place))
-            # Asked each time, as that is where the pruner takes note.
-            is_left = trial.should_prune()
-            # Whoever comes first is the best so far: with others to come, nobody goes on by that.
-            if place >= passed and turn != made.turns[-1] and (is_left or _is_any_waiting(made)):
-                made.study.tell(trial, state=TrialState.PRUNED)
-                return
+            trial.report(loss, place)
             # What few steps must hurry to, more of them reach at a lower rate as well.
             rates = (rate, rate / _LOWER) if place else made.ladder.rates
     except _TimeIsUp:
         made.study.tell(trial, state=TrialState.FAIL)
         return
-    made.study.tell(trial, loss)
+    if len(given) < len(made.turns):
+        made.study.tell(trial, state=TrialState.PRUNED)
+    else:
+        made.study.tell(trial, loss)
 
 
-def _resource(place: int) -> int:
-    """What Optuna's pruner counts: of those that were given so much, one in `FACTOR` goes on."""
-    return FACTOR**place
-
-
-def _passed(made: Study, way: Way) -> int:
-    """How many turns a way has been through, and after all of them it was found to be among the best."""
+def _turns_of(made: Study, way: Way) -> int:
+    """How many turns a way has had; it is given another one where it was among the best after them."""
     trials = made.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     return max((len(trial.intermediate_values) for trial in trials if _way_of(trial) == way.name), default=0)
-
-
-def _is_any_waiting(made: Study) -> bool:
-    return bool(made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 class _TimeIsUp(Exception):  # noqa: N818 - no error

@@ -21,7 +21,6 @@ Array = np.ndarray[Any, Any]
 
 # Ways that are judged on all folds in the end, if they were not before.
 _FINALISTS = 2
-_LEAST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +31,7 @@ class Tried:
         trial: for the record.
         rung: what it was given.
         answers: (n, classes) of the best average, as sure as they should be; NaN where it was not judged.
+        losses: (n,) log loss of each of these answers, likewise.
         complete: whether it was judged on all folds.
         known: whether all of that was known from before.
     """
@@ -39,6 +39,7 @@ class Tried:
     trial: Trial
     rung: Rung
     answers: Array
+    losses: Array
     complete: bool
     known: bool
 
@@ -64,7 +65,7 @@ def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]
 def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
     """The same, those that did best judged on all folds as far as there is time."""
     everyone = trier.lessons.judged_by
-    _, gaps = _beside_the_best(found, trier.lessons.labels)
+    _, gaps = _beside_the_best(found)
     order = sorted(range(len(found)), key=lambda place: gaps[place])
     results = list(found)
     for place in order[:_FINALISTS]:
@@ -82,7 +83,7 @@ def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
     Folds are not equally hard. What a way does better or worse than the best of those that were judged on all, on the
     examples that both have answered, is taken for what it would do better or worse on all.
     """
-    standard, gaps = _beside_the_best(found, trier.lessons.labels)
+    standard, gaps = _beside_the_best(found)
     right = _right(standard, trier.lessons.labels)
 
     def moved(item: Tried, gap: float) -> Tried:
@@ -95,13 +96,10 @@ def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
     return [item if item.complete else moved(item, gap) for item, gap in zip(found, gaps, strict=True)]
 
 
-def _beside_the_best(found: Sequence[Tried], labels: Array) -> tuple[Tried, list[float]]:
+def _beside_the_best(found: Sequence[Tried]) -> tuple[Tried, list[float]]:
     """The best that was judged on all folds, and by how much log loss each is worse on what both have answered."""
-    rows = np.arange(len(labels))
-    losses = [-np.log(np.maximum(item.answers[rows, labels], _LEAST_PROBABILITY)) for item in found]
-    complete = [place for place, item in enumerate(found) if item.complete]
-    best = min(complete, key=lambda place: float(np.nanmean(losses[place])))
-    return found[best], [float(np.nanmean(loss - losses[best])) for loss in losses]
+    best = min((item for item in found if item.complete), key=lambda item: item.trial.log_loss.value)
+    return best, [float(np.nanmean(item.losses - best.losses)) for item in found]
 
 
 def _right(item: Tried, labels: Array) -> Array:
@@ -132,6 +130,8 @@ def weighed(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int
     measured = metrics.measure(found.answers, labels[rows], trier.plan.seed)
     answers = np.full(together.shape[1:], np.nan, np.float32)
     answers[rows] = found.answers
+    losses = np.full(len(labels), np.nan)
+    losses[rows] = found.losses
     complete = len(folds) == len(trier.lessons.judged_by)
     trial = Trial(
         way,
@@ -146,7 +146,7 @@ def weighed(made: Study, trier: Trier, way: Way, rung: Rung, folds: Sequence[int
         rung.steps in (0, made.ladder.steps[-1]) and complete,
     )
     known = trier.knew(way, folds, steps=rung.steps, rate=rung.rate)
-    return Tried(trial, rung, answers, complete, known)
+    return Tried(trial, rung, answers, losses, complete, known)
 
 
 def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[str, Tried]]:
