@@ -40,7 +40,7 @@ def run(settings: Settings) -> Iterator[Result]:
     yield (result := _and(result, overlap([fresh("overlap") for _ in range(rounds)])))
     *_, read = reading.run(settings)
     yield (result := _and(result, _named("reading", read)))
-    yield (result := _and(result, writing(fresh("writing"))))
+    yield (result := _and(result, writing([fresh("writing") for _ in range(rounds)])))
     sizes = [size // 100 for size in _SIZES] if settings.reduced else _SIZES
     yield (result := _and(result, scale([fresh("scale", size) for size in sizes])))
     more = _TEN_MORE // 100 if settings.reduced else _TEN_MORE
@@ -183,9 +183,9 @@ def overlap(found: Sequence[Found]) -> Result:
     return _part(table, bars, {"overlap": found})
 
 
-def writing(found: Found) -> Result:
+def writing(found: Sequence[Found]) -> Result:
     """What writing adds to computing."""
-    written, dropped = found["seconds"]["written"], found["seconds"]["dropped"]
+    written, dropped = ([each for item in found for each in item["seconds"][way]] for way in ("written", "dropped"))
     over = statistics.median(frame.ratios(written, dropped)) - 1
     table = Table(
         "A pass that keeps whole maps, seconds",
@@ -193,7 +193,7 @@ def writing(found: Found) -> Result:
         tuple((seconds(w), seconds(d), f"{w / d - 1:+.1%}") for w, d in zip(written, dropped, strict=True)),
     )
     bar = Bar("writing adds at most 5 % to computing", f"{over:+.1%} (median)", over <= 0.05)
-    return _part(table, (bar,), {"writing": [found]})
+    return _part(table, (bar,), {"writing": found})
 
 
 def scale(found: Sequence[Found]) -> Result:
