@@ -53,17 +53,39 @@ def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
     assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 256)
 
 
-def test_every_way_is_looked_at_once_and_the_better_ones_at_all_rates(tmp_path):
+def _asked_of(trier, made):
+    return {name: [(fold, steps, rate) for way, fold, steps, rate in trier.asked if way == name] for name in made.ways}
+
+
+def test_every_way_is_looked_at_once_and_the_better_ones_at_more_rates(tmp_path):
     trier = Pretended(_losses)
     made = halving.begin(tmp_path, WAYS)
     halving.work(made, trier, Deadline(None))
-    asked = {name: [(fold, steps, rate) for way, fold, steps, rate in trier.asked if way == name] for name in made.ways}
+    asked = _asked_of(trier, made)
     assert set(asked["top < cut8"]) == {(0, 256, 2e-3)}
+    # The higher rate is no better, so that the lower one is tried as well.
     tuned = {(0, 256, rate) for rate in halving.LADDER.rates} | {(fold, 256, 2e-3) for fold in range(3)}
     assert set(asked["top < cut2"]) == tuned
     finished = {(0, 1024, 5e-4)} | {(fold, 1024, 2e-3) for fold in range(5)}
     # Both rates are equally good here, and the first one is taken.
     assert set(asked["top < cut1"]) == tuned | finished
+
+
+def test_where_few_layers_learn_the_first_look_is_at_a_higher_rate_too(tmp_path):
+    def losses(way, steps, rate):
+        """Three of ten learn best, at a rate at which others do worse."""
+        return 0.5 if not steps else 0.1 * abs(way.tuned - 3) + (0.1 if rate == 1e-2 else 0.15 + 0.1 * (rate == 4e-4))
+
+    trier = Pretended(losses)
+    made = halving.begin(tmp_path, WAYS)
+    halving.work(made, trier, Deadline(None))
+    asked = _asked_of(trier, made)
+    both = {(0, 256, 2e-3), (0, 256, 1e-2)}
+    assert set(asked["top < cut1"]) == both
+    assert {name for name in made.ways if both <= set(asked[name])} == {f"top < cut{n}" for n in (1, 2, 3)}
+    # Where the higher rate is better none is tried on the other side.
+    assert not any(rate == 4e-4 for _, _, rate in asked["top < cut3"])
+    assert halving.rungs(made)["top < cut3"][1].rate == 1e-2
 
 
 def test_who_comes_first_does_not_go_on_for_being_the_best_so_far(tmp_path):
@@ -73,8 +95,9 @@ def test_who_comes_first_does_not_go_on_for_being_the_best_so_far(tmp_path):
     assert halving.is_done(made)
     given = {name: len(rungs) for name, rungs in halving.rungs(made).items()}
     assert {name for name, turns in given.items() if turns > 1} == {"top < cut1", "top < cut2"}
-    # Ten looks; two other rates and two other folds of two ways; another rate of one of them, and its five folds.
-    assert len({asked for asked in trier.asked if asked[2]}) == 10 + 2 * 4 + 6
+    # Ten looks, at another rate too where up to three learn; of two ways the third rate and two other folds; of one of
+    # them another rate, and its five folds.
+    assert len({asked for asked in trier.asked if asked[2]}) == 10 + 3 + 2 * 3 + 6
 
 
 def test_the_best_way_goes_on_alone_turn_after_turn(tmp_path):
@@ -84,15 +107,19 @@ def test_the_best_way_goes_on_alone_turn_after_turn(tmp_path):
     assert [rung.steps for rung in halving.rungs(made)["top < cut1"]] == [256, 256, 1024]
 
 
-def test_with_one_number_of_steps_the_better_ways_are_judged_on_all_folds(tmp_path, monkeypatch):
+def test_with_one_number_of_steps_the_best_way_is_judged_on_all_folds(tmp_path, monkeypatch):
     monkeypatch.setattr(halving, "LADDER", halving.Ladder((256,), halving.LADDER.rates))
     trier = Pretended(_losses)
     made = halving.begin(tmp_path, WAYS)
     halving.work(made, trier, Deadline(None))
     assert halving.is_done(made)
-    judged = {name: {fold for way, fold, steps, _ in trier.asked if way == name and steps} for name in made.ways}
-    assert judged["top < cut1"] == judged["top < cut2"] == {0, 1, 2, 3, 4}
+    asked = _asked_of(trier, made)
+    judged = {name: {fold for fold, steps, _ in asked[name] if steps} for name in made.ways}
+    assert judged["top < cut1"] == {0, 1, 2, 3, 4}
+    assert judged["top < cut2"] == {0, 1, 2}
     assert judged["top < cut7"] == {0}
+    # No steps more, no rate more.
+    assert {rate for _, _, rate in asked["top < cut1"]} == set(halving.LADDER.rates)
 
 
 class Counted:

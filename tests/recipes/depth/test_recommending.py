@@ -1,5 +1,6 @@
 """Ways that were judged on some folds are compared with the others on what both have answered."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from regraft.core.depth import Trial, Way
 from regraft.recipes.depth import recommending
 from regraft.recipes.depth.halving import Rung
 from regraft.recipes.depth.recommending import Tried
+from regraft.recipes.depth.tempering import tempered
 
 LABELS = np.zeros(40, np.int64)
 EASY = np.arange(40) < 20
@@ -18,24 +20,29 @@ EASY = np.arange(40) < 20
 def _tried(way, given):
     """A way by the probability that it gives to the right one of two classes; NaN: not asked."""
     answers = np.stack([given, 1 - given], axis=1).astype(np.float32)
-    rows = ~np.isnan(given)
+    rows, losses = ~np.isnan(given), np.full(len(given), np.nan)
+    found = tempered(answers[None, rows], LABELS[rows])
+    answers[rows], losses[rows] = found.answers, found.losses
     measured = metrics.measure(answers[rows], LABELS[rows], 0)
     complete = bool(rows.all())
     trial = Trial(way, 256, 2e-3, 1.0, 1, int(rows.sum()), measured.accuracy, measured.log_loss, 1.0, complete)
-    return Tried(trial, Rung(256, 2e-3), answers, -np.log(given), complete, False)
+    return Tried(trial, Rung(256, 2e-3), answers, losses, complete, False)
 
 
 def _found():
     """One that was judged on all, a better one, and a worse one; the others on the easy half alone."""
-    alternating = np.where(np.arange(40) % 2, 0.6, 0.4)
-    standard = np.where(EASY, 0.9, alternating)
-    worse = np.where(EASY, 0.8, np.nan)
-    worse[:2] = 0.3
+    # Half of them right, and too sure of it.
+    alternating = np.where(np.arange(40) % 2, 0.8, 0.2)
     return [
-        _tried(Way("all", "input", (), 3, 3), standard),
-        _tried(Way("better", "input", (), 3, 3), np.where(EASY, 0.95, np.nan)),
-        _tried(Way("worse", "input", (), 3, 3), worse),
+        _tried(Way("all", "input", (), 3, 3), np.where(EASY, _on_the_easy_half(0.9, 2), alternating)),
+        _tried(Way("better", "input", (), 3, 3), _on_the_easy_half(0.95, 1)),
+        _tried(Way("worse", "input", (), 3, 3), _on_the_easy_half(0.85, 3)),
     ]
+
+
+def _on_the_easy_half(right, mistakes):
+    """As sure as it should be, and wrong so many times."""
+    return np.where(EASY, np.where(np.arange(40) < mistakes, 1 - right, right), np.nan)
 
 
 TRIER = SimpleNamespace(lessons=SimpleNamespace(labels=LABELS))
@@ -46,18 +53,26 @@ def test_figures_of_an_easy_fold_are_levelled_by_what_the_best_came_to_on_it():
     assert found[2].trial.accuracy.value > found[0].trial.accuracy.value
     standard, better, worse = (item.trial for item in recommending.levelled(found, TRIER))
     assert standard == found[0].trial
-    # As often right as the standard on the easy half, twice of twenty less often.
-    assert standard.accuracy.value == pytest.approx(0.75)
+    # Once of twenty more often right than the standard on the easy half, once less often.
+    assert standard.accuracy.value == pytest.approx(0.7)
     assert better.accuracy.value == pytest.approx(0.75)
     assert worse.accuracy.value == pytest.approx(0.65)
-    assert better.log_loss.value == pytest.approx(standard.log_loss.value - np.log(0.95 / 0.9), rel=1e-5)
+    assert better.log_loss.value < standard.log_loss.value < worse.log_loss.value
     low, high = worse.accuracy.interval
     before = found[2].trial.accuracy.interval
-    assert (low, high) == pytest.approx((before[0] - 0.25, min(before[1] - 0.25, 1.0)))
+    assert (low, high) == pytest.approx((before[0] - 0.2, before[1] - 0.2))
+
+
+def test_an_exponent_for_few_answers_alone_puts_nobody_ahead():
+    standard, *_ = found = _found()
+    same = _tried(Way("same", "input", (), 3, 3), _on_the_easy_half(0.9, 2))
+    # As sure as is best on all, the standard is less so than would be best on the easy half.
+    assert np.nanmean(same.losses) < standard.losses[EASY].mean() - 0.01
+    levelled = recommending.levelled([*found, same], TRIER)
+    assert levelled[-1].trial.log_loss.value == pytest.approx(standard.trial.log_loss.value, abs=1e-6)
 
 
 def test_who_is_judged_to_the_end_is_chosen_by_what_both_have_answered(monkeypatch):
-    monkeypatch.setattr(recommending, "_FINALISTS", 1)
     judged = []
 
     def weighed(made, trier, way, rung, folds):
@@ -72,4 +87,9 @@ def test_who_is_judged_to_the_end_is_chosen_by_what_both_have_answered(monkeypat
     judged.clear()
     # By its loss on the easy half alone the worse one would seem better than the standard.
     recommending.completed(None, trier, [_found()[0], _found()[2]], always)
+    assert judged == []
+    # What was judged on all at a better rate is not judged again at the one that it was looked at at.
+    standard, better, _ = _found()
+    standard = replace(standard, trial=replace(standard.trial, way=better.trial.way))
+    recommending.completed(None, trier, [standard, better], always)
     assert judged == []

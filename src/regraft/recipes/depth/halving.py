@@ -2,7 +2,8 @@
 
 A look is one lesson that is long enough to tell. Shorter ones at several rates cost as much and mislead: the harm that
 high rates do in the first steps takes many more to make good, so that ways in which little learns, at rates at which
-nothing happens, seem to be the best.
+nothing happens, seem to be the best. Where few layers learn they have farther to go: such a way, which costs little, is
+looked at at a higher rate too.
 
 The bookkeeping is Optuna's: a study in a journal file says which way is waiting, under way, left or done, to any number
 of processes. Who goes on is found when no way waits for a turn any more (Jamieson and Talwalkar 2016). Optuna's pruner
@@ -35,6 +36,8 @@ from regraft.recipes.depth.trying import Interrupted, Trier
 FACTOR = 5
 # More steps than those that a rate was found with are tried at a lower one too, by so much.
 _LOWER = 4
+# The part of the layers that learn at most, up to which they are few.
+_FEW = 1 / 3
 # On how many folds a way is judged when its rate has been looked for; then on all.
 _FOLDS = 3
 # The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
@@ -50,14 +53,15 @@ class Ladder:
 
     Attributes:
         steps: of training, rising.
-        rates: that are tried with the fewest steps; at the first of them every way is looked at.
+        rates: that are tried with the fewest steps, in this order: at the first every way is looked at, at the second,
+            which is higher, those in which few layers learn.
     """
 
     steps: tuple[int, ...]
     rates: tuple[float, ...]
 
 
-LADDER = Ladder((256, 1024), (2e-3, 4e-4, 1e-2))
+LADDER = Ladder((256, 1024), (2e-3, 1e-2, 4e-4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,9 @@ class Study:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """One look, then the rate, then more steps; the last of them on all folds."""
+        """One look, then the rate, then more steps if there are more, on all folds."""
         first, *more = self.ladder.steps
-        return Turn(first, 1), Turn(first, _FOLDS if more else None), *(Turn(steps, None) for steps in more)
+        return Turn(first, 1), Turn(first, _FOLDS), *(Turn(steps, None) for steps in more or (first,))
 
 
 def begin(folder: Path, ways: Iterable[Way]) -> Study:
@@ -237,19 +241,18 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
         loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
         made.study.tell(trial, loss)
         return
-    rates, loss, given = made.ladder.rates[:1], math.nan, made.turns[: _turns_of(made, way) + 1]
+    rate, loss, given = math.nan, math.nan, made.turns[: _turns_of(made, way) + 1]
     try:
         for place, turn in enumerate(given):
             folds = turn.of(everyone)
             # What it would take to bring the best so far to an end stays left.
             kept = closing(made, trier)
+            rates = _rates(made, way, place, rate)
             rate, first = _best_rate(trier, way, turn.steps, rates, folds[0], deadline, kept)
             others = [_answers(trier, way, fold, turn.steps, rate, deadline, kept) for fold in folds[1:]]
             loss = loss_of(trier, [first, *others], folds)
             trial.set_user_attr(f"{_RATE} {place}", rate)
             trial.report(loss, place)
-            # What few steps must hurry to, more of them reach at a lower rate as well.
-            rates = (rate, rate / _LOWER) if place else made.ladder.rates
     except _TimeIsUp:
         made.study.tell(trial, state=TrialState.FAIL)
         return
@@ -257,6 +260,17 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
         made.study.tell(trial, state=TrialState.PRUNED)
     else:
         made.study.tell(trial, loss)
+
+
+def _rates(made: Study, way: Way, place: int, before: float) -> tuple[float, ...]:
+    """The rates that a way is tried at in its turn of this place, after the best one of the turn before."""
+    if place == 0:
+        few = way.tuned <= _FEW * max(each.tuned for each in made.ways.values())
+        return made.ladder.rates[: 2 if few else 1]
+    if place == 1:
+        return made.ladder.rates
+    # What few steps must hurry to, more of them reach at a lower rate as well.
+    return (before, before / _LOWER) if made.turns[place].steps > made.turns[place - 1].steps else (before,)
 
 
 def _turns_of(made: Study, way: Way) -> int:
@@ -272,9 +286,25 @@ class _TimeIsUp(Exception):  # noqa: N818 - no error
 def _best_rate(
     trier: Trier, way: Way, steps: int, rates: Sequence[float], fold: int, deadline: Deadline, kept: float
 ) -> tuple[float, Answers]:
-    """The rate that does best on one fold, and its answers."""
-    each = [(rate, _answers(trier, way, fold, steps, rate, deadline, kept)) for rate in rates]
-    return min(each, key=lambda item: loss_of(trier, [item[1]], [fold]))
+    """The rate that does best on one fold, and its answers.
+
+    Over rates the loss has one valley: where another is better than the first, none on its other side is tried. Where
+    there is no time for another one, it is the first.
+    """
+    each: dict[float, tuple[float, Answers]] = {}
+    first = best = rates[0]
+    for rate in rates:
+        if (rate - first) * (best - first) < 0:
+            continue
+        try:
+            made = _answers(trier, way, fold, steps, rate, deadline, kept)
+        except _TimeIsUp:
+            if not each:
+                raise
+            break
+        each[rate] = loss_of(trier, [made], [fold]), made
+        best = min(each, key=lambda rate: each[rate][0])
+    return best, each[best][1]
 
 
 def _answers(trier: Trier, way: Way, fold: int, steps: int, rate: float, deadline: Deadline, kept: float) -> Answers:

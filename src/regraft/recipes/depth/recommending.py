@@ -19,7 +19,7 @@ from regraft.recipes.depth.trying import Trier, head_spec, joined
 
 Array = np.ndarray[Any, Any]
 
-# Ways that are judged on all folds in the end, if they were not before.
+# Ways that are judged on all folds in the end, if they were not before and do better than the best of those that were.
 _FINALISTS = 2
 
 
@@ -63,15 +63,18 @@ def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]
 
 
 def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
-    """The same, those that did best judged on all folds as far as there is time."""
+    """The same, those that are ahead of what was judged on all folds judged on them too, as far as there is time."""
     everyone = trier.lessons.judged_by
-    _, gaps = _beside_the_best(found)
-    order = sorted(range(len(found)), key=lambda place: gaps[place])
+    _, gaps = _beside_the_best(found, trier.lessons.labels)
+    # What was looked at at a rate that another one has beaten is not.
+    settled = {(item.trial.way.name, item.trial.steps) for item in found if item.complete}
+    open_ = [place for place, item in enumerate(found) if (item.trial.way.name, item.trial.steps) not in settled]
+    ahead = sorted((place for place in open_ if gaps[place] < 0), key=lambda place: gaps[place])
     results = list(found)
-    for place in order[:_FINALISTS]:
+    for place in ahead[:_FINALISTS]:
         item = found[place]
         lacking = len(everyone) - item.trial.folds
-        if item.complete or not deadline.allows(lacking * trier.expected(item.trial.way, item.rung.steps)):
+        if not deadline.allows(lacking * trier.expected(item.trial.way, item.rung.steps)):
             continue
         results[place] = weighed(made, trier, item.trial.way, item.rung, everyone)
     return results
@@ -83,7 +86,7 @@ def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
     Folds are not equally hard. What a way does better or worse than the best of those that were judged on all, on the
     examples that both have answered, is taken for what it would do better or worse on all.
     """
-    standard, gaps = _beside_the_best(found)
+    standard, gaps = _beside_the_best(found, trier.lessons.labels)
     right = _right(standard, trier.lessons.labels)
 
     def moved(item: Tried, gap: float) -> Tried:
@@ -96,10 +99,17 @@ def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
     return [item if item.complete else moved(item, gap) for item, gap in zip(found, gaps, strict=True)]
 
 
-def _beside_the_best(found: Sequence[Tried]) -> tuple[Tried, list[float]]:
+def _beside_the_best(found: Sequence[Tried], labels: Array) -> tuple[Tried, list[float]]:
     """The best that was judged on all folds, and by how much log loss each is worse on what both have answered."""
     best = min((item for item in found if item.complete), key=lambda item: item.trial.log_loss.value)
-    return best, [float(np.nanmean(item.losses - best.losses)) for item in found]
+
+    def gap(item: Tried) -> float:
+        rows = ~np.isnan(item.losses)
+        # An exponent for few answers flatters them; the best gets one for the same few.
+        level = best.losses if item.complete else tempered(best.answers[None, rows], labels[rows]).losses
+        return float(np.mean(item.losses[rows] - level))
+
+    return best, [gap(item) for item in found]
 
 
 def _right(item: Tried, labels: Array) -> Array:

@@ -23,7 +23,7 @@ from regraft.recipes.survey import Survey, survey
 from regraft.training.probes import PROBE_EXAMPLES, probe_many, stratified
 
 # Whoever changes what is tried raises it, so that a search of before is not taken for one of now.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
