@@ -36,7 +36,7 @@ from regraft.recipes.depth.trying import Interrupted, Trier
 FACTOR = 5
 # More steps than those that a rate was found with are tried at a lower one too, by so much.
 _LOWER = 4
-# The part of the layers that learn at most, up to which they are few.
+# Few layers learn where it is at most this part of those that learn in the way in which most do.
 _FEW = 1 / 3
 # On how many folds a way is judged when its rate has been looked for; then on all.
 _FOLDS = 3
@@ -289,7 +289,7 @@ def _best_rate(
     """The rate that does best on one fold, and its answers.
 
     Over rates the loss has one valley: where another is better than the first, none on its other side is tried. Where
-    there is no time for another one, it is the first.
+    there is no time for one more, it is the best of those that were.
     """
     each: dict[float, tuple[float, Answers]] = {}
     first = best = rates[0]
