@@ -67,9 +67,9 @@ def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadl
     everyone = trier.lessons.judged_by
     _, gaps = _beside_the_best(found, trier.lessons.labels)
     # What was looked at at a rate that another one has beaten is not.
-    settled = {(item.trial.way.name, item.trial.steps) for item in found if item.complete}
-    open_ = [place for place, item in enumerate(found) if (item.trial.way.name, item.trial.steps) not in settled]
-    ahead = sorted((place for place in open_ if gaps[place] < 0), key=lambda place: gaps[place])
+    settled = {_asked(item) for item in found if item.complete}
+    order = sorted(range(len(found)), key=lambda place: gaps[place])
+    ahead = [place for place in order if gaps[place] < 0 and _asked(found[place]) not in settled]
     results = list(found)
     for place in ahead[:_FINALISTS]:
         item = found[place]
@@ -78,6 +78,11 @@ def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadl
             continue
         results[place] = weighed(made, trier, item.trial.way, item.rung, everyone)
     return results
+
+
+def _asked(item: Tried) -> tuple[str, int]:
+    """What was tried, whatever the rate."""
+    return item.trial.way.name, item.trial.steps
 
 
 def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
