@@ -25,6 +25,8 @@ from benchmarks.frame import Bar, Result, Settings, Table
 NAME = "depth"
 SEARCH, EVERYTHING = "search", "everything"
 WAYS = (SEARCH, EVERYTHING)
+# The plan that a side came to, in its folder.
+FOUND = "found.toml"
 REGRET, COST, REACHED = 0.005, 1 / 5, 0.94
 
 
@@ -106,12 +108,14 @@ def found_by(
         asked: of the plan, besides.
     """
     import regraft
+    from regraft.core import plan as plans
 
     plan = regraft.Plan(source="", baselines="no", seed=seed, **asked)
     cache = folder / "cache"
     if way == SEARCH:
         record = regraft.depth(given, model, plan=plan, out=folder / "out", cache=cache, forecast=False)
-        answer, accuracy = record.recommended, _accuracy(regraft.load(record.run).record)
+        plans.write(folder / FOUND, record.plan)
+        answer, accuracy = record.recommended, right_on_test(regraft.load(record.run).record)
         name, steps, rate, average = answer.way.name, answer.steps, answer.rate, answer.average
     else:
         trial, accuracy = everything(model, given, plan, cache, folder / "out", folds)
@@ -125,6 +129,7 @@ def everything(
     """The best of every way at every rate with every number of steps, and the accuracy of its fit on the test."""
     import regraft
     from regraft.activations.store import Store
+    from regraft.core import plan as plans
     from regraft.recipes.depth import halving, recommending
     from regraft.recipes.depth.searching import prepare
     from regraft.recipes.running import open_for
@@ -141,8 +146,10 @@ def everything(
         for rung in _rungs(made.ladder, bool(way.tuned))
     ]
     best = min(tried, key=lambda item: item.trial.log_loss.value)
-    _, record = transfer(pretrained, examples, recommending.plan_of(best, prepared.trier), out, store)
-    return best.trial, _accuracy(record)
+    found = recommending.plan_of(best, prepared.trier)
+    plans.write(out.with_name(FOUND), found)
+    _, record = transfer(pretrained, examples, found, out, store)
+    return best.trial, right_on_test(record)
 
 
 def _rungs(ladder: Any, learns: bool) -> list[Any]:
@@ -160,7 +167,8 @@ def spent(cache: Path) -> tuple[float, int]:
     return sum(taken), len(taken)
 
 
-def _accuracy(record: Any) -> float:
+def right_on_test(record: Any) -> float:
+    """Of a run on its test."""
     return float(record.metrics["test"].accuracy.value)
 
 

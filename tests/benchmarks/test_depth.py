@@ -2,16 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+import regraft
 from benchmarks import depth, depth_pictures
 from benchmarks.depth import EVERYTHING, SEARCH, Outcome
 from benchmarks.frame import Settings
 from benchmarks.pictures import Pictures
+from regraft.core.metric import Metric
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
 
@@ -24,7 +27,8 @@ def _seed(seed: int, search: float, everything: float, seconds: float) -> list[O
 
 
 def _of(data: str, outcome: Outcome) -> depth_pictures.Outcome:
-    return depth_pictures.Outcome(**depth.row(outcome), data=data, whole=outcome.seconds)
+    own = {"data": data, "accuracies": (outcome.accuracy,), "whole": outcome.seconds}
+    return depth_pictures.Outcome(**depth.row(outcome), **own)
 
 
 def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -> None:
@@ -50,6 +54,24 @@ def test_data_sets_have_bars_of_their_own() -> None:
         ("signs", False),
     ]
     assert [row["data"] for row in result.measurements] == ["flowers"] * 2 + ["signs"] * 2
+
+
+def test_what_was_found_counts_with_the_mean_of_its_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def fit(manifest: str, source: str, *, plan: regraft.Plan, out: Path, cache: Path) -> SimpleNamespace:
+        assert (manifest, source, cache) == ("data.csv", "trunk.keras", tmp_path / "cache")
+        asked.append((plan.seed, out.name))
+        test = SimpleNamespace(accuracy=Metric(0.8 + plan.seed / 5000, (0.0, 1.0)))
+        return SimpleNamespace(record=SimpleNamespace(metrics={"test": test}))
+
+    monkeypatch.setattr(regraft, "fit", fit)
+    monkeypatch.setattr(depth_pictures.pictures, "trunk", lambda: Path("trunk.keras"))
+    found = _of("signs", _seed(3, 0.9, 0.9, 30.0)[0])
+    made = depth_pictures.with_fits(found, regraft.Plan("source", seed=3), "data.csv", tmp_path)
+    assert asked == [(103, "fit-1"), (203, "fit-2"), (303, "fit-3"), (403, "fit-4")]
+    assert made.accuracies == pytest.approx((0.9, 0.8206, 0.8406, 0.8606, 0.8806))
+    assert made.accuracy == pytest.approx(np.mean(made.accuracies))
 
 
 def test_what_everything_would_have_cost_is_as_folds(tmp_path: Path) -> None:
