@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
 
 import numpy as np
@@ -22,11 +22,14 @@ import numpy as np
 from benchmarks import digits, fit, frame
 from benchmarks.frame import Bar, Result, Settings, Table
 
+if TYPE_CHECKING:
+    from regraft.core.depth import Trial
+    from regraft.core.plan import Plan
+    from regraft.core.records import RunRecord
+
 NAME = "depth"
 SEARCH, EVERYTHING = "search", "everything"
 WAYS = (SEARCH, EVERYTHING)
-# The plan that a side came to, in its folder.
-FOUND = "found.toml"
 REGRET, COST, REACHED = 0.005, 1 / 5, 0.94
 
 
@@ -73,8 +76,9 @@ def run(settings: Settings) -> Iterator[Result]:
         given, model = digits.task(seed), digits.well_trained(seed)
         with tempfile.TemporaryDirectory(prefix="regraft-benchmark-") as name:
             for way in WAYS:
-                measured.append(found_by(way, model, digits.data(given), seed, Path(name) / way))
-                say(measured[-1])
+                outcome, _ = found_by(way, model, digits.data(given), seed, Path(name) / way)
+                measured.append(outcome)
+                say(outcome)
         yield compare(measured, settings)
 
 
@@ -95,8 +99,8 @@ def found_by(
     folder: Path,
     folds: int | None = None,
     **asked: Any,
-) -> Outcome:
-    """What the search or trying everything comes to, in a new folder.
+) -> "tuple[Outcome, Plan]":
+    """What the search or trying everything comes to, in a new folder, and the plan that it found.
 
     Args:
         way: `search` or `everything`.
@@ -108,28 +112,24 @@ def found_by(
         asked: of the plan, besides.
     """
     import regraft
-    from regraft.core import plan as plans
 
     plan = regraft.Plan(source="", baselines="no", seed=seed, **asked)
     cache = folder / "cache"
     if way == SEARCH:
         record = regraft.depth(given, model, plan=plan, out=folder / "out", cache=cache, forecast=False)
-        plans.write(folder / FOUND, record.plan)
-        answer, accuracy = record.recommended, right_on_test(regraft.load(record.run).record)
-        name, steps, rate, average = answer.way.name, answer.steps, answer.rate, answer.average
+        best, found, run = record.recommended, record.plan, regraft.load(record.run).record
     else:
-        trial, accuracy = everything(model, given, plan, cache, folder / "out", folds)
-        name, steps, rate, average = trial.way.name, trial.steps, trial.rate, trial.average
-    return Outcome(way, seed, name, steps, rate, average, accuracy, *spent(cache))
+        best, found, run = everything(model, given, plan, cache, folder / "out", folds)
+    accuracy = right_on_test(run)
+    return Outcome(way, seed, best.way.name, best.steps, best.rate, best.average, accuracy, *spent(cache)), found
 
 
 def everything(
     model: Any, given: Any, plan: Any, cache: Path, out: Path, folds: int | None = None
-) -> tuple[Any, float]:
-    """The best of every way at every rate with every number of steps, and the accuracy of its fit on the test."""
+) -> "tuple[Trial, Plan, RunRecord]":
+    """The best of every way at every rate with every number of steps, the plan that does it, and its fit."""
     import regraft
     from regraft.activations.store import Store
-    from regraft.core import plan as plans
     from regraft.recipes.depth import halving, recommending
     from regraft.recipes.depth.searching import prepare
     from regraft.recipes.running import open_for
@@ -147,9 +147,8 @@ def everything(
     ]
     best = min(tried, key=lambda item: item.trial.log_loss.value)
     found = recommending.plan_of(best, prepared.trier)
-    plans.write(out.with_name(FOUND), found)
     _, record = transfer(pretrained, examples, found, out, store)
-    return best.trial, right_on_test(record)
+    return best.trial, found, record
 
 
 def _rungs(ladder: Any, learns: bool) -> list[Any]:
@@ -167,8 +166,8 @@ def spent(cache: Path) -> tuple[float, int]:
     return sum(taken), len(taken)
 
 
-def right_on_test(record: Any) -> float:
-    """Of a run on its test."""
+def right_on_test(record: "RunRecord") -> float:
+    """The share of a run's answers for its test that are right."""
     return float(record.metrics["test"].accuracy.value)
 
 

@@ -83,15 +83,13 @@ def of_split(way: str, data: str, given: Pictures, split: int, folder: Path) -> 
         split: which 20 % are the test, and the seed of all choices.
         folder: where the manifest, caches and results go.
     """
-    from regraft.core import plan as plans
-
     manifest = folder / "data.csv"
     write_manifest(manifest, given, split)
     source, own = str(pictures.trunk()), folder / way
-    found = depth.found_by(way, source, str(manifest), split, own, folds=FOLDS, input_size=SIZE)
+    found, plan = depth.found_by(way, source, str(manifest), split, own, folds=FOLDS, input_size=SIZE)
     more = ALL_FOLDS / FOLDS if way == depth.EVERYTHING else 1.0
     outcome = Outcome(**asdict(found), data=data, accuracies=(found.accuracy,), whole=more * found.seconds)
-    return with_fits(outcome, plans.read(own / depth.FOUND), str(manifest), own)
+    return with_fits(outcome, plan, str(manifest), own)
 
 
 def with_fits(outcome: Outcome, plan: "Plan", manifest: str, folder: Path) -> Outcome:

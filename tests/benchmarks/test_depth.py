@@ -27,8 +27,9 @@ def _seed(seed: int, search: float, everything: float, seconds: float) -> list[O
 
 
 def _of(data: str, outcome: Outcome) -> depth_pictures.Outcome:
-    own = {"data": data, "accuracies": (outcome.accuracy,), "whole": outcome.seconds}
-    return depth_pictures.Outcome(**depth.row(outcome), **own)
+    return depth_pictures.Outcome(
+        **depth.row(outcome), data=data, accuracies=(outcome.accuracy,), whole=outcome.seconds
+    )
 
 
 def test_regret_is_what_everything_has_more_and_cost_the_part_of_its_seconds() -> None:
@@ -106,10 +107,11 @@ def test_a_small_version_tries_everything(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((12,)), *layers, keras.layers.Dense(4, name="top")])
     given: dict[str, Any] = {"x_train": x[:80], "y_train": y[:80], "x_test": x[80:], "y_test": y[80:]}
     with depth.of_steps((8,), (1e-3, 1e-2)):
-        found = depth.found_by(EVERYTHING, model, given, 0, tmp_path)
+        found, plan = depth.found_by(EVERYTHING, model, given, 0, tmp_path)
     folder = tmp_path / "cache" / "depth" / "answers"
     assert found.lessons == len(list(folder.iterdir())) > 10
     # As many lessons of each way as there are folds, at each rate where layers learn.
     assert found.lessons % 5 == 0
     assert 0.5 < found.accuracy <= 1
+    assert (found.rate, found.found.startswith(plan.cut_point)) == (plan.fine_tune.rate, True)
     assert found.seconds > 0
