@@ -1,4 +1,5 @@
 import pickle
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def test_a_one_hot_column_without_examples_is_no_class() -> None:
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (Y[:-1], "x has 12 examples, y has 11 labels; give one label for each"),
+        (Y[:-1], "in the arrays given x has 12 examples, y has 11 labels; give one label for each"),
         (np.where(Y == 1, 0.5, 1), r"y: expected whole numbers as labels, found 0.5 at index 1"),
         (np.where(Y == 2, np.nan, Y), "y: expected whole numbers as labels, found nan at index 2"),
         (np.eye(3)[Y] * 2, r"y: expected one-hot rows \(a single 1, else 0\), found row 0: \[2.0, 0.0, 0.0\]"),
@@ -101,8 +102,8 @@ def bad_at(index: int, value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (bad_at(7, np.nan), r"x\[7\] holds NaN; expected finite numbers"),
-        (bad_at(3, np.inf), r"x\[3\] holds an infinite value; expected finite numbers"),
+        (bad_at(7, np.nan), r"finite numbers in the arrays given, found NaN at x\[7, 0, 0, 0\]; repair it, or remove"),
+        (bad_at(3, np.inf), r"finite numbers in the arrays given, found an infinite value at x\[3, 0, 0, 0\]; repair"),
         (X[:0], "expected examples, found none in the arrays given"),
         (np.zeros(12), r"x: expected examples along the first axis, \(n, ...\), found shape \(12,\)"),
         (X.astype(str), "x: expected an array of numbers, found <U3; decode or convert it first"),
@@ -232,6 +233,32 @@ def test_class_names(tmp_path: Path) -> None:
 def test_dictionaries_that_cannot_be_used(table: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         data.open(table)
+
+
+def test_arrays_that_are_not_read_are_told_of(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=Y, split=np.array(["test"] * len(X)), weights=X)
+    with collecting_warnings() as warned:
+        data.open(tmp_path / "d.npz")
+    (line,) = (line for line in warned if "not read" in line)
+    assert re.match(r"not read of '.*d.npz': split, weights; what is known by name is x and y, or x_train, ", line)
+    np.savez(tmp_path / "e.npz", x=X, y=Y, class_names=np.array(["a", "b", "c"]))
+    with collecting_warnings() as warned:
+        data.open(tmp_path / "e.npz")
+    assert not warned
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.float32(3), r"x: expected examples along the first axis, \(n, ...\), found a single float32"),
+        (["a b", None, "c"], r"x\[1\]: expected a text as the others are, found None"),
+        (np.array(["a b", 2, "c"], dtype=object), r"x\[1\]: expected a text as the others are, found int"),
+        ([b"a b", b"c"], "x: expected an array of numbers, found .S3; decode the bytes into texts"),
+    ],
+)
+def test_what_is_no_array_of_examples_is_named(x: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        data.open_unlabelled(x)
 
 
 def test_npz_files_never_run_code(tmp_path: Path) -> None:

@@ -168,6 +168,9 @@ def test_encodings_are_said_and_never_guessed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found UTF-16; say --encoding utf-16"):
         opened(wide)
     assert texts(opened(wide, Columns(encoding="utf-16")))[1] == "caf\u00e9 au lait"
+    narrow = written(tmp_path / "n.csv", text, "utf-8")
+    with pytest.raises(DataError, match=r"cannot read '.*n.csv' as utf-16: .*; say which encoding it has"):
+        opened(narrow, Columns(encoding="utf-16"))
     with pytest.raises(RequestError, match=r"unknown encoding 'latin-99'; expected a name such as utf-8"):
         opened(path, Columns(encoding="latin-99"))
 
@@ -286,7 +289,7 @@ def test_texts_in_memory() -> None:
     examples = data.open({"x_train": TEXTS, "y_train": [0, 1, 0, 1], "x_test": np.array(["x y"]), "y_test": [1]})
     assert examples.names[4] == "test index 0: x y"
     assert examples.split.tolist()[4] == "test"
-    with pytest.raises(DataError, match=r"x has 4 texts, y has 1 labels; give one label for each"):
+    with pytest.raises(DataError, match=r"in the arrays given x has 4 texts, y has 1 labels; give one label for each"):
         data.open((TEXTS, [1]))
 
 

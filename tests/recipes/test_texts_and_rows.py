@@ -1,6 +1,7 @@
 """Texts and rows of tables through `fit`, `evaluate` and `predict`, with networks of the user's own."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -106,14 +107,16 @@ def test_texts_that_are_not_seen_whole_are_counted_wherever_they_are_answered(
 ) -> None:
     lines = ("fine film", "dull plot " * 5, "great cast " * 4, " ")
     (tmp_path / "n.csv").write_text("text,label\n" + "".join(f"{line},yes\n" for line in lines), encoding="utf-8")
-    said = "2 of 3 texts have more than the 6 words that the network sees, up to 10: their end is left out"
+    seen = r"2 of 3 texts of .* have more than the 6 words that the network sees, up to 10 \('.*line 3.*'\)"
+    said = rf"{seen}: their end is left out, 30% of all words"
     for ask in (
         lambda: regraft.predict(text_run, [tmp_path / "n.csv"]),
         lambda: regraft.evaluate(text_run, tmp_path / "n.csv"),
     ):
         with collecting_warnings() as warned:
             ask()
-        assert [line for line in warned if "texts have" in line] == [said]
+        (line,) = (line for line in warned if "2 of 3 texts" in line)
+        assert re.fullmatch(said, line)
     (tmp_path / "short.csv").write_text("text\nfine film\n", encoding="utf-8")
     with collecting_warnings() as warned:
         regraft.predict(text_run, [tmp_path / "short.csv"])
@@ -221,8 +224,12 @@ def test_a_source_that_says_its_words_is_taken_at_its_word(tmp_path: Path) -> No
 def test_long_texts_are_told_of(tmp_path: Path) -> None:
     with collecting_warnings() as warned:
         regraft.fit(text_file(tmp_path / "t.csv"), own_network(40, 4), out=tmp_path / "run", cache=tmp_path, **QUIET)
-    said = "60 of 60 texts have more than the 4 words that the network sees, up to 5: their end is left out"
-    assert said in warned
+    (line,) = (line for line in warned if "60 of 60 texts" in line)
+    assert re.fullmatch(
+        r"60 of 60 texts of '.*t.csv' have more than the 4 words that the network sees, up to 5 \('line 2.*'\): "
+        r"their end is left out, 20% of all words",
+        line,
+    )
 
 
 def test_the_baseline_of_texts_counts_their_tokens(tmp_path: Path) -> None:

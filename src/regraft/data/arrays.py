@@ -1,13 +1,14 @@
 """Arrays: an `.npz` file, a pair (x, y), an array with `labels=`, or a dictionary with the same keys as the file."""
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from regraft.core.errors import DataError, RequestError, nearest
+from regraft.core.progress import warn
 from regraft.data import files, in_memory, texts
 from regraft.data.examples import Array
 from regraft.data.found import Found
@@ -103,11 +104,32 @@ def _array(values: Any, where: str) -> Array | list[Array]:
         # As an array each would take as much as the longest.
         return values
     if isinstance(values, (list, tuple)):
-        items = [np.asarray(item) for item in cast(Sequence[Any], values)]
+        given = cast(Sequence[Any], values)
+        _refuse_gaps(given, where)
+        items = [np.asarray(item) for item in given]
         if not items:
             raise DataError(f"{where}: expected examples, found an empty list")
         return np.stack(items) if len({item.shape for item in items}) == 1 else items
-    return np.asarray(values)
+    array = np.asarray(values)
+    if not array.ndim:
+        raise DataError(f"{where}: expected examples along the first axis, (n, ...), found a single {array.dtype}")
+    if array.dtype.kind == "O" and array.ndim == 1:
+        _refuse_gaps(array.tolist(), where)
+    return array
+
+
+def _refuse_gaps(items: Sequence[Any], where: str) -> None:
+    """Refuse a list of texts in which something else stands.
+
+    Raises:
+        DataError: it names the first.
+    """
+    strange = next((place for place, item in enumerate(items) if not isinstance(item, str)), None)
+    if strange is not None and any(isinstance(item, str) for item in items):
+        found = "None" if items[strange] is None else type(items[strange]).__name__
+        raise DataError(
+            f"{where}[{strange}]: expected a text as the others are, found {found}; write it, or leave it out"
+        )
 
 
 def _loaded(path: Path) -> dict[str, Array | None]:
@@ -140,6 +162,8 @@ def _of_table(table: Mapping[str, Any], origin: str, labels: Any, needs_labels: 
     for _, x, y in x_keys:
         if y not in table and needs_labels:
             raise DataError(f"expected '{y}' beside '{x}' in {origin}, found no such array{nearest(y, table)}")
+    if unknown := [name for name in table if name not in _known()]:
+        warn(f"not read of {origin}: {_listed(unknown)}; what is known by name is {_EXPECTED}, and classes")
     stated = [split for split, _, _ in x_keys]
     if None in stated and len(stated) > 1:
         raise DataError(f"expected either x and y, or arrays for each split in {origin}, found both")
@@ -158,5 +182,5 @@ def _text(name: Any) -> str:
     return files.shown(name.decode("utf-8", "replace")) if isinstance(name, bytes) else str(name)
 
 
-def _listed(table: Mapping[str, Any]) -> str:
+def _listed(table: Collection[str]) -> str:
     return ", ".join(sorted(table)) if table else "nothing of that"

@@ -95,10 +95,10 @@ def found(parts: Sequence[Part], class_names: tuple[str, ...] | None, origin: st
         raise DataError(f"expected examples, found none in {origin}")
     labels = [labels_.flat(part.y, part.where[1]) for part in parts]
     for part, own in zip(parts, labels, strict=True):
-        _check(part, len(own))
+        _check(part, len(own), origin)
     _one_kind(parts)
     shape = _common_shape(parts)
-    values = [_values(part) for part in parts]
+    values = [_values(part, origin) for part in parts]
     high, floating = max(value.high for value in values), all(value.floating for value in values)
     # Only pictures have a white; plain features that nowhere exceed 1 are what they are.
     pictures = shape is None or is_picture(shape)
@@ -130,17 +130,20 @@ def _first(part: Part) -> Array:
     return np.asarray(part.x[0])
 
 
-def _check(part: Part, labels: int) -> None:
+def _check(part: Part, labels: int, origin: str) -> None:
     name, label_name = part.where
     first = part.x if isinstance(part.x, np.ndarray) else part.x[0]
     if first.dtype.kind not in "biuf":
-        raise DataError(f"{name}: expected an array of numbers, found {first.dtype}; decode or convert it first")
+        how = "decode the bytes into texts" if first.dtype.kind == "S" else "decode or convert it first"
+        raise DataError(f"{name}: expected an array of numbers, found {first.dtype}; {how}")
     if isinstance(part.x, np.ndarray) and part.x.ndim < 2:
         raise DataError(f"{name}: expected examples along the first axis, (n, ...), found shape {part.x.shape}")
     if not first.size:
         raise DataError(f"{name}: expected examples that hold values, found shape {first.shape}")
     if len(part.x) != labels:
-        raise DataError(f"{name} has {len(part.x)} examples, {label_name} has {labels} labels; give one label for each")
+        raise DataError(
+            f"in {origin} {name} has {len(part.x)} examples, {label_name} has {labels} labels; give one label for each"
+        )
     shape = first.shape[1:] if isinstance(part.x, np.ndarray) else first.shape
     if len(shape) == 3 and shape[0] in (1, 3) and shape[-1] not in picture_channels.COUNTS:
         raise DataError(
@@ -185,7 +188,7 @@ def _blocks(part: Part) -> Iterator[tuple[int, Array]]:
         yield start, part.x[start : start + step]
 
 
-def _values(part: Part) -> _Values:
+def _values(part: Part, origin: str) -> _Values:
     low, high, floating = np.inf, -np.inf, False
     if isinstance(part.x, np.ndarray) and part.x.dtype in (np.bool_, np.uint8):
         return _Values(0.0, 255.0, False)
@@ -195,10 +198,11 @@ def _values(part: Part) -> _Values:
         with np.errstate(invalid="ignore"):
             lowest, highest = float(block.min()), float(block.max())
         if floating and not (np.isfinite(lowest) and np.isfinite(highest)):
-            row = int(np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(axis=1))[0])
-            what = "NaN" if np.isnan(block[row]).any() else "an infinite value"
+            row, *place = np.argwhere(~np.isfinite(block))[0].tolist()
+            what = "NaN" if np.isnan(block[(row, *place)]) else "an infinite value"
+            found = f"{part.where[0]}[{', '.join(map(str, (start + row, *place)))}]"
             raise DataError(
-                f"{part.where[0]}[{start + row}] holds {what}; expected finite numbers; repair or remove it"
+                f"expected finite numbers in {origin}, found {what} at {found}; repair it, or remove that example"
             )
         low, high = min(low, lowest), max(high, highest)
     return _Values(low, high, floating)

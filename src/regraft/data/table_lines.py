@@ -86,6 +86,8 @@ def header(path: Path, encoding: str) -> tuple[str, ...]:
         with _opened(path, encoding, "replace") as file:
             first = _first(file)
         return tuple(next(csv.reader([first], delimiter=delimiter(path, first)), ()))
+    except UnicodeError as error:
+        raise DataError(_of_other_encoding(path, encoding, error)) from None
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error}") from None
     except csv.Error as error:
@@ -227,8 +229,14 @@ def _opened_lines(path: Path, encoding: str) -> Iterator[str]:
             yield from file
     except UnicodeDecodeError as error:
         raise DataError(_undecodable(path, encoding, error)) from None
-    except (OSError, UnicodeError) as error:
+    except UnicodeError as error:
+        raise DataError(_of_other_encoding(path, encoding, error)) from None
+    except OSError as error:
         raise DataError(f"cannot read '{path}': {error}") from None
+
+
+def _of_other_encoding(path: Path, encoding: str, error: UnicodeError) -> str:
+    return f"cannot read '{path}' as {encoding}: {error}; say which encoding it has"
 
 
 def _opened(path: Path, encoding: str, errors: str = "strict") -> IO[str]:

@@ -70,7 +70,7 @@ def texts_found(
     for split, given, y in parts:
         own = labels_.flat(y, "y")
         if len(own) != len(given):
-            raise DataError(f"x has {len(given)} texts, y has {len(own)} labels; give one label for each")
+            raise DataError(f"in {origin} x has {len(given)} texts, y has {len(own)} labels; give one label for each")
         where += [f"{f'{split} ' if several else ''}index {place}" for place in range(len(given))]
         texts += [str(text) for text in given]
         words += [split] * len(given)

@@ -21,7 +21,10 @@ def of_query(kind: type[T], query: str, text: str) -> T:
         pairs = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True)) if query else {}
     except ValueError:
         raise RequestError(f"expected name?option=value&option=value, found '{text}'") from None
-    return read(kind, pairs)
+    try:
+        return read(kind, pairs)
+    except RequestError as error:
+        raise RequestError(f"the architecture '{text}': {error}") from None
 
 
 def read(kind: type[T], pairs: Mapping[str, str], start: T | None = None) -> T:

@@ -10,7 +10,7 @@ import numpy as np
 
 from regraft.core import table_spec, text_spec
 from regraft.core.columns import Columns
-from regraft.core.errors import RequestError, SourceError
+from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.input_spec import InputSpec
 from regraft.core.plan import Plan
 from regraft.core.progress import say, track, warn
@@ -69,7 +69,7 @@ def with_texts(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tu
     elif plan.tokens is not None and plan.tokens != spec.unit:
         raise RequestError(f"'{pretrained.source}' takes {spec.unit}, and {plan.tokens} were asked for; leave that out")
     _require_known(spec, known_ids(pretrained.model), pretrained.source)
-    tell_of_long_ones(lengths(examples, spec), shape[0], spec)
+    tell_of_long_ones(lengths(examples, spec), shape[0], spec, examples)
     return replace(inputs, shape=shape, text=spec, scale=(1.0,), offset=(0.0,))
 
 
@@ -135,7 +135,10 @@ def table_for(examples: Examples, training: Array | None = None, standardise: bo
     """
     columns = examples.columns or Columns()
     rows = [raw.tolist() for raw in examples.load(examples.indices("train") if training is None else training)]
-    learnt = table_spec.learn(columns.features, rows, columns.categories, standardise)
+    try:
+        learnt = table_spec.learn(columns.features, rows, columns.categories, standardise)
+    except DataError as error:
+        raise DataError(f"{examples.origin}: {error}") from None
     if learnt.left_out:
         more = f" and {len(learnt.left_out) - 3} more" if len(learnt.left_out) > 3 else ""
         warn(f"left out of {examples.origin}: {'; '.join(learnt.left_out[:3])}{more}")
@@ -221,20 +224,24 @@ def _require_known(spec: TextSpec, most: int | None, source: str) -> None:
         )
 
 
-def tell_of_long_ones(found: Array, limit: int, spec: TextSpec) -> None:
+def tell_of_long_ones(found: Array, limit: int, spec: TextSpec, examples: Examples, otherwise: str = "") -> None:
     """Warn of texts that the network does not see whole, in one line.
 
     Args:
         found: how many tokens each text has.
         limit: how many the network sees.
         spec: how texts become ids.
+        examples: those texts.
+        otherwise: how the network would see more.
     """
     longer = int((found > limit).sum())
     if longer:
         end = "end" if spec.at_end else "beginning"
+        lost = np.maximum(found - limit, 0).sum() / found.sum()
         warn(
-            f"{longer:,} of {len(found):,} texts have more than the {limit} {spec.unit} that the network sees, up to "
-            f"{int(found.max()):,}: their {end} is left out"
+            f"{longer:,} of {len(found):,} texts of {examples.origin} have more than the {limit} {spec.unit} that the "
+            f"network sees, up to {int(found.max()):,} ('{examples.names[int(found.argmax())]}'): their {end} is left "
+            f"out, {lost:.0%} of all {spec.unit}{otherwise}"
         )
 
 

@@ -166,7 +166,8 @@ def probabilities(
     if waiting:
         made.append(answers(run, np.stack(waiting), whole=whole or bool(made)))
     if inputs.text is not None:
-        tell_of_long_ones(lengths(examples.take(kept), inputs.text), inputs.shape[0], inputs.text)
+        told = examples.take(kept)
+        tell_of_long_ones(lengths(told, inputs.text), inputs.shape[0], inputs.text, told)
     return np.array(kept, np.int64), np.concatenate(made)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import regraft
 from regraft.core import plain
@@ -186,7 +187,7 @@ def _unfinished(made: running.Pretraining) -> None:
         ({"settings": {"rate": -1}}, "expected 'rate' above 0, found -1"),
         ({"settings": {"tied": 3}}, "'tied': expected true or false, found 3"),
         ({"architecture": "mlpp"}, "expected an architecture such as mlp, .*found 'mlpp'; nearest known names: mlp"),
-        ({"architecture": "mlp?unit=3"}, "unknown key 'unit'"),
+        ({"architecture": "mlp?unit=3"}, "the architecture 'mlp.unit=3': unknown key 'unit'"),
         ({"architecture": "cnn"}, "expected an architecture for numbers, found 'cnn', which is for pictures"),
         ({"input_size": 8}, "expected pictures for an input size, found examples of shape"),
         ({"settings": {"error": "cross-entropy"}}, "expected values from 0 to 1 for a cross entropy"),
@@ -205,8 +206,26 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(
 def test_examples_that_hold_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"all values of all examples .* are 3: there is nothing to learn"):
         regraft.pretrain("autoencoder", np.full((40, 5), 3.0), out=tmp_path / "a")
-    with pytest.raises(DataError, match=r"expected at least 10 examples to learn from .*, found 4 of 4"):
+    with pytest.raises(DataError, match=r"expected at least 10 examples to learn from .*, found 4; bring more"):
         regraft.pretrain("autoencoder", np.eye(4), out=tmp_path / "b")
+    x, y = _numbers()
+    tested = {"x_train": x[:8], "y_train": y[:8], "x_test": x[8:], "y_test": y[8:]}
+    with pytest.raises(DataError, match=rf"found 8 of {len(x)}; the others are for tests; bring more"):
+        regraft.pretrain("autoencoder", tested, out=tmp_path / "c")
+
+
+def test_damaged_pictures_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    for number in range(20):
+        (tmp_path / "all" / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(range(number, number + 40)))
+    with pytest.raises(DataError, match=r"none of \d+ pictures of '.*all' can be read, first: '\d+.jpg' "):
+        regraft.pretrain("autoencoder", tmp_path / "all", out=tmp_path / "a")
+    for number in range(20):
+        Image.fromarray(np.full((8, 8), 5 * number, np.uint8)).save(tmp_path / "all" / f"good{number}.png")
+    with collecting_warnings() as said:
+        made = regraft.pretrain("autoencoder", tmp_path / "all", out=tmp_path / "b", probe=0, **SMALL)
+    assert made.record.examples + made.record.held_out == 20
+    assert [line for line in said if "left out 20 of 40 example(s) that cannot be read" in line]
 
 
 def test_columns_that_never_change_are_named(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_lists_of_texts_and_words_that_are_guessed(tmp_path: Path) -> None:
             **SMALL,
         )
     assert made.record.inputs.text.size == 10
-    assert any(re.search(r"80 of 80 texts have more than the 4 words", line) for line in warned)
+    assert any(re.search(r"80 of 80 texts of .* have more than the 4 words", line) for line in warned)
     assert made.record.shape == (16,)
 
 
@@ -137,11 +137,26 @@ def test_a_column_of_labels_that_is_not_there_is_refused(tmp_path: Path) -> None
 
 def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n" + "1,\n" * 30, encoding="utf-8")
-    with pytest.raises(DataError, match=r"no column says anything: column 'a' is '1' in every .*; column 'b' has no"):
+    with pytest.raises(DataError, match=r"t.csv': no column says anything: column 'a' is '1' in every .*; column 'b' "):
         regraft.pretrain("corrupted", tmp_path / "t.csv", out=tmp_path / "no")
-    with pytest.raises(DataError, match=r"'barlow-twins' learns from .*, found text in"):
+    with pytest.raises(
+        DataError, match=r"'barlow-twins' learns from .*, found text in .*; from text learn masked, pairs, corr"
+    ):
         regraft.pretrain("barlow-twins", sentences(30, 0), out=tmp_path / "no")
     with pytest.raises(RequestError, match=r"an architecture for text, found 'mlp'.*there is text-cnn, text-rnn"):
         regraft.pretrain("corrupted", sentences(30, 0), architecture="mlp", out=tmp_path / "no")
     with pytest.raises(RequestError, match=r"expected 'length' as 1 or more tokens, found 0"):
         regraft.pretrain("corrupted", sentences(30, 0), length=0, out=tmp_path / "no")
+    with pytest.raises(
+        RequestError, match=r"a length of 512 words at most, found 99,999,999: the longest text .* has \d"
+    ):
+        regraft.pretrain("corrupted", sentences(30, 0), length=99_999_999, out=tmp_path / "no")
+
+
+def test_texts_that_are_longer_than_the_network_sees_are_told_of_with_a_way_out(tmp_path: Path) -> None:
+    given = {"architecture": "text-cnn?windows=2&filters=4", "epochs": 1, "probe": 0, "out": tmp_path / "source"}
+    long = [*sentences(30, 0), "many words " * 300]
+    with collecting_warnings() as warned:
+        regraft.pretrain("corrupted", long, **given)
+    (line,) = (line for line in warned if "1 of 31 texts" in line)
+    assert re.search(r"up to 600 \('index 30.*'\): their end is left out, \d\d% of all words; --length says", line)

@@ -43,4 +43,10 @@ def require_pairs(examples: Examples, indices: Array, chosen: Method, where: str
         DataError: there is one label only, or each is there once where the method needs examples that are alike.
     """
     labels: Array = np.asarray(examples.labels[indices])
+    classes = np.unique(labels[labels >= 0])
+    if not chosen.LABELS and len(classes) == 1:
+        raise DataError(
+            f"expected two classes or more to put in order {where}, found one: '{examples.classes[int(classes[0])]}', "
+            f"of all {len(labels)} examples; add examples of others, or let '{chosen.NAME}' learn without labels"
+        )
     Sampler.of(labels, examples.classes, chosen.LABELS, f" {where}")

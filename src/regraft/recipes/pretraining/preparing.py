@@ -10,7 +10,7 @@ from regraft.core.errors import DataError, RequestError
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked, Kind
 from regraft.core.progress import say, warn
-from regraft.data import Examples
+from regraft.data import Examples, UnreadableExample
 from regraft.data.in_memory import is_picture
 from regraft.recipes.encoding import lengths, table_for, tell_of_long_ones, texts_of
 from regraft.recipes.pretraining.rows import readable
@@ -22,6 +22,8 @@ _SIDE = 64
 _LOOKED_AT = 16
 # Examples that the scale of numbers is worked out from.
 _MEASURED = 20_000
+# A network may see so many times as many tokens as there are in any text; what is behind them is padding.
+_PADDED = 4
 
 
 def kind_of(examples: Examples) -> Kind:
@@ -40,8 +42,8 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
         asked: the scaling of numbers, the size of pictures, the tokens of texts.
 
     Raises:
-        DataError: all values of all examples are the same.
-        RequestError: a size is said, and they are no pictures.
+        DataError: all values of all examples are the same, or none of the pictures can be read.
+        RequestError: a size is said, and they are no pictures, or a length that no text comes near.
     """
     kind, scaling, size = kind_of(examples), asked.scaling, asked.input_size
     if kind == "text" and size is None:
@@ -78,10 +80,16 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
 def _texts(examples: Examples, training: Array, asked: Asked) -> InputSpec:
     spec = text_spec.learn(texts_of(examples, training), asked.tokens, asked.vocabulary)
     found = lengths(examples, spec)
-    length = asked.length or text_spec.length_for(found[training], asked.tokens)
-    unit = asked.tokens
+    unit, longest = asked.tokens, int(found.max(initial=0))
+    length = asked.length or text_spec.length_for(found[training], unit)
+    most = _PADDED * max(longest, text_spec.LONGEST[unit])
+    if length > most:
+        raise RequestError(
+            f"expected a length of {most:,} {unit} at most, found {length:,}: the longest text of {examples.origin} "
+            f"has {longest:,}, and a network takes time and memory for all of them"
+        )
     say(f"{len(training):,} texts of {examples.origin} are read as {length} of {spec.size:,} different {unit} each")
-    tell_of_long_ones(found, length, spec)
+    tell_of_long_ones(found, length, spec, examples, "" if asked.length else "; --length says otherwise")
     return InputSpec((length,), text=spec, name="text", origin="requested")
 
 
@@ -99,11 +107,31 @@ def _standardised(plain: InputSpec, rows: Array, examples: Examples) -> InputSpe
     return replace(plain, scale=tuple(scale.tolist()), offset=tuple((-mean * scale).tolist()), name="standard")
 
 
+def _some(examples: Examples, indices: Array) -> list[Array]:
+    """The first of some examples that can be read.
+
+    Raises:
+        DataError: none can.
+    """
+    found: list[Array] = []
+    reasons: list[str] = []
+    for index in indices.tolist():
+        try:
+            found += examples.load([index])
+        except UnreadableExample as error:
+            reasons.append(str(error))
+        if len(found) == _LOOKED_AT:
+            break
+    if not found:
+        raise DataError(f"none of {len(reasons):,} pictures of {examples.origin} can be read, first: {reasons[0]}")
+    return found
+
+
 def _picture_shape(examples: Examples, training: Array, size: int | None) -> tuple[int, int, int]:
     if examples.shape is not None:
         height, width, channels = examples.shape
         return (size or height, size or width, channels)
-    raw = examples.load(training[:_LOOKED_AT].tolist())
+    raw = _some(examples, training)
     shapes = {tuple(picture.shape[:2]) for picture in raw}
     gray = all((picture == picture[..., :1]).all() for picture in raw)
     channels = 1 if gray else 3

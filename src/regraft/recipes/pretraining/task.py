@@ -11,6 +11,7 @@ from regraft.core.errors import DataError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
 from regraft.data import Examples
+from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
 from regraft.recipes.pretraining import grouping, preparing, unused
 from regraft.recipes.pretraining.probing import Labelled
@@ -69,7 +70,7 @@ def task_of(
     if kind not in chosen.KINDS:
         raise DataError(
             f"'{chosen.NAME}' learns from {', '.join(chosen.KINDS)}, found {kind} in {examples.origin}; "
-            "take another method"
+            f"from {kind} learn {', '.join(name for name in METHODS if kind in method(name).KINDS)}"
         )
     unused.refuse(said, chosen, asked, kind, examples.origin)
     known = examples if labels is None else data_room.open(labels, strict=asked.strict, columns=asked.columns)
@@ -79,9 +80,11 @@ def task_of(
     if needs_labels:
         used = grouping.with_labels(examples, used, chosen)
     if len(used) < _FEWEST:
+        others = len(examples) - len(used)
+        why = f" of {len(examples)}; the others are for tests{', or have no label' if needs_labels else ''}"
         raise DataError(
-            f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)} of "
-            f"{len(examples)}; the others are for tests"
+            f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)}"
+            f"{why if others else ''}; bring more"
         )
     inputs = preparing.inputs_for(examples, used, asked)
     if taken is not None and inputs.is_picture and asked.input_size is None:
