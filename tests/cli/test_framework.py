@@ -1,10 +1,13 @@
+import ast
 import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from regraft import cli
 from regraft.cli import framework
 from regraft.core.errors import RequestError
 
@@ -68,8 +71,25 @@ def test_the_framework_starts_without_a_word():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_what_commands_need_before_it_is_loaded_does_not_load_it():
+    early = set[str]()
+    for path in Path(cli.__file__).parent.glob("*.py"):
+        for function in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)):
+            loads = [node.lineno for node in ast.walk(function) if ast.unparse(node) == "framework.load()"]
+            early |= {
+                f"from {node.module} import {name.name}"
+                for node in ast.walk(function)
+                if isinstance(node, ast.ImportFrom) and node.lineno < max(loads, default=0)
+                for name in node.names
+            }
+    assert "from regraft.recipes import early" in early
+    done = run("\n".join([*sorted(early), "import sys; print('keras' in sys.modules)"]))
+    assert done.stdout == "False\n"
+
+
 NOISY = """
 import os
+from regraft import cli
 from regraft.cli import framework
 with framework._without_information():
     os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n")

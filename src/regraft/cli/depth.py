@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> DepthRecord:
     """Do it."""
     # Here, because these need more than the help does.
     from regraft.recipes import early
-    from regraft.recipes.depth.asking import require_free
+    from regraft.recipes.depth.folder import require_free
 
     plan = plan_of(arguments)
     early.refuse(plan, None)

@@ -12,7 +12,7 @@ from regraft.core import plan as plans
 from regraft.core.errors import RequestError
 from regraft.core.plan import Plan
 from regraft.recipes.depth import halving
-from regraft.recipes.depth.asking import PLAN, RECORD
+from regraft.recipes.depth.folder import PLAN, RECORD
 from regraft.recipes.depth.halving import Ladder
 from regraft.training.again import Again
 

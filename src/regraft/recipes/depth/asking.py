@@ -23,6 +23,7 @@ from regraft.importers import Pretrained
 from regraft.recipes import run_folder
 from regraft.recipes.clock import Clock
 from regraft.recipes.depth import halving, sharing_out
+from regraft.recipes.depth.folder import PLAN, RECORD, RUN, require_free
 from regraft.recipes.depth.halving import Study
 from regraft.recipes.depth.searching import Found, prepare, search
 from regraft.recipes.depth.sharing_out import Task
@@ -31,9 +32,6 @@ from regraft.recipes.encoding import encoded
 from regraft.recipes.running import describe, lasting, open_for, require_phases
 from regraft.recipes.transfer import check_inputs, transfer
 from regraft.report import depth_page
-
-RECORD, PLAN = "depth.json", "plan.toml"
-RUN = "run"
 
 
 def depth(
@@ -136,19 +134,6 @@ def default_folder(data: str, source: str) -> Path:
     """A new folder below `regraft-runs` for a search."""
     made = run_folder.default_folder(data, source)
     return made.with_name(f"depth-{made.name}")
-
-
-def require_free(folder: Path) -> None:
-    """Refuse a folder that holds something already.
-
-    Raises:
-        RequestError: it does.
-    """
-    if (folder / RECORD).exists():
-        raise RequestError(f"'{folder}' holds a finished search; name another folder with --out")
-    known = {run_folder.LOCK, PLAN, RUN, depth_page.DEPTH_PAGE}
-    if folder.is_dir() and any(entry.name not in known for entry in folder.iterdir()):
-        raise RequestError(f"'{folder}' is not empty and holds no search; name a new folder with --out")
 
 
 def _fitted(
