@@ -21,13 +21,16 @@ class Made:
     parts: dict[str, bytes]
 
 
-def made(name: str = "net", layers: Sequence[int] = (1, 2), size: int = 4, **said: Any) -> Made:
+def made(
+    name: str = "net", layers: Sequence[int] = (1, 2), size: int = 4, outputs: int | None = None, **said: Any
+) -> Made:
     """A model whose layers hold numbers drawn with the seeds that are given: the same seed, the same layer.
 
     Args:
         name: of the card.
         layers: a seed for each layer.
         size: of each layer's kernel.
+        outputs: length of an answer.
         said: further fields of the card.
     """
     config = json.dumps({"class_name": "Sequential", "layers": len(layers)}).encode()
@@ -53,6 +56,7 @@ def made(name: str = "net", layers: Sequence[int] = (1, 2), size: int = 4, **sai
             parameters=size * len(layers),
             bytes=sum(layer.bytes for layer in facts),
             digest=_sha(config),
+            outputs=outputs,
         ),
         tensors=tuple(tensors),
         **said,

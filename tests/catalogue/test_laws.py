@@ -138,6 +138,10 @@ def test_filters_leave_what_is_so(catalogue: Catalogue) -> None:
     assert names(tags=("x", "y")) == ["a"]
     assert names(most_parameters=8) == ["a", "b"]
     assert names(classes=2, kind="network") == ["b"]
+    unnamed = [made(kind, layers=[50 + at], kind=kind, outputs=7) for at, kind in enumerate(("network", "pretraining"))]
+    for given in unnamed:
+        catalogue.add(given.card, given.parts)
+    assert names(classes=7) == ["network"]
     assert names(classes=3) == names(licence="MIT") == names(least_accuracy=0.1) == []
     assert len(catalogue.search("", limit=2)) == 2
 

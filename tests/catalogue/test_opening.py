@@ -1,10 +1,12 @@
 """From an address to a catalogue, and what is said of an address that is none."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from regraft.catalogue import default_folder, open_catalogue
+from regraft.catalogue import Filters, default_folder, open_catalogue
 from regraft.catalogue.index import library, sqlite
 from regraft.catalogue.opening import url_files
 from regraft.core.errors import RequestError, StorageError
@@ -72,6 +74,24 @@ def test_an_index_that_is_damaged_is_made_anew(tmp_path, monkeypatch) -> None:
         catalogue = open_catalogue(tmp_path / "zoo")
         assert [entry.name for entry in catalogue.search("net")] == ["net"]
         catalogue.close()
+
+
+def test_an_index_of_before_is_made_anew_from_cards_of_before(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path / "cache"))
+    given = made("source", kind="pretraining", outputs=8)
+    first = open_catalogue(tmp_path / "zoo")
+    first.add(given.card, given.parts)
+    first.close()
+    (file,) = (tmp_path / "cache" / "zoo").glob("*.sqlite")
+    # Then the width of a representation was taken for a number of classes.
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE regraft_entries SET classes = 8, line = json_set(line, '$.classes', 8)")
+        changed = connection.execute("UPDATE regraft_state SET value = '1.1' WHERE key = 'format'")
+        assert changed.rowcount == 1
+    catalogue = open_catalogue(tmp_path / "zoo")
+    assert [(entry.address, entry.classes) for entry in catalogue.search("")] == [("source@1", 0)]
+    assert catalogue.search("", Filters(classes=8)) == ()
+    assert catalogue.card("source").architecture.outputs == 8
 
 
 def test_a_folder_that_may_only_be_read_can_be_looked_through(tmp_path, monkeypatch) -> None:

@@ -23,7 +23,7 @@ class Entry:
         created: when it was added, ISO 8601, UTC.
         summary: what it is.
         task: what it does.
-        classes: how many it tells apart; 0 where nobody said.
+        classes: how many it tells apart; 0 where nobody said, and for a pretraining, which has no task yet.
         shape: of its input; None where that is not one tensor of known rank.
         parameters: elements of all variables.
         bytes: of its layers, shared ones included.
@@ -66,7 +66,7 @@ def of(card: Card) -> Entry:
         created=card.created,
         summary=card.summary,
         task=card.task,
-        classes=len(card.classes) or card.architecture.outputs or 0,
+        classes=len(card.classes) or card.outputs or 0,
         shape=card.inputs.shape if card.inputs is not None else None,
         parameters=card.architecture.parameters,
         bytes=card.architecture.bytes,

@@ -235,6 +235,11 @@ class Card:
         return f"{self.name}@{self.version}"
 
     @property
+    def outputs(self) -> int | None:
+        """Length of an answer; None where it gives none: it is no vector, or a pretraining, which has no task yet."""
+        return None if self.kind == "pretraining" else self.architecture.outputs
+
+    @property
     def judged_on(self) -> str:
         """The split that says how good it is: test, or else validation; empty where neither was measured."""
         return next((split for split in ("test", "validation") if split in self.metrics), "")

@@ -38,7 +38,7 @@ class Exhibit:
         summary: what it is.
         task: what it does.
         classes: of its answers.
-        outputs: length of an answer; None where it is no vector.
+        outputs: length of an answer; None where it gives none.
         shape: of its input; empty where that is not one tensor.
         convention: of its input.
         parameters: elements of all variables.
@@ -153,7 +153,7 @@ def exhibit(card: Card, kinship: Kinship | None = None) -> Exhibit:
         summary=card.summary,
         task=card.task,
         classes=card.classes,
-        outputs=net.outputs,
+        outputs=card.outputs,
         shape=card.inputs.shape if card.inputs is not None else (),
         convention=card.inputs.name if card.inputs is not None else "",
         parameters=net.parameters,

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import regraft
-from regraft.catalogue import open_catalogue
+from regraft.catalogue import Filters, open_catalogue
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
+from regraft.core.exhibit import exhibit
 from regraft.recipes.cataloguing.adding import add
 
 
@@ -92,6 +93,12 @@ def test_a_pretraining_says_by_what_it_learnt(tmp_path: Path) -> None:
     card = add(tmp_path / "source").card
     assert (card.kind, card.task) == ("pretraining", "feature-extraction")
     assert card.pretraining["method"] == "denoising-autoencoder"
+    assert card.summary == "pretrained by denoising-autoencoder on 108 rows of numbers, without a task"
+    # Its representation has 4 values, and no classes.
+    assert (card.architecture.outputs, card.classes, regraft.open(tmp_path / "source").classes) == (4, (), None)
+    assert [entry.classes for entry in open_catalogue().search("")] == [0]
+    assert open_catalogue().search("", Filters(classes=4)) == ()
+    assert exhibit(card).outputs is None
     assert card.data is not None
     assert card.data.examples == {"train": made.record.examples, "held out": made.record.held_out}
     opened = regraft.open("zoo:source")
@@ -116,7 +123,8 @@ def test_texts_take_their_vocabulary_along(tmp_path: Path) -> None:
     texts = [text for some in words.values() for text in some] * 8
     labels = [name for name, some in words.items() for _ in some] * 8
     made = regraft.pretrain("masked", texts, out=tmp_path / "source", epochs=1, compare="no", length=6)
-    add(tmp_path / "source")
+    summary = add(tmp_path / "source").card.summary
+    assert summary == f"pretrained by masked on {made.record.examples} texts, without a task"
     opened = regraft.open("zoo:source")
     assert opened.inputs.text is not None
     assert opened.inputs == regraft.open(made.folder).inputs

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 # Of the tables and of what is in them; another one is made anew from the cards.
-FORMAT = 1
+FORMAT = 2
 
 METADATA = MetaData()
 

@@ -1,16 +1,24 @@
 """From a finished pretraining to a card: its network, by which method it learnt from what, and whether that helped."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from regraft import importers
 from regraft.core import plain
 from regraft.core.card import DataFacts
-from regraft.core.pretraining import PretrainingRecord
+from regraft.core.pretraining import Kind, PretrainingRecord
 from regraft.formats.folders import is_pretraining
 from regraft.recipes.cataloguing import networks
 from regraft.recipes.cataloguing.networks import Described
 from regraft.recipes.pretraining import folder as folders
+
+_CALLED: Mapping[Kind, str] = {
+    "pictures": "pictures",
+    "numbers": "rows of numbers",
+    "text": "texts",
+    "table": "rows of a table",
+}
 
 
 def is_one(path: Path) -> bool:
@@ -43,4 +51,4 @@ def describe(folder: Path, name: str, trust: bool) -> Described:
 
 
 def _summary(record: PretrainingRecord) -> str:
-    return f"pretrained by {record.asked.method} on {record.examples:,} {record.kind}, without a task"
+    return f"pretrained by {record.asked.method} on {record.examples:,} {_CALLED[record.kind]}, without a task"
