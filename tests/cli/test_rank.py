@@ -134,3 +134,11 @@ def test_a_reason_does_not_say_the_source_again():
         _reason(Refused("a/b.h5", "'a/b.h5' holds weights but no architecture")) == "holds weights but no architecture"
     )
     assert _reason(Refused("b", "found (7,) in 'b'; choose another")) == "found (7,); choose another"
+    assert _reason(Refused("b", "'b': layer 'c' is lost")) == "layer 'c' is lost"
+    assert (
+        _reason(Refused("b", "expected texts, which 'b' takes, found rows"))
+        == "expected texts, which it takes, found rows"
+    )
+    assert (
+        _reason(Refused("b", "they become 8 values, and 'b' takes (4,)")) == "they become 8 values, and it takes (4,)"
+    )

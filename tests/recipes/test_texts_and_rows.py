@@ -217,6 +217,14 @@ def test_a_source_that_says_its_words_is_taken_at_its_word(tmp_path: Path) -> No
     table.write_text("a,b,label\n" + "1,2,yes\n2,1,no\n" * 5, encoding="utf-8")
     with pytest.raises(SourceError, match="expected texts, which 'stated' takes, found rows with the columns a, b"):
         regraft.fit(table, stated, out=tmp_path / "no", cache=tmp_path)
+    for data, kind in ((path, "texts"), (table, "rows of a table")):
+        for shape, found in (
+            ((8, 8, 3), rf"expected a network for {kind}, found .*, which takes pictures \(8, 8, 3\); choose"),
+            ((8, 5), rf"one vector of a fixed length, for {kind}, found the input \(8, 5\) in "),
+        ):
+            other = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(2)])
+            with pytest.raises(SourceError, match=found):
+                regraft.fit(data, other, out=tmp_path / "no", cache=tmp_path)
     with pytest.raises(RequestError, match="tokens are for texts, and these examples are none"):
         regraft.fit((np.zeros((4, 6)), [0, 1, 0, 1]), own_network(), tokens="words", out=tmp_path / "no")
 

@@ -114,7 +114,8 @@ def _refused(record: RankRecord) -> str:
 def _reason(refused: Refused) -> str:
     """Without the name of the source, which stands beside it."""
     name = re.escape(f"'{refused.source}'")
-    bare = re.sub(rf" (?:in|for) {name}|{name},? ?", "", refused.reason)
+    bare = re.sub(rf" (?:in|for|of) {name}|^{name}[:,]? ?", "", refused.reason)
+    bare = re.sub(name, "it", bare)
     return f"{bare[:_LONGEST]} ..." if len(bare) > _LONGEST else bare
 
 

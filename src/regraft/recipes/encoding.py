@@ -47,7 +47,7 @@ def encoded(pretrained: Pretrained, examples: Examples, plan: Plan) -> Pretraine
     if columns is None:
         _refuse_words(plan)
         return pretrained
-    shape = _shape(pretrained)
+    shape = _shape(pretrained, "texts" if columns.of_text else "rows of a table")
     if columns.of_text:
         inputs = with_texts(pretrained, examples, plan, shape)
     else:
@@ -203,15 +203,20 @@ def known_ids(model: keras.Model) -> int | None:
     return None if first is None else int(first.input_dim)
 
 
-def _shape(pretrained: Pretrained) -> tuple[int, ...]:
+def _shape(pretrained: Pretrained, wanted: str) -> tuple[int, ...]:
     """Of the input of a network that takes one vector for each example."""
     shape = pretrained.inputs.shape
+    if pretrained.inputs.is_picture:
+        raise SourceError(
+            f"expected a network for {wanted}, found '{pretrained.source}', which takes pictures {shape}; choose a "
+            f"network for {wanted}"
+        )
     if len(shape) != 1:
         given = [tuple(tensor.shape[1:]) for tensor in getattr(pretrained.model, "inputs", None) or ()]
         raise SourceError(
-            f"expected a network that takes one vector of a fixed length, for texts or rows of a table, found "
-            f"'{pretrained.source}' with the input{'s' if len(given) > 1 else ''} "
-            f"{', '.join(map(str, given)) or 'of no stated shape'}; rebuild it with keras.Input((length,))"
+            f"expected a network that takes one vector of a fixed length, for {wanted}, found the "
+            f"input{'s' if len(given) > 1 else ''} {', '.join(map(str, given)) or 'of no stated shape'} in "
+            f"'{pretrained.source}'; rebuild it with keras.Input((length,))"
         )
     return shape
 

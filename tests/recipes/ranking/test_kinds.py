@@ -52,3 +52,27 @@ def test_networks_for_texts_are_ranked(tmp_path):
     # Words say all of it.
     assert found.baselines["raw_inputs"].accuracy.value == pytest.approx(1.0)
     assert "a vocabulary of" in found.ranking[0].warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["texts", "rows of a table"])
+def test_sources_for_other_kinds_say_what_they_take(kind, tmp_path):
+    draws = np.random.default_rng(2)
+    table = ["a,b,label", *(f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in draws.normal(size=(60, 2)))]
+    (tmp_path / "rows.csv").write_text("\n".join(table))
+    texts = ["text,label", *(f"{word} {number},{word}" for number in range(30) for word in ("good", "bad"))]
+    (tmp_path / "texts.csv").write_text("\n".join(texts))
+    quick = {"epochs": 1, "probe": 0, "settings": {"batch_size": 16}}
+    of_rows = regraft.pretrain("autoencoder", tmp_path / "rows.csv", out=tmp_path / "of-rows", **quick).folder
+    of_texts = regraft.pretrain("masked", tmp_path / "texts.csv", out=tmp_path / "of-texts", **quick).folder
+    pictures = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4, activation="relu", name="dense")]
+    )
+    pictures.save(tmp_path / "pictures.keras")
+    taken = {of_rows: "rows of a table", of_texts: "texts", tmp_path / "pictures.keras": "pictures"}
+    data = tmp_path / ("texts.csv" if kind == "texts" else "rows.csv")
+    found = regraft.rank(data, list(taken), cache=tmp_path / "cache")
+    assert {each.source: each.reason for each in found.refused} == {
+        str(source): f"it takes {takes}, and these examples are {kind}"
+        for source, takes in taken.items()
+        if takes != kind
+    }

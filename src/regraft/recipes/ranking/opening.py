@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from regraft.core import memory
 from regraft.core.errors import SourceError
+from regraft.core.input_spec import InputSpec
 from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings
 from regraft.data import Examples
@@ -55,10 +56,14 @@ class Sources:
         if candidate.name in self._open:
             self._open.move_to_end(candidate.name)
             return self._open[candidate.name][0]
-        _refuse_another_kind(candidate, self._examples)
+        if candidate.inputs is not None:
+            # Before its weights are read.
+            _refuse_another_kind(candidate.inputs, self._examples)
         plan = replace(self._plan, source=candidate.name)
         with collecting_warnings() as warned:
-            pretrained = encoded(open_for(plan, candidate.source), self._examples, plan)
+            opened = open_for(plan, candidate.source)
+            _refuse_another_kind(opened.inputs, self._examples)
+            pretrained = encoded(opened, self._examples, plan)
             check_inputs(pretrained, self._examples)
         made = Open(pretrained, plan, tuple(warned))
         self._open[candidate.name] = made, sum(_bytes(item) for item in names.variables(pretrained.model).values())
@@ -73,17 +78,20 @@ class Sources:
             memory.release()
 
 
-def _refuse_another_kind(candidate: Candidate, examples: Examples) -> None:
-    """Refuse what is known to take another kind of examples, before its weights are read.
+def _refuse_another_kind(inputs: InputSpec, examples: Examples) -> None:
+    """Refuse what is known to take another kind of examples.
 
     Raises:
         SourceError: it does.
     """
-    if candidate.inputs is None:
-        return
-    kinds = {"texts": candidate.inputs.text is not None, "rows of a table": candidate.inputs.table is not None}
-    takes = next((kind for kind, so in kinds.items() if so), None)
     columns = examples.columns
+    kinds = {
+        "texts": inputs.text is not None,
+        "rows of a table": inputs.table is not None,
+        # Without columns, what a picture is goes by the shapes, which are compared later.
+        "pictures": inputs.is_picture and columns is not None,
+    }
+    takes = next((kind for kind, so in kinds.items() if so), None)
     given = None if columns is None else "texts" if columns.of_text else "rows of a table"
     if takes is not None and takes != given:
         raise SourceError(f"it takes {takes}, and these examples are {given or 'pictures or arrays'}")
