@@ -81,6 +81,20 @@ def test_what_is_no_run_is_refused_with_the_nearest_name(words, place, say):
     assert "run" in said.refusal.partition("names: ")[2]
 
 
+def test_resume_names_what_it_finishes_beside_a_wrong_name(say, tmp_path):
+    held = {"done": "run.json", "source": "pretraining.json", "begun": ".asked.toml", "part": "asked.toml"}
+    for name, file in held.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("{}")
+    (tmp_path / "done" / "plan.toml").write_text("")
+    (tmp_path / "photos").mkdir()
+    assert say("resume", tmp_path / "xyz").refusal.endswith(
+        f"expected a run folder or that of a pretraining, found none at '{tmp_path / 'xyz'}'; "
+        "known names: begun, part, done, source"
+    )
+    assert say("resume", tmp_path / "sources").refusal.endswith("nearest known names: source")
+
+
 def test_a_damaged_model_is_refused(place, say, tmp_path):
     shutil.copytree(place / "run", tmp_path / "run")
     model = tmp_path / "run" / "model.keras"

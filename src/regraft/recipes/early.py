@@ -4,12 +4,18 @@ from pathlib import Path
 
 from regraft import formats
 from regraft.core.card import is_source
-from regraft.core.errors import RequestError
+from regraft.core.errors import RequestError, nearest
 from regraft.core.input_spec import parse_convention
 from regraft.core.plan import Plan
 from regraft.data import files
+from regraft.formats import folders
 from regraft.recipes import ready_made, run_folder
 from regraft.recipes.inspecting import is_file
+
+# What says that a run or a pretraining was begun in a folder, or finished.
+_BEGUN, _FINISHED = (folders.RUN_ASKED, run_folder.PLAN, folders.ASKED), (folders.RUN, folders.PRETRAINING)
+# How many of them a refusal names.
+_NAMED = 6
 
 
 def refuse(plan: Plan, out: Path | None) -> None:
@@ -53,8 +59,18 @@ def require_run(folder: Path) -> None:
     """Refuse a folder that holds no run, finished or begun.
 
     Raises:
-        RequestError: it does not.
+        RequestError: it does not; the message names what could be resumed beside it.
     """
     if not (folder / run_folder.RECORD).exists() and not run_folder.is_begun(folder):
-        run_folder.read(folder)
-        raise RequestError(f"expected a run folder, found none at '{folder}'")
+        raise RequestError(
+            f"expected a run folder or that of a pretraining, found none at '{folder}'"
+            f"{nearest(folder.name, _resumed(folder.parent), _NAMED)}"
+        )
+
+
+def _resumed(folder: Path) -> list[str]:
+    """Names of the runs and the pretrainings in a folder, unfinished ones first."""
+    begun, finished = (
+        {path.parent.name for name in names for path in folder.glob(f"*/{name}")} for names in (_BEGUN, _FINISHED)
+    )
+    return [*sorted(begun - finished), *sorted(finished)]
