@@ -188,6 +188,8 @@ def _unfinished(made: running.Pretraining) -> None:
         ({"settings": {"tied": 3}}, "'tied': expected true or false, found 3"),
         ({"architecture": "mlpp"}, "expected an architecture such as mlp, .*found 'mlpp'; nearest known names: mlp"),
         ({"architecture": "mlp?unit=3"}, "the architecture 'mlp.unit=3': unknown key 'unit'"),
+        ({"architecture": 3}, "expected an architecture by name, such as mlp, .* or a keras.Model, found int 3"),
+        ({"architecture": ["mlp"]}, r"expected an architecture by name, .* found list \['mlp'\]"),
         ({"architecture": "cnn"}, "expected an architecture for numbers, found 'cnn', which is for pictures"),
         ({"input_size": 8}, "expected pictures for an input size, found examples of shape"),
         ({"settings": {"error": "cross-entropy"}}, "expected values from 0 to 1 for a cross entropy"),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import keras
@@ -21,6 +22,7 @@ from regraft.core.text_spec import Unit
 from regraft.data import Examples
 from regraft.pretraining import method as named_method
 from regraft.pretraining.options import read
+from regraft.pretraining.trunks import TRUNKS
 from regraft.recipes.pretraining import folder as folders
 from regraft.recipes.pretraining.running import Pretraining, pretrain_in
 
@@ -81,6 +83,11 @@ def pretrain(
         RequestError: the request was wrong, or a part of it would make no difference.
         WorkError: the work failed.
     """
+    if not isinstance(architecture, (str, keras.Model, NoneType)):
+        raise RequestError(
+            f"expected an architecture by name, such as {', '.join(TRUNKS)}, keras:NAME or package.module:function, or "
+            f"a keras.Model, found {type(architecture).__name__} {architecture!r:.60}"
+        )
     if epochs is not None and settings and "epochs" in settings:
         raise RequestError(f"epochs are said twice, {epochs} and --set epochs={settings['epochs']}; leave one out")
     if compare == "yes" and probe == 0:
