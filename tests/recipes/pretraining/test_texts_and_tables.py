@@ -9,6 +9,7 @@ import pytest
 import regraft
 from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.progress import collecting_warnings
+from tests.activations.said import saying
 
 GOOD, BAD, THINGS = ("fine", "lovely", "great"), ("poor", "dull", "awful"), ("film", "plot", "cast")
 QUIET = {"fine_tune": "no", "baselines": "no"}
@@ -133,6 +134,44 @@ def test_a_column_of_labels_that_is_not_there_is_refused(tmp_path: Path) -> None
         SourceError, match=r"takes 'outcome', the column of labels in .*again with --label-column outcome"
     ):
         regraft.fit(labelled, tmp_path / "source", out=tmp_path / "no", cache=tmp_path, columns=LABEL)
+
+
+def test_a_row_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    labelled, _ = rows_of(tmp_path)
+    lines = labelled.read_text(encoding="utf-8").splitlines()
+    split = regraft.open_data(labelled, columns=LABEL).split
+    # The first of those that are learnt from and probed with.
+    place = 1 + int(np.flatnonzero(split == "train")[0])
+    lines[place] = f"inf,{lines[place].split(',', 1)[1]}"
+    labelled.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with collecting_warnings() as warned:
+        made = regraft.pretrain(
+            "masked", labelled, out=tmp_path / "one", architecture="mlp?units=4", columns=LABEL, compare="no", **SMALL
+        )
+    (said,) = (line for line in warned if f"'line {place + 1}'" in line)
+    assert re.match(r"left out 1 of \d+ example\(s\) that cannot be read, first: 'line \d+' has 'inf'", said)
+    assert all(row.probe is not None for row in made.record.stages[0].history)
+
+
+@pytest.mark.parametrize(
+    ("labels", "compare", "said"),
+    [
+        ("a" * 60, "no", "left out: the probe, for want of a second class: all labels in .* are 'a'"),
+        ("a" * 60, "auto", "left out: the probe and the network from scratch, for want of a second class"),
+        ("abcdefghij" * 2 + " " * 40, "no", r"left out: the probe, .* two of each class are 20, found \d+ to learn"),
+    ],
+)
+def test_it_says_why_nothing_is_probed(tmp_path: Path, labels: str, compare: str, said: str) -> None:
+    draws = np.random.default_rng(0).normal(0, 1, (60, 2))
+    rows = [f"{one:.4f},{other:.4f},{label.strip()}\n" for (one, other), label in zip(draws, labels, strict=True)]
+    (tmp_path / "t.csv").write_text("x,y,label\n" + "".join(rows), encoding="utf-8")
+    given = {"architecture": "mlp?units=4", "compare": compare, **SMALL}
+    with saying() as lines:
+        regraft.pretrain("autoencoder", tmp_path / "t.csv", out=tmp_path / "source", **given)
+    assert len([line for line in lines if re.match(said, line)]) == 1
+    with saying() as lines:
+        regraft.pretrain("autoencoder", tmp_path / "t.csv", out=tmp_path / "other", probe=0, **given)
+    assert not any("left out" in line for line in lines)
 
 
 def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from regraft import data as data_room
 from regraft.core.errors import DataError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
+from regraft.core.progress import say
 from regraft.data import Examples
 from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
@@ -89,7 +90,8 @@ def task_of(
     inputs = preparing.inputs_for(examples, used, asked)
     if taken is not None and inputs.is_picture and asked.input_size is None:
         inputs = _as_taken(inputs, taken)
-    used = only_readable(examples, used, inputs, asked.strict)
+    readable = only_readable(examples, used, inputs, asked.strict)
+    used, unreadable = readable, np.setdiff1d(used, readable)
     order = np.random.default_rng([asked.seed, _STREAM]).permutation(len(used))
     held = min(_MOST_HELD_OUT, max(2, round((asked.spec or chosen.SPEC).held_out * len(used))))
     keep = fits_in_memory(len(used), inputs)
@@ -99,7 +101,7 @@ def task_of(
         # Held-out examples are compared with one another as well.
         grouping.require_pairs(examples, learning.indices, chosen, f"among those to learn from in {examples.origin}")
         grouping.require_pairs(examples, held_out.indices, chosen, f"among those held out of {examples.origin}")
-    labelled, judging, classes = _labelled(asked, examples, known, inputs)
+    labelled, judging, classes = _labelled(asked, examples, known, inputs, unreadable)
     if asked.compare == "yes" and (labelled is None or judging is None):
         raise DataError(
             f"--compare yes learns from labels and judges by others, found too few in {known.origin}; bring some with "
@@ -138,9 +140,17 @@ def _as_taken(inputs: InputSpec, taken: tuple[int | None, ...]) -> InputSpec:
 
 
 def _labelled(
-    asked: Asked, examples: Examples, known: Examples, inputs: InputSpec
+    asked: Asked, examples: Examples, known: Examples, inputs: InputSpec, unreadable: Array
 ) -> tuple[Labelled | None, Labelled | None, tuple[str, ...]]:
-    """Some labelled examples to probe with and to learn from, others to judge by, and the names of the classes."""
+    """Some labelled examples to probe with and to learn from, others to judge by, and the names of the classes.
+
+    Args:
+        asked: what is asked for.
+        examples: that are learnt from without labels.
+        known: the labelled ones, perhaps the same.
+        inputs: what the network takes.
+        unreadable: indices of `examples` that were left out already, and told of.
+    """
     if known is not examples:
         _require_kind(known, examples)
         if known.columns is None and known.shape != examples.shape and not inputs.is_picture:
@@ -148,14 +158,24 @@ def _labelled(
                 f"expected labelled examples of shape {examples.shape} as in {examples.origin}, found {known.shape} "
                 f"in {known.origin}"
             )
-    if not asked.probe or len(known.classes) < 2:
+    if not asked.probe or not known.classes:
+        return None, None, known.classes
+    without = "left out: the probe" + (" and the network from scratch" if asked.compare != "no" else "")
+    if len(known.classes) == 1:
+        say(f"{without}, for want of a second class: all labels in {known.origin} are '{known.classes[0]}'")
         return None, None, known.classes
     training, test = (
         _some(known, np.flatnonzero((known.split == split) & (known.labels >= 0)), count, asked.seed)
         for split, count in (("train", asked.probe), ("test", _MOST_JUDGED))
     )
     if len(training) < 2 * len(known.classes):
+        say(
+            f"{without}, for want of labels: two of each class are {2 * len(known.classes)}, found {len(training)} to "
+            f"learn from in {known.origin}"
+        )
         return None, None, known.classes
+    if known is examples:
+        training, test = (part[~np.isin(part, unreadable)] for part in (training, test))
     made = [Prepared(known, only_readable(known, part, inputs, asked.strict), inputs) for part in (training, test)]
     both = [
         Labelled(rows.take(np.arange(len(rows))), known.labels[rows.indices].astype(np.int64), len(known.classes))
