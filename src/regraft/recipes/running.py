@@ -210,9 +210,7 @@ def _deadline(plan: Plan, budget: str | float) -> Deadline:
             "a time budget is for finding what to reuse and what to train, and the plan says that already; leave out "
             "the one or the other"
         )
-    made = Deadline(durations.parse(budget, "a time budget"))
-    made.reserve(compared=plan.baselines != "no")
-    return made
+    return Deadline(durations.parse(budget, "a time budget"))
 
 
 def _searched(
@@ -220,6 +218,8 @@ def _searched(
 ) -> Plan:
     """The plan with what a search found in it."""
     prepared = prepare(pretrained, examples, plan, store)
+    # Only now: how long it took so far tells how long the report will take.
+    deadline.reserve(compared=plan.baselines != "no")
     found = search(prepared, deadline, lambda study: halving.work(study, prepared.trier, deadline), forecasts=False)
     say(found.recommended.sentence)
     return found.plan

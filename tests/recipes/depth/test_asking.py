@@ -11,7 +11,7 @@ import regraft
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
 from regraft.core.plan import Plan
-from regraft.recipes.depth import halving
+from regraft.recipes.depth import halving, recommending, timing
 from regraft.recipes.depth.folder import PLAN, RECORD
 from regraft.recipes.depth.halving import Ladder
 from regraft.training.again import Again
@@ -110,6 +110,52 @@ def test_a_time_budget_is_kept(digits, tmp_path):
     assert time.perf_counter() - started < 14 + 8
     assert any("time was up" in warning for warning in found.warnings) or found.seconds["total"] < 14
     assert found.recommended.cut_point
+
+
+def test_a_search_that_is_short_of_time_says_what_the_rest_is_for(digits, tmp_path, monkeypatch):
+    source, data = digits
+    given = {"cache": tmp_path / "cache", "time_budget": 600, "forecast": False}
+    # One lesson is expected to take longer than there is.
+    monkeypatch.setattr(timing, "_AROUND", 1000.0)
+    found = regraft.depth(data, source, out=tmp_path / "search", fit=False, **given)
+    assert len(found.table) == 2
+    (said,) = (warning for warning in found.warnings if "time was up" in warning)
+    assert said.startswith(
+        "time was up before 3 of the 5 ways were tried: to judge one more on all folds may take longer"
+    )
+    assert said.endswith("s that were left; the same command with more time goes on from here")
+    assert ("the other way that was judged to the end" in found.recommended.sentence) == bool(
+        found.recommended.indistinguishable
+    )
+    fitted = regraft.depth(data, source, out=tmp_path / "fitted", **given)
+    assert any(", to fit it, to train a network from scratch beside it and" in warning for warning in fitted.warnings)
+    given["plan"] = Plan(str(source), baselines="no")
+    alone = regraft.depth(data, source, out=tmp_path / "alone", **given)
+    assert any("on all folds, to fit it and to report may take" in warning for warning in alone.warnings)
+
+
+def test_the_sentence_speaks_of_the_ways_that_are_shown(searched, digits, cache, tmp_path, monkeypatch):
+    """Ways that were not tried are not among those that it could be told from."""
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    monkeypatch.setattr(recommending, "choose", _with_all_alike(recommending.choose))
+    source, data = digits
+    found = regraft.depth(data, source, out=tmp_path / "out", cache=cache, fit=False, forecast=False)
+    judged = sum(trial.folds == 5 for trial in found.table)
+    assert 2 < judged < len(found.table)
+    assert (
+        f"; none of the {judged - 1} other ways that were judged to the end can be told" in found.recommended.sentence
+    )
+
+
+def _with_all_alike(choose):
+    """A choice after which nothing can be told from what was chosen."""
+
+    def choosing(found, trier):
+        item, choice, by_way = choose(found, trier)
+        others = tuple(name for name in by_way if name != choice.name)
+        return item, dataclasses.replace(choice, indistinguishable=others), by_way
+
+    return choosing
 
 
 def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from regraft.core import metrics
+from regraft.core.comparing import Choice
 from regraft.core.depth import Trial, Way
+from regraft.core.metric import Metric
 from regraft.recipes.depth import recommending
 from regraft.recipes.depth.halving import Rung
 from regraft.recipes.depth.recommending import Tried
@@ -101,3 +103,20 @@ def test_who_is_judged_to_the_end_is_chosen_by_what_both_have_answered(monkeypat
     standard = replace(standard, trial=replace(standard.trial, way=better.trial.way))
     recommending.completed(None, trier, [standard, better], always)
     assert judged == []
+
+
+@pytest.mark.parametrize(
+    ("same", "many", "said"),
+    [
+        (0, 1, ""),
+        (0, 5, ""),
+        (1, 2, "; the other way that was judged to the end cannot be told from it on these examples"),
+        (3, 4, "; none of the 3 other ways that were judged to the end can be told from it on these examples"),
+        (2, 5, "; 2 of the 4 other ways that were judged to the end cannot be told from it on these examples"),
+    ],
+)
+def test_the_sentence_counts_the_ways_that_it_was_compared_with(same, many, said):
+    figure = Metric(0.9, (0.8, 0.95))
+    choice = Choice("all", "all", tuple(f"way {number}" for number in range(same)), figure, figure, {})
+    made = recommending.recommended(_found()[0], choice, many)
+    assert made.sentence.endswith(f"of new examples right (95 % interval 80.0% to 95.0%){said}.")

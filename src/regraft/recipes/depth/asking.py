@@ -102,6 +102,7 @@ def depth(
                 check_inputs(pretrained, examples)
                 prepared = prepare(pretrained, examples, asked, store, widths)
             if fit:
+                # Only now: how long it took so far tells how long the report will take.
                 deadline.reserve(compared=asked.baselines != "no")
 
             def work(study: Study) -> None:

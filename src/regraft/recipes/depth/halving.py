@@ -163,9 +163,14 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
 
 def is_done(made: Study) -> bool:
     """Whether every way was given all that it was to be given."""
+    return not waiting(made) and not _going_on(made)
+
+
+def waiting(made: Study) -> int:
+    """How many ways were not looked at yet."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     trials = made.study.get_trials(deepcopy=False, states=states)
-    return set(made.ways) <= {_way_of(trial) for trial in trials} and not _going_on(made)
+    return len(set(made.ways) - {_way_of(trial) for trial in trials})
 
 
 def _going_on(made: Study) -> list[tuple[str, int]]:

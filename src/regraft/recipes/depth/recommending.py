@@ -182,7 +182,13 @@ def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[st
 
 
 def recommended(item: Tried, choice: Choice, many: int) -> Recommended:
-    """The answer, in numbers and in words."""
+    """The answer, in numbers and in words.
+
+    Args:
+        item: the way to take.
+        choice: how it was chosen.
+        many: ways it was chosen from, itself among them.
+    """
     way, trial = item.trial.way, item.trial
     return Recommended(
         way,
@@ -233,13 +239,22 @@ def plan_of(item: Tried, trier: Trier) -> Plan:
 
 def _sentence(way: Way, choice: Choice, many: int) -> str:
     low, high = choice.accuracy.interval
-    others = len(choice.indistinguishable)
-    same = f"; {others} of the {many - 1} other ways cannot be told from it on these examples" if others else ""
     new = f", with new layers of {', '.join(map(str, way.hidden))} units on top" if way.hidden else ""
     return (
         f"Reuse {_counted(way.reused)} up to '{way.cut_point}', {_learning(way)}{new}: {choice.accuracy.value:.1%} of "
-        f"new examples right (95 % interval {low:.1%} to {high:.1%}){same}."
+        f"new examples right (95 % interval {low:.1%} to {high:.1%}){_alike(len(choice.indistinguishable), many - 1)}."
     )
+
+
+def _alike(same: int, others: int) -> str:
+    """How many of the ways that it was compared with are as good; those that were not judged to the end were not."""
+    if not same:
+        return ""
+    if others == 1:
+        return "; the other way that was judged to the end cannot be told from it on these examples"
+    if same == others:
+        return f"; none of the {others} other ways that were judged to the end can be told from it on these examples"
+    return f"; {same} of the {others} other ways that were judged to the end cannot be told from it on these examples"
 
 
 def _learning(way: Way) -> str:

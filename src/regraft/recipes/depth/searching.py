@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regraft.activations.store import Store
-from regraft.core import digest, memory, plain
+from regraft.core import digest, durations, memory, plain
 from regraft.core import plan as plans
 from regraft.core.depth import Forecast, Recommended, Stretch, Trial, Way
 from regraft.core.plan import FineTuneSpec, Plan
@@ -124,9 +124,9 @@ def search(
     item, choice, by_way = recommending.choose(tried, trier)
     forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None
     if not interrupted and not halving.is_done(made):
-        warn("time was up before all ways were tried; the same command with more time goes on from here")
+        warn(_cut_short(halving.waiting(made), len(prepared.ways), deadline, trier.plan.baselines != "no"))
     return Found(
-        recommending.recommended(item, choice, len(prepared.ways)),
+        recommending.recommended(item, choice, len(by_way)),
         recommending.plan_of(item, trier),
         recommending.table(item, by_way, tried),
         tuple(each.trial for each in tried),
@@ -136,6 +136,20 @@ def search(
         sum(each.known for each in tried),
         interrupted,
     )
+
+
+def _cut_short(waiting: int, many: int, deadline: Deadline, compared: bool) -> str:
+    """What a search did not come to, and what the time that it leaves is for."""
+    lacking = f"{waiting} of the {many} ways were tried" if waiting else "the best ways were tried to the end"
+    left = 0.0 if deadline.seconds is None else deadline.seconds - deadline.spent
+    scratch = ", to train a network from scratch beside it" if compared else ""
+    after = f", to fit it{scratch} and to report" if deadline.reserved else ""
+    why = (
+        f": to judge one more on all folds{after} may take longer than the {durations.words(left)} that were left"
+        if left > 0
+        else ""
+    )
+    return f"time was up before {lacking}{why}; the same command with more time goes on from here"
 
 
 def _probed(found: Survey, plan: Plan) -> tuple[tuple[Probe, ...], dict[str, float]]:

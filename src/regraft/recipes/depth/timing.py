@@ -8,8 +8,11 @@ from collections import defaultdict
 _AROUND = 1.0
 # Operations a second that are taken for granted before anything was measured.
 _SPEED = 5e10
-# Seconds for opening, joining, proofs and the report, and the part of the time for the network from scratch.
+# Seconds for joining, proofs and the report, and the part of the time for the network from scratch.
 _REPORTING, _COMPARING = 10.0, 0.2
+# What was opened and computed in no time is reported on in little: in so many times as long, and in these seconds at
+# least. Where opening took a second or more, that is no less than for any other network.
+_TIMES_OPENING, _LEAST_REPORTING = 10.0, 3.0
 
 
 class Deadline:
@@ -26,8 +29,13 @@ class Deadline:
         return time.perf_counter() - self._started
 
     def reserve(self, compared: bool) -> None:
-        """Keep time for what comes after the search but for the fit: the report, and the network from scratch."""
-        self.reserved = _REPORTING + (_COMPARING * (self.seconds or 0.0) if compared else 0.0)
+        """Keep time for what comes after the search but for the fit: the report, and the network from scratch.
+
+        Args:
+            compared: whether there will be a network from scratch.
+        """
+        reporting = min(_REPORTING, max(_LEAST_REPORTING, _TIMES_OPENING * self.spent))
+        self.reserved = reporting + (_COMPARING * (self.seconds or 0.0) if compared else 0.0)
 
     @property
     def left(self) -> float:

@@ -1,0 +1,31 @@
+"""How much of a search's time is kept for what comes after it."""
+
+import pytest
+
+from regraft.recipes.depth.timing import Deadline
+
+
+@pytest.mark.parametrize(
+    ("budget", "opened", "compared", "kept"),
+    [
+        # What is opened in no time leaves most of a short search to the search.
+        (20.0, 0.2, True, 3.0 + 4.0),
+        (20.0, 0.5, False, 5.0),
+        # A second is enough for all that there is to keep.
+        (20.0, 1.0, False, 10.0),
+        (60.0, 7.0, True, 10.0 + 12.0),
+        (600.0, 100.0, True, 10.0 + 120.0),
+    ],
+)
+def test_what_is_kept_for_the_report_goes_by_how_long_opening_took(monkeypatch, budget, opened, compared, kept):
+    deadline = Deadline(budget)
+    monkeypatch.setattr(Deadline, "spent", opened)
+    deadline.reserve(compared)
+    assert deadline.reserved == pytest.approx(kept)
+    assert deadline.left == pytest.approx(budget - opened - kept)
+
+
+def test_without_a_bound_nothing_is_kept_back():
+    deadline = Deadline(None)
+    deadline.reserve(compared=True)
+    assert deadline.left == float("inf")
