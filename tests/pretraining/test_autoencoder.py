@@ -114,3 +114,28 @@ def test_one_seed_draws_one_network_on_every_backend() -> None:
 
 
 _FIRST = [-0.4085425, 0.11153672, 0.01191658]
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "name"),
+    [
+        ("mlp?units=4", (5,), "relu"),
+        ("mlp?units=4&activation=tanh", (5,), "tanh"),
+        ("cnn?filters=2", (8, 8, 1), "relu"),
+    ],
+)
+def test_a_mean_is_drawn_to_a_target_where_values_are_from_0_to_1(text: str, shape: tuple[int, ...], name: str) -> None:
+    x = np.random.default_rng(0).random((6, *shape), np.float32)
+    trunk = trunks.build(text, shape, "numbers" if len(shape) == 1 else "pictures", 0)
+    sample = Sample(kind="numbers", x=x, count=6)
+    with pytest.raises(RequestError, match=rf"target=0.05 needs a representation from 0 to 1, .* with {name}; choose"):
+        autoencoder.learner(trunk, sample, autoencoder.Settings(sparsity=0.1, target=0.05), 0)
+    autoencoder.learner(trunk, sample, autoencoder.Settings(sparsity=0.1), 0)
+
+
+def test_sigmoids_take_a_target_also_where_maps_are_averaged() -> None:
+    inputs = keras.Input((8, 8, 1))
+    maps = keras.layers.Conv2D(3, 3, activation="sigmoid")(inputs)
+    trunk = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    sample = Sample(kind="pictures", x=np.zeros((6, 8, 8, 1), np.float32), count=6)
+    autoencoder.learner(trunk, sample, autoencoder.Settings(sparsity=0.1, target=0.05), 0)

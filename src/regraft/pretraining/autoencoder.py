@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from regraft.core.checks import require
+from regraft.core.errors import RequestError
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining.decoding import decoder, stacked
 from regraft.pretraining.giving_back import Error, errors, require_error
@@ -28,6 +29,16 @@ SPEC = Spec()
 
 # How far an input is moved to see how far its representation moves.
 _NEAR = 1e-2
+# Activations whose values are shares, and layers that leave shares what they are.
+_SHARES = ("sigmoid", "hard_sigmoid", "softmax")
+_PASSING = (
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.MaxPooling2D,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,8 @@ class Settings:
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a decoder."""
+    if settings.sparsity and settings.target:
+        _require_shares(trunk, settings)
     below = tied_decoder(trunk, sample.shape) if settings.tied else decoder(trunk, sample.shape, seed)
     error = errors(require_error(settings.error, sample))
     ops: Any = keras.ops
@@ -93,6 +106,22 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         return total
 
     return Learner(model=stacked(trunk, below, name=NAME.replace("-", "_")), trunk=trunk, draw=draw, loss=loss)
+
+
+def _require_shares(trunk: keras.Model, settings: Settings) -> None:
+    """Refuse a mean to be drawn to where values have no bound: above 1 the penalty has no gradient.
+
+    Raises:
+        RequestError: the representation is not by sigmoids or the like.
+    """
+    layers: list[Any] = [layer for layer in trunk.layers if not isinstance(layer, _PASSING)]
+    function = getattr(layers[-1], "activation", layers[-1])
+    name = getattr(function, "__name__", type(function).__name__.lower())
+    if name not in _SHARES:
+        raise RequestError(
+            f"target={settings.target:g} needs a representation from 0 to 1, by sigmoids, found '{layers[-1].name}' "
+            f"with {name}; choose an architecture such as 'mlp?activation=sigmoid', or leave target out"
+        )
 
 
 def _size(represented: Any, target: float) -> Any:

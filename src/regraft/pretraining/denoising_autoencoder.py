@@ -40,6 +40,10 @@ class Settings:
     error: Error = "auto"
     tied: bool = False
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        return {} if self.noise else dict.fromkeys(("noise_kind", "emphasis"), "noise above 0")
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a decoder, fed with noise."""

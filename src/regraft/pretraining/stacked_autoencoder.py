@@ -40,6 +40,10 @@ class Settings:
     tied: bool = False
     together: bool = True
 
+    def unused(self, kind: Kind) -> Mapping[str, str]:
+        """What makes no difference, each with what it is for."""
+        return {} if self.noise else {"noise_kind": "noise above 0"}
+
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """One stage below a decoder of its own."""
