@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
-from regraft.core.progress import shown_by
+from regraft.core.progress import Description, shown_by
 
 T = TypeVar("T")
 
@@ -13,7 +13,7 @@ class _Hearing:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    def track(self, items: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
         yield from items
 
     def say(self, message: str) -> None:

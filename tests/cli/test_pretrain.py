@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regraft.cli import main
+from regraft.cli import main, pretrain
+from regraft.core.pretraining import PretrainingEpoch, Stage
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_it_makes_a_source_and_says_how_to_use_it(
     assert main([*words, "--set", "batch_size=16", "--set", "tied=yes"]) == 0
     said = capsys.readouterr().out
     assert f"regraft fit DATA --source {out}" in said
-    assert "72 examples, 8 more held out" in said
+    assert "72 examples without labels, 8 more held out" in said
     assert main(["inspect", str(out)]) == 0
     assert "hidden1" in capsys.readouterr().out
     assert main(["resume", str(out), "--json"]) == 0
@@ -42,6 +43,69 @@ def test_it_makes_a_source_and_says_how_to_use_it(
     assert (record["asked"]["settings"]["tied"], record["asked"]["spec"]["batch_size"]) == (True, 16)
     assert main(words) == 2
     assert "holds a finished pretraining" in capsys.readouterr().err
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    y = np.arange(160) % 4
+    np.savez(tmp_path / "labelled.npz", x=random.normal(size=(160, 6)) + 2 * random.normal(size=(4, 6))[y], y=y)
+    return tmp_path / "labelled.npz"
+
+
+def test_examples_left_for_tests_and_the_probe_of_the_epoch_that_is_kept_are_told(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["pretrain", "stacked-autoencoder", str(labelled), "--out", str(tmp_path / "source"), "--probe", "40"]
+    words += ["--architecture", "mlp?units=6,3", "--epochs", "3", "--set", "batch_size=16", "--compare", "no"]
+    assert main(words) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert main(["resume", str(tmp_path / "source"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert f"{record['held_out']} more held out, {record['unused']} left for tests" in said
+    for stage in record["stages"]:
+        probes = [row["probe"] for row in stage["history"]]
+        kept, last = probes[stage["best"]], probes[-1]
+        after = "" if kept == last else f" ({100 * last:.1f}% after the last)"
+        assert f"probe {100 * probes[0]:.1f}% to {100 * kept:.1f}%{after}" in said
+
+
+def test_the_probe_that_is_told_is_not_that_of_the_last_epoch() -> None:
+    rows = [PretrainingEpoch(epoch, 1.0, 1.0, probe=probe) for epoch, probe in enumerate((0.5, 0.9, 0.6))]
+    said = pretrain._came_to(Stage("all layers", tuple(rows), 1))
+    assert said == "held-out loss 1 to 1, epoch 1 of 2; probe 50.0% to 90.0% (60.0% after the last)"
+
+
+def test_examples_without_a_label_are_not_said_to_be_left_for_tests_alone(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["pretrain", "pairs", str(labelled), "--out", str(tmp_path / "source"), "--probe", "0", "--epochs", "1"]
+    assert main([*words, "--architecture", "mlp?units=3"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "examples with their labels" in said
+    assert "left for tests or without a label" in said
+
+
+@pytest.mark.parametrize(
+    ("probe", "told"),
+    [("5", "found --probe 5; say --probe 8 or more"), ("500", "found fewer; bring more with --labels")],
+)
+def test_too_few_labels_for_a_probe_are_told_of(
+    probe: str, told: str, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(labelled) as data:
+        x, y = data["x"], data["y"].astype(str)
+    y[6:] = ""
+    data = labelled
+    if probe == "500":
+        data = tmp_path / "few.csv"
+        rows = (",".join([*(f"{value:.3f}" for value in row), label]) for row, label in zip(x, y, strict=True))
+        data.write_text("\n".join(["a,b,c,d,e,f,label", *rows]) + "\n")
+    words = ["pretrain", "autoencoder", str(data), "--out", str(tmp_path / "source"), "--probe", probe]
+    assert main([*words, "--architecture", "mlp?units=3", "--epochs", "1"]) == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "probe" in line)
+    assert line == f"warning: no probe and no comparison: they need 2 labels of each of 4 classes, {told}"
+    assert line.removeprefix("warning: ") in (tmp_path / "source" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

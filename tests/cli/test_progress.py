@@ -78,3 +78,24 @@ def test_messages_stand_above_a_bar_as_they_are():
         time.sleep(0.2)
         terminal.say("[bold]not markup[/bold]")
     assert "[bold]not markup[/bold]" in screen.getvalue()
+
+
+def test_a_description_may_tell_what_the_last_item_came_to():
+    screen = Screen()
+    came_to = [0]
+    for item in Terminal(screen, patience=0.0).track(range(3), lambda: f"came to {came_to[-1]}", 3):
+        time.sleep(0.3)
+        came_to.append(10 * (item + 1))
+    assert "came to 0" in screen.getvalue()
+    assert "came to 20" in screen.getvalue()
+
+
+def test_on_a_short_line_the_bar_gives_way_and_nothing_is_broken(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Screen()
+    said = "hidden2 (2 of 2): epoch 27, held out 0.07984, probe 55%"
+    for _ in Terminal(screen, patience=0.0).track(range(2), said, 2):
+        time.sleep(0.3)
+    lines = [line for line in screen.getvalue().splitlines() if "1/2" in line]
+    assert lines
+    assert all(said in line and "left" in line for line in lines)

@@ -19,8 +19,8 @@ class _Recorder:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-        self.lines.append(f"{description} {total}")
+    def track(self, items: Iterable[T], description: progress.Description, total: int | None) -> Iterator[T]:
+        self.lines.append(f"{progress.described(description)} {total}")
         yield from items
 
     def say(self, message: str) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from regraft.core.errors import RequestError
 from regraft.core.pretraining import Spec
-from regraft.pretraining import dbn, greedy
+from regraft.pretraining import dbn, greedy, trunks
 from regraft.pretraining.boltzmann.layers import VISIBLE
 from regraft.pretraining.learner import Sample
 from regraft.pretraining.rbm import Settings
+from tests.activations.said import saying
 from tests.pretraining.small_data import InMemory, bits
 
 # Machines begin by knowing how often each unit is on, and know no more for some passes.
@@ -80,3 +81,25 @@ def test_a_stage_begins_with_the_log_odds_of_the_units_below() -> None:
 def test_layers_that_are_no_machines_are_refused() -> None:
     with pytest.raises(RequestError, match=r"'hidden1' to have the activation sigmoid .* found tanh"):
         _stacked(bits(300), _trunk("tanh"), Settings())
+
+
+def test_each_layer_that_has_learnt_is_one_line() -> None:
+    with saying() as lines:
+        layered, _ = _stacked(bits(300), _trunk(), Settings())
+    assert lines == [
+        f"hidden{number} ({number} of 3): epoch {stage.best} is kept, held-out loss {stage.kept.held_out:.4g}"
+        for number, stage in enumerate(layered.stages, 1)
+    ]
+
+
+def test_layers_that_are_no_machine_are_named() -> None:
+    piece = trunks.build("cnn?filters=4", (8, 8, 1), "pictures", 0)
+    first = greedy.stages(piece)[0]
+    sample = Sample(kind="pictures", x=np.zeros((4, 8, 8, 1), np.float32), count=4)
+    with pytest.raises(RequestError, match=r"are a Dense layer with biases, found \S+ \(Conv2D\); take") as told:
+        dbn.learner(first, sample, Settings(), 0)
+    assert "dbn" not in str(told.value)
+    inputs = keras.Input((5,))
+    bare = keras.Model(inputs, keras.layers.Dense(3, "sigmoid", use_bias=False, name="bare")(inputs))
+    with pytest.raises(RequestError, match=r"found bare \(Dense\) without biases; take"):
+        dbn.learner(bare, Sample(kind="numbers", x=np.zeros((4, 5), np.float32), count=4), Settings(), 0)

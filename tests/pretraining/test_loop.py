@@ -8,7 +8,7 @@ import pytest
 
 from regraft.core.errors import CorruptFileError, DataError, WorkError
 from regraft.core.pretraining import Spec
-from regraft.core.progress import collecting_warnings
+from regraft.core.progress import collecting_warnings, described, shown_by
 from regraft.graph import names
 from regraft.pretraining import loop, method
 from regraft.pretraining.learner import Sample
@@ -119,3 +119,33 @@ def test_what_is_carried_goes_from_step_to_step_and_is_resumed(rows, tmp_path):
     with np.load(tmp_path / "part.npz") as kept:
         # Three steps an epoch; looking at held-out examples carries nothing on.
         assert kept["now/carried/count"].tolist() == [9.0, 9.0, 9.0]
+
+
+class _Watching:
+    """What a bar would have shown after each item."""
+
+    def __init__(self):
+        self.shown, self.lines = [], []
+
+    def track(self, items, description, total):
+        for item in items:
+            yield item
+            self.shown.append((described(description), total))
+
+    def say(self, message):
+        self.lines.append(message)
+
+    warn = say
+
+
+def test_whoever_watches_sees_the_epoch_and_its_figures(rows):
+    watching = _Watching()
+    spec = Spec(epochs=3, batch_size=64)
+    with shown_by(watching):
+        learned = loop.pretrain(_learner(rows[0]), *rows, spec, 0, probe=lambda _trunk: 0.5, title="hidden1")
+    epochs = [shown for shown in watching.shown if shown[0].startswith("hidden1")]
+    held_out = [row.held_out for row in learned.history[1:]]
+    assert epochs == [
+        (f"hidden1: epoch {epoch}, held out {loss:.4g}, probe 50%", 3) for epoch, loss in enumerate(held_out, 1)
+    ]
+    assert watching.lines == []

@@ -9,7 +9,7 @@ from regraft.cli import arguments as words
 from regraft.cli import framework, interruption
 from regraft.cli.text import counted, facts, paragraph, seconds, share
 from regraft.core.errors import RequestError
-from regraft.core.pretraining import PretrainingRecord
+from regraft.core.pretraining import PretrainingRecord, Stage
 from regraft.core.text_spec import UNITS
 from regraft.pretraining import METHODS
 
@@ -124,23 +124,29 @@ def run(arguments: argparse.Namespace) -> PretrainingRecord:
 def show(result: PretrainingRecord) -> str:
     """For people."""
     # Here, because it needs more than the help does.
-    from regraft.report.pretraining_page import headline
+    from regraft.report.pretraining_page import headline, learnt_from
 
+    examples = [f"{counted(result.examples, 'example')} {learnt_from(result)}", f"{result.held_out:,} more held out"]
+    if result.unused:
+        examples.append(f"{result.unused:,} left for tests" + (" or without a label" if result.labels else ""))
     rows = [
         ("source", f"{result.folder}, {counted(result.parameters, 'parameter')}, gives {result.shape}"),
-        ("learnt from", f"{counted(result.examples, 'example')}, {result.held_out:,} more held out"),
+        ("learnt from", ", ".join(examples)),
     ]
-    for stage in result.stages:
-        first, last = stage.history[0], stage.history[stage.best]
-        probes = [row.probe for row in stage.history if row.probe is not None]
-        said = (
-            f"held-out loss {first.held_out:.4g} to {last.held_out:.4g}, epoch {stage.best} of {len(stage.history) - 1}"
-        )
-        said += f"; probe {share(probes[0])} to {share(probes[-1])}" if probes else ""
-        rows.append((stage.name, said))
+    rows += [(stage.name, _came_to(stage)) for stage in result.stages]
     rows += [("page", result.report), ("time", seconds(result.seconds["total"]))]
     use = f"use it\n  regraft fit DATA --source {shlex.quote(result.folder)}"
     return "\n\n".join([paragraph(headline(result)), facts(rows), use])
+
+
+def _came_to(stage: Stage) -> str:
+    """What a stage began with, and what the epoch that is kept has."""
+    before, kept, last = stage.history[0], stage.kept, stage.history[-1]
+    said = f"held-out loss {before.held_out:.4g} to {kept.held_out:.4g}, epoch {stage.best} of {len(stage.history) - 1}"
+    if before.probe is None or kept.probe is None or last.probe is None:
+        return said
+    said += f"; probe {share(before.probe)} to {share(kept.probe)}"
+    return said if kept.probe == last.probe else f"{said} ({share(last.probe)} after the last)"
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:

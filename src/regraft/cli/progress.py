@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from regraft.cli.text import seconds
+from regraft.core.progress import Description, described
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -30,7 +31,7 @@ class Terminal:
         self._bars: Progress | None = None
         self._open = 0
 
-    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    def track(self, items: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
         """Yield the items; a bar appears when they take long."""
         if not self._stream.isatty():
             yield from items
@@ -95,7 +96,7 @@ class Terminal:
 class _Task:
     """Something tracked, which has a bar once it has taken long enough."""
 
-    def __init__(self, terminal: Terminal, description: str, total: int | None) -> None:
+    def __init__(self, terminal: Terminal, description: Description, total: int | None) -> None:
         self._terminal, self._description, self._total = terminal, description, total
         self._lock = threading.Lock()
         self._shown: tuple[Progress, Any] | None = None
@@ -106,14 +107,14 @@ class _Task:
     def appear(self) -> None:
         with self._lock:
             if not self._closed:
-                self._shown = self._terminal.begin(self._description, self._total, self._done, self._started)
+                self._shown = self._terminal.begin(described(self._description), self._total, self._done, self._started)
 
     def advance(self) -> None:
         with self._lock:
             self._done += 1
             if self._shown is not None:
                 bars, task = self._shown
-                bars.update(task, completed=self._done)
+                bars.update(task, completed=self._done, description=described(self._description))
 
     def close(self) -> None:
         with self._lock:
@@ -142,6 +143,7 @@ def _bars(stream: TextIO) -> "Progress":
     # Here, because most commands end before anything needs to be drawn.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.table import Column
     from rich.text import Text
 
     class Pace(ProgressColumn):
@@ -153,8 +155,9 @@ def _bars(stream: TextIO) -> "Progress":
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
-        Pace(),
+        # Where the line is short, the bar is what gives way.
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        Pace(table_column=Column(no_wrap=True)),
         console=Console(file=stream),
         transient=True,
         redirect_stdout=False,

@@ -13,6 +13,9 @@ from regraft.core.text_spec import Unit
 
 Kind = Literal["pictures", "numbers", "text", "table"]
 
+# The stage in which the whole network learns at once.
+ALL_LAYERS = "all layers"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
@@ -170,6 +173,11 @@ class Stage:
     best: int
     stopped: str | None = None
 
+    @property
+    def kept(self) -> PretrainingEpoch:
+        """The epoch whose weights are kept."""
+        return self.history[self.best]
+
 
 @dataclass(frozen=True, slots=True)
 class Helped:
@@ -217,6 +225,7 @@ class PretrainingRecord:
         warnings: what was warned of.
         environment: versions and machine.
         interrupted: whether somebody ended it before its time.
+        labels: how many labels were learnt from while pretraining; 0: it learnt without.
     """
 
     folder: str
@@ -237,3 +246,4 @@ class PretrainingRecord:
     warnings: tuple[str, ...]
     environment: Mapping[str, str]
     interrupted: bool = False
+    labels: int = 0

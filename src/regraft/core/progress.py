@@ -12,11 +12,14 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
+# What is done, or what says so anew after every item, with the figures that it came to.
+Description = str | Callable[[], str]
+
 
 class Reporter(Protocol):
     """Shows progress and messages."""
 
-    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    def track(self, items: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
         """Yield the items, showing how far one is, the rate and the remaining time."""
         ...
 
@@ -30,7 +33,7 @@ class Reporter(Protocol):
 
 
 class _Logging:
-    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    def track(self, items: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
         yield from items
 
     def say(self, message: str) -> None:
@@ -46,11 +49,22 @@ _collections: contextvars.ContextVar[tuple[list[str], ...]] = contextvars.Contex
 _DEFAULT = _Logging()
 
 
-def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items while the current reporter shows the progress."""
+def track(items: Iterable[T], description: Description, total: int | None = None) -> Iterator[T]:
+    """Yield the items while the current reporter shows the progress.
+
+    Args:
+        items: what is gone through.
+        description: what is done; where it is a function, it is asked again after every item.
+        total: how many items there are, if they do not say so themselves.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     return _reporter.get(_DEFAULT).track(items, description, total)
+
+
+def described(description: Description) -> str:
+    """What a description says now."""
+    return description if isinstance(description, str) else description()
 
 
 def say(message: str) -> None:
@@ -144,8 +158,8 @@ class _Stopping:
         self._inner, self._when = inner, when
         self.say, self.warn = inner.say, inner.warn
 
-    def track(self, items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    def track(self, items: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
         for item in self._inner.track(items, description, total):
             if self._when():
-                raise Stopped(description)
+                raise Stopped(described(description))
             yield item

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from regraft.core.errors import RequestError
-from regraft.core.pretraining import Spec, Stage
+from regraft.core.pretraining import ALL_LAYERS, Spec, Stage
+from regraft.core.progress import say
 from regraft.pretraining import loop
 from regraft.pretraining.learner import Greedy, Learner, Rows, Sample
 
@@ -100,11 +101,15 @@ def pretrain(
     def train(learner: Learner, given: tuple[Rows, Rows], reach: keras.Model, name: str) -> bool:
         """Whether it was left to finish."""
         number = len(done)
+        title = name if name == ALL_LAYERS else f"{name} ({number + 1} of {len(pieces)})"
         learned = loop.pretrain(
-            learner, *given, spec, seed + number, path=checkpoint(number + 1), probe=_of(probe, reach), title=name,
+            learner, *given, spec, seed + number, path=checkpoint(number + 1), probe=_of(probe, reach), title=title,
             stop_after=stop_after,
         )  # fmt: skip
         done.append(Stage(name, learned.history, learned.best, learned.stopped))
+        kept = done[-1].kept
+        probed = "" if kept.probe is None else f", probe {kept.probe:.1%}"
+        say(f"{title}: epoch {kept.epoch} is kept, held-out loss {kept.held_out:.4g}{probed}")
         return learned.stopped != "interrupted"
 
     for number, piece in enumerate(pieces):
@@ -117,7 +122,7 @@ def pretrain(
             return Layered(trunk, tuple(done))
     whole = method.whole(trunk, learners, sample, settings, seed)
     if whole is not None:
-        train(whole, rows(None), trunk, "all layers")
+        train(whole, rows(None), trunk, ALL_LAYERS)
     return Layered(trunk, tuple(done))
 
 

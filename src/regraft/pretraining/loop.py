@@ -96,10 +96,9 @@ def pretrain(
     stopped = "interrupted" if stop_after is not None and stop_after < spec.epochs else None
     last = min(spec.epochs, spec.epochs if stop_after is None else stop_after)
     with noted(_ENDING) as interrupted, points_taken_first(learner.model):
-        for epoch in range(len(course.history), last + 1):
-            if course.is_idle():
-                break
-            course.epoch(epoch, f"{title}: epoch {epoch} of {spec.epochs}")
+        to_come = max(0, last + 1 - len(course.history))
+        for epoch in track(course.to_come(last), lambda: f"{title}: {course.stands()}", to_come):
+            course.epoch(epoch)
             if path:
                 checkpoint.save(path, course.state(), settings)
             if interrupted():
@@ -126,11 +125,22 @@ class _Course:
         self._best: dict[str, Array] = {}
         self._stepper: Stepper = stepper(learner, self._optimizer)
 
-    def epoch(self, epoch: int, title: str) -> None:
+    def to_come(self, last: int) -> Iterator[int]:
+        """The epochs that are left, for as long as the figure improves."""
+        while len(self.history) <= last and not self.is_idle():
+            yield len(self.history)
+
+    def stands(self) -> str:
+        """What the last epoch came to; short, for a bar on a line of 80 characters."""
+        row = self.history[-1]
+        said = f"epoch {row.epoch}, held out {row.held_out:.4g}"
+        return said if row.probe is None else f"{said}, probe {row.probe:.0%}"
+
+    def epoch(self, epoch: int) -> None:
         """One pass over the examples, and a look at where it led."""
         started, total = time.monotonic(), 0.0
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._rows))
-        for step in track(range(self._steps), title):
+        for step in track(range(self._steps), f"steps of epoch {epoch}"):
             done = ((epoch - 1) * self._steps + step) / max(1, self._steps * self._spec.epochs - 1)
             indices = order[step * self._size : (step + 1) * self._size]
             random = np.random.default_rng([self._seed, _TRAINING, epoch, step])

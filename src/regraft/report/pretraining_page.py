@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from regraft.core import plain
-from regraft.core.pretraining import PretrainingRecord
+from regraft.core.pretraining import ALL_LAYERS, PretrainingRecord
 from regraft.report.naming import breakable
 from regraft.report.page import environment
 from regraft.report.plots import pretraining as plots
@@ -18,6 +18,7 @@ def page(record: PretrainingRecord) -> str:
         .render(
             record=record,
             headline=headline(record),
+            learnt_from=learnt_from(record),
             losses=plots.losses(record),
             probed=plots.probed(record),
             breakable=breakable,
@@ -34,9 +35,28 @@ def headline(record: PretrainingRecord) -> str:
     if record.helped is not None:
         return record.helped.sentence
     made = f"A source was made of {record.examples + record.held_out} examples by '{record.asked.method}'"
-    probes = [row.probe for stage in record.stages for row in stage.history if row.probe is not None]
-    last = f"; a linear head on a few labels went from {percent(probes[0])} to {percent(probes[-1])}" if probes else ""
-    return f"{made}{last}. Whether it helps was not measured."
+    return f"{made}{_probed(record)}. Whether it helps was not measured."
+
+
+def learnt_from(record: PretrainingRecord) -> str:
+    """Whether the labels of the examples were learnt from as well."""
+    return "with their labels" if record.labels else "without labels"
+
+
+def _probed(record: PretrainingRecord) -> str:
+    """What a linear head made of one representation before its layer learnt, and of the same in the network kept."""
+    last = record.stages[-1]
+    # All layers together begin where the highest of them ended; that one began in its own stage.
+    first = record.stages[-2] if last.name == ALL_LAYERS and len(record.stages) > 1 else last
+    before, after = first.history[0].probe, last.kept.probe
+    if before is None or after is None:
+        return ""
+    if first.name == ALL_LAYERS:
+        return f"; a linear head on a few labels went from {percent(before)} to {percent(after)}"
+    return (
+        f"; on what '{first.name}' gives, a linear head on a few labels went from {percent(before)} before that layer "
+        f"learnt to {percent(after)}"
+    )
 
 
 def card(record: PretrainingRecord) -> str:
@@ -45,7 +65,7 @@ def card(record: PretrainingRecord) -> str:
     lines = [
         f"# A network pretrained by {record.asked.method}",
         headline(record),
-        f"- learnt from: {record.examples} examples without labels ({record.held_out} more held out)",
+        f"- learnt from: {record.examples} examples {learnt_from(record)} ({record.held_out} more held out)",
         f"- network: `{record.asked.architecture}`, {record.parameters:,} parameters",
         f"- takes: {record.kind} of shape {shape}, scaled as '{record.inputs.name}'; gives {record.shape}",
     ]

@@ -147,7 +147,7 @@ def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weight
     model = keras.Model(inputs, keras.layers.Dense(3, name="mine")(inputs))
     model.get_layer("mine").kernel.assign(np.full((16, 3), 7.0))
     compared: list[Any] = []
-    monkeypatch.setattr(running, "_helped", lambda _model, fresh, _task, _asked: compared.append(fresh))
+    monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others: compared.append(fresh))
     regraft.pretrain("autoencoder", _numbers()[0], out=tmp_path / "a", architecture=model, epochs=1)
     kernel = np.asarray(keras.ops.convert_to_numpy(compared[0].get_layer("mine").kernel))
     assert kernel.std() > 0

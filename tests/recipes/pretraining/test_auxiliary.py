@@ -128,3 +128,27 @@ def test_a_setting_that_is_misspelt_or_out_of_range_is_named(tmp_path: Path) -> 
         regraft.pretrain("corrupted", x, out=tmp_path / "one", settings={"strenght": 0.3})
     with pytest.raises(RequestError, match="'strength': expected a share above 0 and up to 1, found 3"):
         regraft.pretrain("corrupted", x, out=tmp_path / "two", settings={"strength": 3})
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "learns"), [("pairs", {}, True), ("ranking", {"by": "labels"}, True), ("ranking", {}, False)]
+)
+def test_a_comparison_says_how_many_labels_pretraining_had(
+    tmp_path: Path, method: str, settings: dict, learns: bool
+) -> None:
+    x, kind = _numbers()
+    made = regraft.pretrain(
+        method, {"x": x, "y": kind}, out=tmp_path / "source", architecture="mlp?units=4", epochs=1, probe=16,
+        settings={**settings, "batch_size": 32}, compare="yes",
+    )  # fmt: skip
+    record = made.record
+    assert record.labels == (record.examples if learns else 0)
+    assert record.helped is not None
+    told = (
+        f"This is no comparison at equal labels: pretraining itself learnt from those of {record.examples} examples, "
+        "the network from scratch from these 16 alone."
+    )
+    card = (tmp_path / "source" / "README.md").read_text()
+    for where in (record.helped.sentence, card, (tmp_path / "source" / "report.html").read_text()):
+        assert (told in where) == learns
+    assert f"{record.examples} examples {'with their' if learns else 'without'} labels" in card

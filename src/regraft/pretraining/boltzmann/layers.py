@@ -1,5 +1,6 @@
 """Where a machine's parameters live in a network: a `Dense` layer and the biases of what it is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,16 +156,32 @@ def _scale(values: Array) -> tuple[Array, Array]:
     return mean, np.where(varying, np.maximum(deviation, least), 1).astype(np.float32)
 
 
+def _no_machine(weighted: Sequence[Any]) -> str:
+    """Why layers that learn are not those of one machine."""
+    others = [layer for layer in weighted if not isinstance(layer, keras.layers.Dense)]
+    bare = [layer for layer in weighted if layer not in others and not layer.use_bias]
+    if len(weighted) > 1 and not others and not bare:
+        return (
+            f"expected a network with one layer that learns, a Dense one with biases, found {_listed(weighted)}; "
+            "several Dense layers are trained one after the other by the method dbn"
+        )
+    found = f"{_listed(bare)} without biases" if bare and not others else _listed(others) or "none"
+    return (
+        f"the hidden units of a machine are a Dense layer with biases, found {found}; take a network of such layers "
+        "alone, such as --architecture 'mlp?activation=sigmoid'"
+    )
+
+
+def _listed(layers: Sequence[Any]) -> str:
+    return ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in layers)
+
+
 def _hidden(trunk: keras.Model) -> tuple[Any, Hidden]:
     """The layer with the hidden units, and their kind by its activation."""
     layers: list[Any] = list(trunk.layers)
     weighted = [layer for layer in layers if layer.weights]
     if len(weighted) != 1 or not isinstance(weighted[0], keras.layers.Dense) or not weighted[0].use_bias:
-        raise RequestError(
-            "expected a network with one layer that learns, a Dense one with biases, found "
-            f"{', '.join(f'{layer.name} ({type(layer).__name__})' for layer in weighted) or 'none'}; "
-            "several Dense layers are trained one after the other by the method dbn"
-        )
+        raise RequestError(_no_machine(weighted))
     hidden: Any = weighted[0]
     after = layers[layers.index(hidden) + 1 :]
     functions = [hidden.activation, *(layer.activation if hasattr(layer, "activation") else layer for layer in after)]

@@ -45,7 +45,9 @@ class Answered:
     note: str
 
 
-def helped(trunk: keras.Model, fresh: keras.Model, learning: Labelled, judging: Labelled, seed: int) -> Helped:
+def helped(
+    trunk: keras.Model, fresh: keras.Model, learning: Labelled, judging: Labelled, seed: int, learnt: int = 0
+) -> Helped:
     """Measure it.
 
     Args:
@@ -54,6 +56,7 @@ def helped(trunk: keras.Model, fresh: keras.Model, learning: Labelled, judging: 
         learning: what both learn from.
         judging: what both are judged by.
         seed: of folds, of the order of examples, of heads.
+        learnt: how many labels the pretrained network had learnt from before; they are told of.
     """
     scratch = fine_tuned(fresh, learning, judging, seed)
     ways = [head_alone(trunk, learning, judging, seed), fine_tuned(trunk, learning, judging, seed)]
@@ -61,6 +64,11 @@ def helped(trunk: keras.Model, fresh: keras.Model, learning: Labelled, judging: 
     gain = metrics.paired_gain(best.correct, scratch.correct)
     reused, alone = metrics.accuracy(best.correct), metrics.accuracy(scratch.correct)
     sentence = _sentence(len(learning.y), len(judging.y), reused.value, alone.value, gain)
+    if learnt:
+        sentence += (
+            f" This is no comparison at equal labels: pretraining itself learnt from those of {learnt:,} examples, "
+            f"the network from scratch from these {len(learning.y)} alone."
+        )
     return Helped(len(learning.y), len(judging.y), reused, best.way, alone, gain, sentence)
 
 

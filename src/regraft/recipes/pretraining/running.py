@@ -11,8 +11,8 @@ import numpy as np
 from regraft.activations.store import Store
 from regraft.core import memory, plain
 from regraft.core.errors import RequestError
-from regraft.core.pretraining import Asked, Helped, PretrainingRecord, Spec, Stage
-from regraft.core.progress import collecting_warnings, say
+from regraft.core.pretraining import ALL_LAYERS, Asked, Helped, PretrainingRecord, Spec, Stage
+from regraft.core.progress import collecting_warnings, say, warn
 from regraft.graph.cut_points import cut_points
 from regraft.pretraining import greedy, loop, method, trunks
 from regraft.pretraining.learner import Greedy, Method, Rows, Sample
@@ -81,6 +81,7 @@ def pretrain_in(
             own = trunk if trunk is not None else trunks.own(asked.architecture)
             taken = None if own is None else trunks.taken(own)
             task = task_of(chosen, asked, data, labels, taken, needs_labels, said)
+        _tell_of_too_few(asked, task)
         asked = _resolved(chosen, asked, settings, task)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
@@ -95,10 +96,24 @@ def pretrain_in(
         # Whoever ended the training does not want to wait for another.
         ended = any(stage.stopped == "interrupted" for stage in stages)
         with clock.stage("compare"):
-            helped = None if ended else _helped(model, fresh, task, asked)
-        record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned))
+            learnt = len(task.learning) if needs_labels else 0
+            helped = None if ended else _helped(model, fresh, task, asked, learnt)
+        record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned), learnt)
         folders.finish(folder, record, pretraining_page.page(record), pretraining_page.card(record))
     return Pretraining(folder, record, model)
+
+
+def _tell_of_too_few(asked: Asked, task: Task) -> None:
+    """Warn where there are labels, and fewer than a probe and a comparison need."""
+    count = len(task.classes)
+    if task.labelled is not None or not asked.probe or count < 2:
+        return
+    few = asked.probe < 2 * count
+    found = f"--probe {asked.probe}" if few else "fewer"
+    warn(
+        f"no probe and no comparison: they need 2 labels of each of {count} classes, found {found}; "
+        + (f"say --probe {2 * count} or more" if few else "bring more with --labels")
+    )
 
 
 def _begun(trunk: keras.Model | None, own: keras.Model | None, asked: Asked, task: Task) -> keras.Model:
@@ -152,7 +167,7 @@ def _stages(
         )
         # What is kept is the network that was given; its layers are the learner's.
         assert learned.trunk is model
-        return (Stage("all layers", learned.history, learned.best, learned.stopped),)
+        return (Stage(ALL_LAYERS, learned.history, learned.best, learned.stopped),)
     kept = store or Store()
 
     def rows(lower: keras.Model | None) -> tuple[Rows, Rows]:
@@ -166,7 +181,7 @@ def _stages(
     return made.stages
 
 
-def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked) -> Helped | None:
+def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, learnt: int) -> Helped | None:
     if task.labelled is None or task.judging is None or asked.compare == "no":
         return None
     if asked.compare == "auto":
@@ -175,12 +190,12 @@ def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked) ->
             say("left out: the same network from scratch, which would take long; --compare yes runs it")
             return None
     say(f"learning from {len(task.labelled.y)} labels with and without the pretrained weights")
-    return helping.helped(model, fresh, task.labelled, task.judging, asked.seed)
+    return helping.helped(model, fresh, task.labelled, task.judging, asked.seed, learnt)
 
 
 def _record(
     folder: Path, asked: Asked, task: Task, model: keras.Model, stages: tuple[Stage, ...], helped: Helped | None,
-    clock: Clock, warned: tuple[str, ...],
+    clock: Clock, warned: tuple[str, ...], learnt: int,
 ) -> PretrainingRecord:  # fmt: skip
     return PretrainingRecord(
         folder=str(folder),
@@ -201,4 +216,5 @@ def _record(
         warnings=warned,
         environment=environment(),
         interrupted=any(stage.stopped == "interrupted" for stage in stages),
+        labels=learnt,
     )

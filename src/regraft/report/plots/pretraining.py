@@ -40,19 +40,32 @@ def probed(record: PretrainingRecord) -> Figure | None:
     x = Scale(0, max(1, len(rows) - 1), LEFT + 2, RIGHT - 1)
     y = Scale(*share_domain(shares), _TOP + _HEIGHT, _TOP)
     points: list[Point] = [(x(place), y(share)) for place, share in enumerate(shares)]
-    pieces = [rising(y, lambda value: percent(value, 0)), path(points, y.start + 4, "stroke own")]
+    several = len({id(stage) for stage, _ in rows}) > 1
+    pieces = [rising(y, lambda value: percent(value, 0))]
+    # A line for each stage: the next one is probed on the representation of other layers.
+    for own in {id(stage): stage for stage, _ in rows}.values():
+        line_of = [point for (stage, _), point in zip(rows, points, strict=True) if stage is own]
+        pieces.append(path(line_of, y.start + 4, "stroke own"))
     for place, ((stage, row), point) in enumerate(zip(rows, points, strict=True)):
-        if row.epoch == 0 and place:
+        if row.epoch == 0 and several:
             pieces.append(line(point[0], 6, point[0], _TOP + _HEIGHT, "boundary"))
             pieces.append(flag(point[0], 12, stage.name, "tick"))
         if len(rows) <= _DOTS:
             said = f"{stage.name}, epoch {row.epoch}: {percent(shares[place])}"
             pieces.append(dot(*point, 3.2, "mark own", said))
     pieces.append(text(LEFT, _TOP - 8, "Accuracy of a linear head", "label strong"))
-    best = max(range(len(rows)), key=lambda place: shares[place])
-    stage, row = rows[best]
-    caption = f"A linear head did best, {percent(shares[best])}, after epoch {row.epoch} of “{stage.name}”."
-    return Figure(plot(_TOP + _HEIGHT + 26, "Probe curve", *pieces), caption)
+    return Figure(plot(_TOP + _HEIGHT + 26, "Probe curve", *pieces), _probed_best(rows))
+
+
+def _probed_best(rows: Sequence[tuple[Stage, PretrainingEpoch]]) -> str:
+    """What a linear head made of the network that is kept, and where it did best."""
+    last = rows[-1][0]
+    stage, row = max(rows, key=lambda item: item[1].probe or 0.0)
+    best = f"A linear head did best, {percent(row.probe)}, after epoch {row.epoch} of “{stage.name}”"
+    if stage is last and row.epoch == last.best:
+        return f"{best}, which is kept."
+    kept = f"Of the network that is kept, from epoch {last.best} of “{last.name}”, it made {percent(last.kept.probe)}."
+    return f"{best}. {kept}"
 
 
 def _panel_of(stage: Stage, stages: Sequence[Stage]) -> Callable[[float], Markup]:
