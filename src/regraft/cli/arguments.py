@@ -193,16 +193,24 @@ def strict_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error")
 
 
-def columns_arguments(parser: argparse.ArgumentParser, labelled: bool = True) -> None:
+def columns_arguments(parser: argparse.ArgumentParser, labelled: bool = True, grouped: bool = False) -> None:
     """What is said of the columns of a table.
 
     Args:
         parser: of the command.
         labelled: whether labels are looked at.
+        grouped: whether groups are.
     """
     group = parser.add_argument_group("tables of texts, or of numbers and categories")
     if labelled:
         group.add_argument("--label-column", metavar="NAME", help="the column of classes; else the one called label")
+    if grouped:
+        group.add_argument(
+            "--group-column",
+            metavar="NAME",
+            help="the column that says which examples belong together, such as whose they are, for the method pairs; "
+            "of a table of pictures too; in an .npz file it is the array groups",
+        )
     group.add_argument(
         "--text-column",
         metavar="NAME",
@@ -247,6 +255,7 @@ def columns_of(arguments: argparse.Namespace, before: Columns | None = None) -> 
     """
     said = {
         "label": getattr(arguments, "label_column", None),
+        "group": getattr(arguments, "group_column", None),
         "text": arguments.text_column,
         "features": arguments.columns,
         "categories": arguments.category_columns,

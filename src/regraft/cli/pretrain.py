@@ -18,6 +18,7 @@ EXAMPLE = """
 regraft pretrain autoencoder photographs --out source
 regraft pretrain denoising-autoencoder digits.npz --set noise=0.4 --epochs 50
 regraft pretrain autoencoder table.npz --architecture mlp?units=500,250
+regraft pretrain pairs faces.csv --group-column person --out source
 regraft pretrain corrupted sentences.txt --architecture text-transformer --labels questions.csv
 """
 
@@ -71,7 +72,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="of plain numbers: to 0 to 1, to mean 0 and deviation 1, or none",
     )
-    words.columns_arguments(parser)
+    words.columns_arguments(parser, grouped=True)
     parser.add_argument("--tokens", choices=UNITS, help="what texts are taken apart into; words")
     parser.add_argument(
         "--vocabulary-size", metavar="N", type=words.positive, help="how many different tokens are told apart at most"

@@ -22,6 +22,8 @@ class Columns:
         categories: those of them whose numbers are codes, not amounts.
         header: whether the first line names the columns; without, they are called 1, 2, 3 and so on.
         encoding: of the file's text, as Python calls it.
+        group: the column that says which examples belong together, for a pretraining that learns from that; it is
+            neither read nor a label.
 
     >>> Columns(label="species").of_text
     False
@@ -33,9 +35,10 @@ class Columns:
     categories: tuple[str, ...] = ()
     header: bool = True
     encoding: str = "utf-8"
+    group: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a text beside features, a column named twice, and the label among what is read."""
+        """Refuse a text beside features, a column named twice, and the label or the group among what is read."""
         if self.text is not None and (self.features or self.categories):
             raise RequestError(
                 f"expected either a column of text or columns of numbers and categories, found '{self.text}' and "
@@ -47,6 +50,9 @@ class Columns:
             raise RequestError(f"expected each column once, found '{twice}' twice")
         if self.label is not None and self.label in read:
             raise RequestError(f"the column '{self.label}' cannot be both the label and what it is told from")
+        if self.group is not None and self.group in (self.label, *read, *self.categories):
+            role = "the label" if self.group == self.label else "one that is read"
+            raise RequestError(f"the column '{self.group}' cannot be both the group and {role}; name another one")
 
     @property
     def of_text(self) -> bool:
@@ -62,16 +68,25 @@ class Columns:
 Said = Columns | Mapping[str, Any] | None
 
 
-def of(said: Said) -> Columns | None:
+def of(said: Said, grouped: bool = False) -> Columns | None:
     """Columns, from a dictionary with the same words too.
 
+    Args:
+        said: what is said of them.
+        grouped: whether a column of groups may be said; nothing else than a pretraining reads one.
+
     Raises:
-        RequestError: it has other words, or what they say does not go together.
+        RequestError: it has other words, or what they say does not go together, or nothing reads the groups.
 
     >>> of({"text": "message", "features": []}) == Columns(text="message")
     True
     """
-    return said if said is None or isinstance(said, Columns) else plain.from_plain(Columns, dict(said), "columns")
+    made = said if said is None or isinstance(said, Columns) else plain.from_plain(Columns, dict(said), "columns")
+    if made is not None and made.group is not None and not grouped:
+        raise RequestError(
+            f"the column of groups '{made.group}' is read by pretraining alone, by the method pairs; leave it out"
+        )
+    return made
 
 
 def named(text: str | Sequence[str]) -> tuple[str, ...]:

@@ -119,7 +119,8 @@ class Asked:
         compare: whether it helped is measured; `auto`: where that does not take long.
         strict: an unreadable example is an error.
         seed: of every random choice.
-        columns: of a table of texts or rows: which hold what, as far as that was said; None: told by their names.
+        columns: of a table of texts or rows: which hold what, as far as that was said; None: told by their names. Of a
+            table of pictures: the column of groups alone.
         tokens: what texts are taken apart into.
         vocabulary: how many different ids texts have at most; None: as many as are usual for such tokens.
         length: how many tokens of a text the network sees; None: all of nearly all texts, as far as that goes.

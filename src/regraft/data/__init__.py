@@ -3,7 +3,7 @@
 from regraft.data.asked_rows import rows_in
 from regraft.data.decode import read_picture
 from regraft.data.examples import SPLITS, Examples, Read, UnreadableExample
-from regraft.data.opening import KINDS, open_unlabelled, pictures_in
+from regraft.data.opening import KINDS, has_columns, open_unlabelled, pictures_in
 from regraft.data.opening import open_examples as open  # noqa: A004 - said as data.open
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Examples",
     "Read",
     "UnreadableExample",
+    "has_columns",
     "open",
     "open_unlabelled",
     "pictures_in",

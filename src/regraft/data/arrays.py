@@ -1,5 +1,6 @@
 """Arrays: an `.npz` file, a pair (x, y), an array with `labels=`, or a dictionary with the same keys as the file."""
 
+import dataclasses
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from regraft.core.errors import DataError, RequestError, nearest
 from regraft.core.progress import warn
 from regraft.data import files, in_memory, texts
+from regraft.data import groups as groups_
 from regraft.data.examples import Array
 from regraft.data.found import Found
 from regraft.data.in_memory import Part
@@ -31,6 +33,7 @@ _KEYS = (
     ("test", "test_images", "test_labels"),
 )
 _NAMES = ("classes", "class_names")
+_GROUPS = "groups"
 _EXPECTED = "x and y, or x_train, y_train, x_val, ..., or train_images, train_labels, val_images, ..."
 
 
@@ -66,18 +69,31 @@ def _found(parts: list[Part], names: tuple[str, ...] | None, origin: str) -> Fou
     return in_memory.found(parts, names, origin)
 
 
-def unlabelled(data: Any) -> Found:
+def grouped(data: Any) -> Found:
+    """The same as `unlabelled`, with the groups where an array `groups` stands beside `x`.
+
+    Raises:
+        DataError: as there, or the groups are no integers or strings, one for each example.
+    """
+    return unlabelled(data, groups=True)
+
+
+def unlabelled(data: Any, groups: bool = False) -> Found:
     """The examples of arrays; labels may be absent: one array, or a table of arrays in which a `y` is missing.
+
+    Args:
+        data: as `accepts` says.
+        groups: whether an array `groups` beside `x` is read.
 
     Raises:
         DataError: the file is no `.npz`, there is no array of examples, or arrays do not fit together.
     """
     if isinstance(data, Path):
-        return _of_table(_loaded(data), f"'{data}'", None, needs_labels=False)
+        return _of_table(_loaded(data, groups), f"'{data}'", None, needs_labels=False, groups=groups)
     if isinstance(data, Mapping):
         table = cast(Mapping[Any, Any], data)
         named = {str(key): value for key, value in table.items()}
-        return _of_table(named, "the dictionary", None, needs_labels=False)
+        return _of_table(named, "the dictionary", None, needs_labels=False, groups=groups)
     if isinstance(data, tuple) and len(cast(Sequence[Any], data)) == 2:
         return gather(data)
     x = _array(data, "x")
@@ -132,14 +148,14 @@ def _refuse_gaps(items: Sequence[Any], where: str) -> None:
         )
 
 
-def _loaded(path: Path) -> dict[str, Array | None]:
+def _loaded(path: Path, groups: bool = False) -> dict[str, Array | None]:
     try:
         if not zipfile.is_zipfile(path):
             raise DataError(
                 f"expected an .npz file, found something else at '{path}' (truncated, or not written by NumPy)"
             )
         with np.load(path, allow_pickle=False) as file:
-            known = _known()
+            known = {*_known(), _GROUPS} if groups else _known()
             return {name: file[name] if name in known else None for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = (
@@ -154,7 +170,9 @@ def _known() -> set[str]:
     return {*_NAMES, *(key for _, x, y in _KEYS for key in (x, y))}
 
 
-def _of_table(table: Mapping[str, Any], origin: str, labels: Any, needs_labels: bool = True) -> Found:
+def _of_table(
+    table: Mapping[str, Any], origin: str, labels: Any, needs_labels: bool = True, groups: bool = False
+) -> Found:
     if labels is not None:
         raise RequestError(f"labels= is for a single array; {origin} has its labels in it")
     if not (x_keys := [row for row in _KEYS if row[1] in table]):
@@ -162,7 +180,8 @@ def _of_table(table: Mapping[str, Any], origin: str, labels: Any, needs_labels: 
     for _, x, y in x_keys:
         if y not in table and needs_labels:
             raise DataError(f"expected '{y}' beside '{x}' in {origin}, found no such array{nearest(y, table)}")
-    if unknown := [name for name in table if name not in _known()]:
+    together = table.get(_GROUPS) if groups and "x" in table else None
+    if unknown := [name for name in table if name not in _known() and (together is None or name != _GROUPS)]:
         warn(f"not read of {origin}: {_listed(unknown)}; what is known by name is {_EXPECTED}, and classes")
     stated = [split for split, _, _ in x_keys]
     if None in stated and len(stated) > 1:
@@ -175,7 +194,10 @@ def _of_table(table: Mapping[str, Any], origin: str, labels: Any, needs_labels: 
         parts.append(Part(split, given, table[y] if y in table else Labels.none(len(given)), (x, y)))
     named = next((table[name] for name in _NAMES if name in table), None)
     names = None if named is None else tuple(_text(name) for name in np.asarray(named).ravel().tolist())
-    return _found(parts, names, origin)
+    found = _found(parts, names, origin)
+    if together is None:
+        return found
+    return dataclasses.replace(found, groups=groups_.of_array(together, len(found.labels), origin))
 
 
 def _text(name: Any) -> str:

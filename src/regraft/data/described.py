@@ -30,7 +30,20 @@ class Described:
     columns: Columns
 
 
-def described(path: Path, columns: Columns | None, lines: bool = False) -> Path | Described:
+@dataclass(frozen=True, slots=True, eq=False)
+class Pictures:
+    """A table of pictures, and which of its columns says what belongs together.
+
+    Attributes:
+        data: the path of the table.
+        group: the name of the column.
+    """
+
+    data: Path
+    group: str
+
+
+def described(path: Path, columns: Columns | None, lines: bool = False) -> Path | Described | Pictures:
     """A path that holds texts or rows, with what is said of its columns; any other path as it is.
 
     Args:
@@ -41,8 +54,23 @@ def described(path: Path, columns: Columns | None, lines: bool = False) -> Path 
     Raises:
         RequestError: columns are said of what has none.
     """
-    if _holds_texts(path) or _is_table(path, columns) or (lines and is_text(path)):
+    group = columns.group if columns is not None else None
+    if _is_table(path, columns):
         return Described(path, columns or Columns())
+    if group is None and (_holds_texts(path) or (lines and is_text(path))):
+        return Described(path, columns or Columns())
+    if group is not None and table_lines.is_table(path):
+        if columns != Columns(group=group):
+            raise RequestError(
+                f"of the table of pictures '{path}' only the column of groups can be named: the others are called "
+                "path, label and split; leave out what else is said of columns"
+            )
+        return Pictures(path, group)
+    if group is not None:
+        raise RequestError(
+            f"expected a table ({', '.join(table_lines.ENDINGS)}) with a column of groups '{group}', found '{path}'"
+            f"{'; an .npz file has its groups as an array groups beside x' if path.suffix.lower() == '.npz' else ''}"
+        )
     if columns is not None:
         raise RequestError(
             f"expected a table ({', '.join(table_lines.ENDINGS)}) or texts, which columns are said of, found '{path}'"
@@ -66,7 +94,8 @@ def _is_table(path: Path, columns: Columns | None) -> bool:
     # Of an empty file nothing can be told; who reads it says what it expects.
     if _PATH in names or not (names or columns):
         return False
-    return columns is not None or not _names_pictures(path)
+    described_ = columns is not None and (columns.group is None or columns != Columns(group=columns.group))
+    return described_ or not _names_pictures(path)
 
 
 def _names_pictures(path: Path) -> bool:

@@ -81,6 +81,9 @@ class Examples:
         left_out: one line for each example that was left out, with the reason.
         origin: what was opened.
         columns: what the cells of an example are, where it is a text or a row of a table; None for pictures and arrays.
+        groups: int32 (n,), indices into `group_names`: which examples belong together, whatever they are; -1 where that
+            is not known; None where nothing says it. Only `open_unlabelled` reads them.
+        group_names: of the groups.
     """
 
     ids: Ids
@@ -94,6 +97,8 @@ class Examples:
     left_out: tuple[str, ...]
     origin: str
     columns: Columns | None = None
+    groups: Array | None = None
+    group_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -142,6 +147,7 @@ class Examples:
             split=self.split[rows],
             names=self.names.take(rows),
             read=chosen,
+            groups=None if self.groups is None else self.groups[rows],
         )
 
     def without(self, indices: Sequence[int], reasons: Sequence[str]) -> "Examples":
@@ -170,7 +176,16 @@ class Examples:
         return DataSummary({split: sum(table.values()) for split, table in per_class.items()}, per_class, self.left_out)
 
     def digest(self) -> str:
-        """One digest over contents, class names and splits, independent of paths and of the order."""
+        """One digest over contents, class names, splits and groups, independent of paths and of the order."""
+        whole = self._digest_of_classes()
+        if self.groups is None:
+            return whole
+        # Those of no known group, -1, have the last name.
+        names = [*self.group_names, ""]
+        together = self.ids.sorted_with(self.groups)
+        return digest.of_strings([whole, *(word for id_, group in together for word in (id_, names[group]))])
+
+    def _digest_of_classes(self) -> str:
         # Those without a label, -1, are looked up in the last row.
         named = [*enumerate(self.classes), (-1, "")]
         pairs = sorted((name, split, label, code) for label, name in named for code, split in enumerate(SPLITS))

@@ -43,6 +43,7 @@ class Found:
         columns: as in `Examples`.
         alone: what is wrong with these where classes are to be told apart: there is one; empty where there are several,
             or where only labels that are read show it.
+        groups: of each example, which of them belong together; None where that is not said.
     """
 
     names: Names
@@ -58,6 +59,7 @@ class Found:
     block: int = 64
     columns: Columns | None = None
     alone: str = ""
+    groups: Labels | None = None
 
 
 def one_by_one(identify: Callable[[int], str]) -> Callable[[int, int], Identified]:

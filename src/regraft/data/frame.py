@@ -70,6 +70,8 @@ def _found(data: Any, labels: Any, labelled: bool) -> Found:
         here = labelled or columns.label in names
         own = table_rows.labels_of(names, rows, columns, _ORIGIN) if here else Labels.none(len(rows))
     made = table_rows.rows_found(cells, frame.index.tolist(), "row", columns, own, _ORIGIN)
+    if not labelled:
+        made = dataclasses.replace(made, groups=table_rows.groups_of(names, rows, columns))
     split = next(
         (name for name in names if name.lower() == _SPLIT and name not in (*columns.read, columns.label)), None
     )

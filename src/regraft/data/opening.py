@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from regraft.data import (
     hf_dataset,
     manifest,
     table,
+    table_lines,
     text_folder,
     texts,
     tf_dataset,
@@ -51,6 +52,7 @@ def open_examples(
     strict: bool = False,
     columns: Said = None,
     classes: int = 2,
+    grouped: bool = False,
 ) -> Examples:
     """Open labelled examples of any known kind, split by content.
 
@@ -66,6 +68,7 @@ def open_examples(
         strict: a bad example is an error.
         columns: of a table: which hold what, and how its file is written.
         classes: how many there must be: 2, or 1 where nothing is learnt from them.
+        grouped: whether a column of groups may be said: it is left aside, and need not be there.
 
     Returns:
         At least so many classes, each with at least one training example.
@@ -76,7 +79,7 @@ def open_examples(
     """
     if isinstance(data, Examples):
         return data
-    data = _with_columns(data, columns_.of(columns))
+    data = _with_columns(data, columns_.of(columns, grouped))
     for kind in KINDS:
         if kind.accepts(data):
             found: Found = kind.gather(data, labels)
@@ -95,6 +98,7 @@ def open_unlabelled(
     strict: bool = False,
     columns: Said = None,
     classes: int = 0,
+    groups: bool = False,
 ) -> Examples:
     """Open examples of which some or all have no label, to learn from without labels.
 
@@ -106,9 +110,10 @@ def open_unlabelled(
         strict: a bad example is an error.
         columns: of a table: which hold what, and how its file is written.
         classes: how many there must be where labels are learnt from all the same; 0: none.
+        groups: whether an array `groups` beside `x` is read; a column of them is read wherever it is said.
 
     Returns:
-        Examples whose `labels` are -1 where there is none; `classes` may be empty.
+        Examples whose `labels` are -1 where there is none; `classes` may be empty, and `groups` None.
 
     Raises:
         DataError: nothing is there, there is one class and more are needed, or, if `strict`, an example is bad.
@@ -116,10 +121,10 @@ def open_unlabelled(
     """
     if isinstance(data, Examples):
         return data
-    data = _with_columns(data, columns_.of(columns), lines=True)
+    data = _with_columns(data, columns_.of(columns, grouped=True), lines=True)
     for kind in KINDS:
         if kind.accepts(data):
-            found: Found = kind.unlabelled(data) if hasattr(kind, "unlabelled") else kind.gather(data)
+            found = _perhaps_labelled(kind, groups)(data)
             if classes > 1 and found.alone:
                 raise DataError(found.alone)
             examples = _divided_unlabelled(found, split)
@@ -130,6 +135,17 @@ def open_unlabelled(
             return examples
     known = "; ".join(kind.WHAT for kind in KINDS)
     raise RequestError(f"expected data of a known kind, found '{data}'; known are: {known}")
+
+
+def _perhaps_labelled(kind: ModuleType, groups: bool) -> Callable[[Any], Found]:
+    """How a kind is read where labels may be absent, with its groups where it has any of its own."""
+    ways = ("grouped", "unlabelled", "gather") if groups else ("unlabelled", "gather")
+    return next(getattr(kind, way) for way in ways if hasattr(kind, way))
+
+
+def has_columns(data: Any) -> bool:
+    """Whether data is a table, or a data frame."""
+    return table_lines.is_table(Path(data).expanduser()) if isinstance(data, (str, Path)) else texts.is_frame(data)
 
 
 def _with_columns(data: Any, said: Columns | None, lines: bool = False) -> Any:
@@ -154,6 +170,7 @@ def _divided_unlabelled(found: Found, spec: SplitSpec) -> Examples:
         place = dict(zip(ids.take(known), codes[known].tolist(), strict=True))
         for row in np.flatnonzero(labels < 0).tolist():
             codes[row] = place.get(ids[row], codes[row])
+    group_names, groups = _grouped(found, kept)
     return Examples(
         ids=ids,
         labels=labels,
@@ -166,7 +183,20 @@ def _divided_unlabelled(found: Found, spec: SplitSpec) -> Examples:
         left_out=tuple(left_out),
         origin=found.origin,
         columns=found.columns,
+        groups=groups,
+        group_names=group_names,
     )
+
+
+def _grouped(found: Found, kept: Array) -> tuple[tuple[str, ...], Array | None]:
+    """The names of the groups, and which of them each example is of, int32 (n,); None where nothing says it."""
+    if found.groups is None:
+        return (), None
+    given = found.groups.take(kept)
+    known = np.flatnonzero(~given.missing())
+    groups = np.full(len(kept), -1, np.int32)
+    names, groups[known] = labels_.indexed(given.take(known), None, found.origin)
+    return names, groups
 
 
 def pictures_in(paths: str | Path | Sequence[str | Path]) -> list[Path]:

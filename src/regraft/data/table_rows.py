@@ -11,7 +11,7 @@ import numpy as np
 from regraft.core import progress, table_spec
 from regraft.core.columns import Columns
 from regraft.core.errors import DataError, nearest
-from regraft.data import files, table_lines
+from regraft.data import files, groups, table_lines
 from regraft.data.cells import Cells, Rows, Shown
 from regraft.data.found import Found, one_by_one, split_stated
 from regraft.data.labels import Collected, Labels
@@ -51,7 +51,8 @@ def rows_perhaps_labelled(path: Path, said: Columns) -> Found:
     columns = resolved(lines.names, rows, said, f"'{path}'", labelled=False)
     known = columns.label in lines.names
     labels = labels_of(lines.names, rows, columns, f"'{path}'") if known else Labels.none(len(rows))
-    return dataclasses.replace(_found(path, lines, rows, where, columns, labels), left_out=left_out)
+    made = _found(path, lines, rows, where, columns, labels)
+    return dataclasses.replace(made, left_out=left_out, groups=groups_of(lines.names, rows, columns))
 
 
 def text_lines(path: Path, columns: Columns) -> Found:
@@ -125,16 +126,21 @@ def resolved(
 ) -> Columns:
     """What the columns of a table are, all of it stated.
 
+    Where labels must be there a column of groups need not: it is looked at only to leave it aside.
+
     Raises:
-        DataError: a column is not there, or none is called as labels are.
+        DataError: a column is not there, or none is called as labels are, or the one of groups is another one too.
     """
-    for name in (said.label if labelled else None, said.text, *said.features, *said.categories):
+    needed = (said.label,) if labelled else (said.group,)
+    for name in (*needed, said.text, *said.features, *said.categories):
         if name is not None and name not in names:
             raise DataError(f"expected a column '{name}' in {origin}, found {_listed(names)}{nearest(name, names)}")
     label = said.label or _called(names, _LABELS)
     if not labelled and said.label is None and label is not None and _are_amounts(names, rows, label):
         # Where labels need not be there, a column of amounts is one like others, whatever it is called.
         label = None
+    split = next((name for name in names if name.strip().lower() == _SPLIT), None)
+    groups.refuse(said.group, {label: "labels", split: "splits"}, origin)
     if labelled and label is None:
         raise DataError(
             f"expected a column of labels in {origin}, found {_listed(names)}; name it with --label-column"
@@ -142,10 +148,10 @@ def resolved(
         )
     if said.text is not None:
         return dataclasses.replace(said, label=label)
-    beside = (label, *(name for name in names if name.strip().lower() == _SPLIT))
-    others = said.features or tuple(name for name in names if name not in beside)
+    others = said.features or tuple(name for name in names if name not in (label, split, said.group))
     if not others:
-        raise DataError(f"expected columns beside the labels in {origin}, found only {_listed(names)}")
+        beside = "the labels" if said.group is None else "labels and groups"
+        raise DataError(f"expected columns beside {beside} in {origin}, found only {_listed(names)}")
     text = None if said.features or said.categories else _text_among(names, rows, others)
     if text is not None:
         ignored = f"; {len(others) - 1} other columns are not looked at" if len(others) > 1 else ""
@@ -193,6 +199,15 @@ def labels_of(names: Sequence[str], rows: Sequence[Sequence[str]], columns: Colu
             f"values in {len(rows):,} rows, such as '{made.values[0]}'; name the column of classes with --label-column"
         )
     return made
+
+
+def groups_of(names: Sequence[str], rows: Sequence[Sequence[str]], columns: Columns) -> Labels | None:
+    """The groups of rows; None where no column of them was said."""
+    if columns.group is None:
+        return None
+    place = names.index(columns.group)
+    words = (row[place].strip() for row in rows)
+    return Labels.of(None if table_spec.missing(word) else files.shown(word) for word in words)
 
 
 def _splits(

@@ -29,7 +29,7 @@ def with_columns(data: Any, columns: Columns) -> Any:
     if is_frame(data):
         return Described(data, columns)
     x = cast(Any, data)[0] if isinstance(data, tuple) and len(cast(Any, data)) == 2 else data
-    if is_texts(x) or columns == Columns(text=table_rows.TEXT):
+    if columns.group is None and (is_texts(x) or columns == Columns(text=table_rows.TEXT)):
         return data
     kind = type(data)
     raise RequestError(f"columns are of a table, and a {kind.__module__}.{kind.__qualname__} is none; leave them out")

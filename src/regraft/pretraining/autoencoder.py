@@ -23,6 +23,7 @@ from regraft.pretraining.tying import tied_decoder
 NAME = "autoencoder"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
+GROUPS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec()

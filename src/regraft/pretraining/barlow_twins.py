@@ -20,6 +20,7 @@ from regraft.pretraining.views import cells, pictures
 NAME = "barlow-twins"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
+GROUPS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec(epochs=60, batch_size=256, rate=3e-3)

@@ -18,6 +18,7 @@ from regraft.pretraining.strength import Course, Strength
 NAME = "corrupted"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
 LABELS = False
+GROUPS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec()

@@ -13,6 +13,7 @@ from regraft.pretraining.rbm import Settings
 NAME = "dbn"
 KINDS: tuple[Kind, ...] = rbm.KINDS
 LABELS = False
+GROUPS = False
 GREEDY = True
 ARCHITECTURES: Mapping[Kind, str] = dict.fromkeys(KINDS, "mlp?units=512,512,512&activation=sigmoid")
 SPEC = rbm.SPEC

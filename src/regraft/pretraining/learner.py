@@ -107,6 +107,7 @@ class Method(Protocol):
         NAME: as in `METHODS`.
         KINDS: of data that it takes.
         LABELS: whether it needs labels or groups.
+        GROUPS: whether it learns from groups where there are any.
         GREEDY: whether it trains one layer after the other; it is then asked for a learner for each stage.
         ARCHITECTURES: the trunk for a kind of data, where it is not the usual one for that kind.
         SPEC: how it is trained unless somebody says otherwise.
@@ -119,6 +120,7 @@ class Method(Protocol):
     NAME: str
     KINDS: tuple[Kind, ...]
     LABELS: bool
+    GROUPS: bool
     GREEDY: bool
     ARCHITECTURES: Mapping[Kind, str]
     SPEC: Spec

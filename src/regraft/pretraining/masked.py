@@ -23,6 +23,7 @@ from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
 NAME = "masked"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
 LABELS = False
+GROUPS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec(epochs=50)

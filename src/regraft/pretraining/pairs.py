@@ -19,6 +19,7 @@ from regraft.pretraining.views import pictures
 NAME = "pairs"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
 LABELS = True
+GROUPS = True
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec()

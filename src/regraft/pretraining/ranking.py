@@ -21,6 +21,7 @@ from regraft.pretraining.strength import Course, Strength
 NAME = "ranking"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "text", "table")
 LABELS = False
+GROUPS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = {}
 SPEC = Spec()

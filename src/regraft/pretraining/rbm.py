@@ -18,6 +18,7 @@ from regraft.pretraining.learner import Array, Batch, Learner, Measure, Rows, Sa
 NAME = "rbm"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
+GROUPS = False
 GREEDY = False
 ARCHITECTURES: Mapping[Kind, str] = dict.fromkeys(KINDS, "mlp?units=512&activation=sigmoid")
 SPEC = Spec(epochs=30, batch_size=100, optimizer="sgd", rate=0.1, momentum=0.9, warmup=0.05, weight_decay=5e-4)

@@ -16,6 +16,7 @@ from regraft.pretraining.tying import tied_decoder
 NAME = "stacked-autoencoder"
 KINDS: tuple[Kind, ...] = ("pictures", "numbers", "table")
 LABELS = False
+GROUPS = False
 GREEDY = True
 ARCHITECTURES: Mapping[Kind, str] = {"pictures": "mlp"}
 SPEC = Spec(epochs=20)

@@ -56,7 +56,8 @@ def pretrain(
         method: a name of `regraft.pretraining.METHODS`.
         data: as `regraft.fit` takes it, labels or not: a folder of pictures or texts, a `.csv`, `.tsv`, `.jsonl`,
             `.parquet`, `.npz` or `.txt` file, an array, a list of texts. Labelled examples of the test split, as `fit`
-            would divide them, are left alone.
+            would divide them, are left alone. Beside the array `x` of an `.npz` or a dictionary, `groups` says which
+            examples belong together, an integer or a string each, for a method that learns from that.
         out: a new folder for it; by default one below `regraft-runs`.
         architecture: `mlp?units=500,250`, `cnn?filters=32,64`, `text-cnn`, `text-rnn`, `text-transformer?layers=2`,
             `keras:NAME?...`, `package.module:function`, or a model, which is not changed; by default the method's own
@@ -71,7 +72,8 @@ def pretrain(
         strict: an unreadable example is an error.
         seed: of every random choice.
         cache: folder of activations, for methods that train one layer at a time.
-        columns: of a table of texts or rows, see `regraft.fit`.
+        columns: of a table of texts or rows, see `regraft.fit`; besides, `{"group": NAME}` names the column that says
+            which examples belong together, of a table of pictures too.
         tokens: what texts are taken apart into: `characters`, `words` or `subwords`; by default words.
         vocabulary: how many different ids texts have at most.
         length: how many tokens of a text the network sees; by default all of nearly all texts, up to 128 words.
@@ -105,7 +107,7 @@ def pretrain(
         compare=compare,
         strict=strict,
         seed=seed,
-        columns=columns_.of(columns),
+        columns=columns_.of(columns, grouped=True),
         tokens=tokens or "words",
         vocabulary=vocabulary,
         length=length,
@@ -122,6 +124,8 @@ def pretrain(
     said = [f"--set {name}" for name in given] + [name for name, value in optional.items() if value is not None]
     if scaling != "auto":
         said.append("--scaling")
+    if asked.columns is not None and asked.columns.group is not None:
+        said.append("--group-column")
     return pretrain_in(folder, asked, data, labels, trunk, store, said)
 
 

@@ -1,4 +1,6 @@
-"""Examples with labels, for methods that learn from them: others are left out, and what is left is checked."""
+"""Which examples belong together, for methods that learn from it: others are left out, and what is left is checked."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,44 +11,85 @@ from regraft.pretraining.learner import Array, Method
 from regraft.pretraining.pair_sampling import Sampler
 
 
-def with_labels(examples: Examples, used: Array, chosen: Method) -> Array:
-    """Those of the used examples that have a label; how many have none is told.
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """Which examples belong together.
+
+    Attributes:
+        codes: int (n,), of each example; negative: not known.
+        names: of the codes.
+        given: whether groups say it; else labels do.
+        where: they are, for messages, such as ` in 'data.csv'`.
+    """
+
+    codes: Array
+    names: tuple[str, ...]
+    given: bool
+    where: str
+
+
+def together(examples: Examples, chosen: Method, column: str | None = None) -> Together:
+    """What a method learns from: groups, where there are any and it learns from them, else labels.
+
+    Args:
+        examples: all examples.
+        chosen: the method.
+        column: that holds the groups, for messages; None: they are in no column.
+    """
+    if examples.groups is None or not chosen.GROUPS:
+        return Together(examples.labels, examples.classes, False, f"in {examples.origin}")
+    where = f"in {examples.origin}" if column is None else f"in the column '{column}' of {examples.origin}"
+    return Together(examples.groups, examples.group_names, True, where)
+
+
+def known(examples: Examples, used: Array, chosen: Method, found: Together) -> Array:
+    """Those of the used examples that have a group, or a label where labels are learnt from; others are counted.
 
     Args:
         examples: all examples.
         used: indices of those that may be learnt from.
-        chosen: a method that needs labels, or does so with its settings.
+        chosen: a method that needs labels or groups, or does so with its settings.
+        found: which belong together.
 
     Raises:
-        DataError: none has a label, or no pairs can be made of these.
+        DataError: none has one, or no pairs can be made of these.
     """
-    known = used[examples.labels[used] >= 0]
-    if not len(known):
-        so_set = "" if chosen.LABELS else " with these settings"
-        raise DataError(
-            f"'{chosen.NAME}'{so_set} learns from labelled examples, found none in {examples.origin}; name a column of "
-            "labels with --label-column, or put the examples of each class into a folder of its own"
-        )
-    if len(known) < len(used):
+    kept = used[found.codes[used] >= 0]
+    if not len(kept):
+        raise DataError(_none(chosen, found, examples.origin))
+    if len(kept) < len(used):
         warn(
-            f"left out {len(used) - len(known):,} of {len(used):,} examples of {examples.origin}, which have no label; "
-            f"'{chosen.NAME}' learns from those that have one"
+            f"left out {len(used) - len(kept):,} of {len(used):,} examples of {examples.origin}, which have no "
+            f"{'group' if found.given else 'label'}; '{chosen.NAME}' learns from those that have one"
         )
-    require_pairs(examples, known, chosen, f"in {examples.origin}")
-    return known
+    require_pairs(found, kept, chosen, found.where)
+    return kept
 
 
-def require_pairs(examples: Examples, indices: Array, chosen: Method, where: str) -> None:
-    """Refuse examples of whose labels no pairs can be made.
+def require_pairs(found: Together, indices: Array, chosen: Method, where: str) -> None:
+    """Refuse examples of which no pairs can be made.
 
     Raises:
-        DataError: there is one label only, or each is there once where the method needs examples that are alike.
+        DataError: there is one group or label only, or each is there once where the method needs examples that are
+            alike.
     """
-    labels: Array = np.asarray(examples.labels[indices])
-    classes = np.unique(labels[labels >= 0])
+    codes: Array = np.asarray(found.codes[indices])
+    classes = np.unique(codes[codes >= 0])
     if not chosen.LABELS and len(classes) == 1:
         raise DataError(
-            f"expected two classes or more to put in order {where}, found one: '{examples.classes[int(classes[0])]}', "
-            f"of all {len(labels)} examples; add examples of others, or let '{chosen.NAME}' learn without labels"
+            f"expected two classes or more to put in order {where}, found one: '{found.names[int(classes[0])]}', "
+            f"of all {len(codes)} examples; add examples of others, or let '{chosen.NAME}' learn without labels"
         )
-    Sampler.of(labels, examples.classes, chosen.LABELS, f" {where}")
+    Sampler.of(codes, found.names, chosen.LABELS, f" {where}")
+
+
+def _none(chosen: Method, found: Together, origin: str) -> str:
+    if found.given:
+        return f"expected groups {found.where}, found no example to learn from that has one; fill it in"
+    so_set = "" if chosen.LABELS else " with these settings"
+    groups = ", or of groups with --group-column" if chosen.GROUPS else ""
+    return (
+        f"'{chosen.NAME}'{so_set} learns from labelled {'or grouped ' if chosen.GROUPS else ''}examples, found none in "
+        f"{origin}; name a column of labels with --label-column{groups}, or put the examples of each class into a "
+        "folder of its own"
+    )

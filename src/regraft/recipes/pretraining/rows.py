@@ -31,7 +31,7 @@ class Prepared:
         self.examples, self.indices, self.inputs = examples, indices, inputs
         known = examples.labels[indices].astype(np.int64)
         self.labels: Array | None = known if len(known) and bool((known >= 0).all()) else None
-        self.groups: Array | None = None
+        self.groups: Array | None = None if examples.groups is None else examples.groups[indices].astype(np.int64)
         self._kept = (
             np.stack([row for _, row in readable(examples, indices, inputs)]) if keep and len(indices) else None
         )

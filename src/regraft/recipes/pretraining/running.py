@@ -138,7 +138,7 @@ def _resolved(chosen: Method, asked: Asked, settings: Any, task: Task) -> Asked:
         architecture=asked.architecture or chosen.ARCHITECTURES.get(kind) or trunks.USUAL[kind],
         spec=asked.spec or chosen.SPEC,
         settings=plain.to_plain(settings),
-        columns=task.examples.columns,
+        columns=task.examples.columns or asked.columns,
     )
 
 
@@ -152,6 +152,7 @@ def _stages(
         x=task.learning.take(looked_at),
         count=len(task.learning),
         labels=None if task.learning.labels is None else task.learning.labels[looked_at],
+        groups=None if task.learning.groups is None else task.learning.groups[looked_at],
         vocabulary=task.inputs.text.size if task.inputs.text is not None else 0,
         cells=tuple((part.start, part.stop) for part in task.inputs.table.places) if task.inputs.table else (),
     )

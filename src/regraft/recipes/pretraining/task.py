@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from regraft import data as data_room
+from regraft.core.columns import Columns
 from regraft.core.errors import DataError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
@@ -14,13 +15,12 @@ from regraft.core.progress import say
 from regraft.data import Examples
 from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
-from regraft.recipes.pretraining import grouping, preparing, unused
+from regraft.recipes.pretraining import grouping, holding_out, preparing, unused
 from regraft.recipes.pretraining.probing import Labelled
 from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
 
 Array = np.ndarray[Any, Any]
 
-_MOST_HELD_OUT = 5000
 _MOST_JUDGED = 2000
 _FEWEST = 10
 _STREAM = 11
@@ -57,7 +57,7 @@ def task_of(
         data: examples; what `data.open_unlabelled` takes.
         labels: labelled examples for the probe, where `data` has none; what `data.open` takes.
         taken: the shape of one input of somebody's own network; None: the network is made for the examples.
-        needs_labels: whether the method, as it is set, learns from labels.
+        needs_labels: whether the method, as it is set, learns from labels or groups.
         said: options and settings, see `unused.refuse`.
 
     Raises:
@@ -65,7 +65,11 @@ def task_of(
         RequestError: something is said that makes no difference.
     """
     examples = data_room.open_unlabelled(
-        data, strict=asked.strict, columns=asked.columns, classes=2 if needs_labels else 0
+        data,
+        strict=asked.strict,
+        columns=asked.columns,
+        classes=2 if needs_labels else 0,
+        groups=chosen.GROUPS,
     )
     kind = preparing.kind_of(examples)
     if kind not in chosen.KINDS:
@@ -74,15 +78,18 @@ def task_of(
             f"from {kind} learn {', '.join(name for name in METHODS if kind in method(name).KINDS)}"
         )
     unused.refuse(said, chosen, asked, kind, examples.origin)
-    known = examples if labels is None else data_room.open(labels, strict=asked.strict, columns=asked.columns)
+    known = examples if labels is None else _opened(labels, asked)
     if labels is None:
         _require_labels(asked, examples)
     used = _for_learning(examples, known)
-    if needs_labels:
-        used = grouping.with_labels(examples, used, chosen)
+    named = asked.columns.group if asked.columns is not None else None
+    together = grouping.together(examples, chosen, named) if needs_labels else None
+    if together is not None:
+        used = grouping.known(examples, used, chosen, together)
     if len(used) < _FEWEST:
+        lacking = "group" if together is not None and together.given else "label"
         others = len(examples) - len(used)
-        why = f" of {len(examples)}; the others are for tests{', or have no label' if needs_labels else ''}"
+        why = f" of {len(examples)}; the others are for tests{f', or have no {lacking}' if needs_labels else ''}"
         raise DataError(
             f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)}"
             f"{why if others else ''}; bring more"
@@ -92,15 +99,14 @@ def task_of(
         inputs = _as_taken(inputs, taken)
     readable = only_readable(examples, used, inputs, asked.strict)
     used, unreadable = readable, np.setdiff1d(used, readable)
-    order = np.random.default_rng([asked.seed, _STREAM]).permutation(len(used))
-    held = min(_MOST_HELD_OUT, max(2, round((asked.spec or chosen.SPEC).held_out * len(used))))
-    keep = fits_in_memory(len(used), inputs)
-    learning = Prepared(examples, np.sort(used[order[held:]]), inputs, keep)
-    held_out = Prepared(examples, np.sort(used[order[:held]]), inputs, keep)
-    if needs_labels:
+    alike = together if chosen.LABELS else None
+    sides = holding_out.held_out(used, (asked.spec or chosen.SPEC).held_out, asked.seed, alike)
+    if together is not None:
         # Held-out examples are compared with one another as well.
-        grouping.require_pairs(examples, learning.indices, chosen, f"among those to learn from in {examples.origin}")
-        grouping.require_pairs(examples, held_out.indices, chosen, f"among those held out of {examples.origin}")
+        for side, which in zip(sides, ("to learn from in", "held out of"), strict=True):
+            grouping.require_pairs(together, side, chosen, f"among those {which} {examples.origin}")
+    keep = fits_in_memory(len(used), inputs)
+    learning, held_out = (Prepared(examples, side, inputs, keep) for side in sides)
     labelled, judging, classes = _labelled(asked, examples, known, inputs, unreadable)
     if asked.compare == "yes" and (labelled is None or judging is None):
         raise DataError(
@@ -108,6 +114,15 @@ def task_of(
             "--labels, or leave it out"
         )
     return Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
+
+
+def _opened(labels: Any, asked: Asked) -> Examples:
+    """Labelled examples; a column of groups is left aside there, where there are columns."""
+    columns = asked.columns
+    if columns is not None and columns.group is not None and not data_room.has_columns(labels):
+        others = replace(columns, group=None)
+        columns = None if others == Columns() else others
+    return data_room.open(labels, strict=asked.strict, columns=columns, grouped=True)
 
 
 def _require_labels(asked: Asked, examples: Examples) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from regraft.core import plain
 from regraft.core.errors import RequestError
 from regraft.core.pretraining import Asked, Kind
+from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
 
 _OF_TEXTS = ("--tokens", "--vocabulary-size", "--length")
@@ -37,6 +38,9 @@ def _unused(chosen: Method, asked: Asked, kind: Kind) -> dict[str, str]:
     settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
     own: Mapping[str, str] = settings.unused(kind) if hasattr(settings, "unused") else {}
     found = {f"--set {name}": use for name, use in {**own, **(asked.spec or chosen.SPEC).unused}.items()}
+    if not chosen.GROUPS:
+        grouped = ", ".join(name for name in METHODS if method(name).GROUPS)
+        found["--group-column"] = f"the method {grouped}, which learns what belongs together"
     if kind != "text":
         found |= dict.fromkeys(_OF_TEXTS, "texts")
     if kind == "table" and asked.scaling == "unit":
