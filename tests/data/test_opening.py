@@ -10,13 +10,15 @@ from regraft.core.errors import DataError, RequestError
 from regraft.core.plan import SplitSpec
 from regraft.core.progress import collecting_warnings
 
+_FUNCTIONS = ["accepts", "gather", "unlabelled", "grouped"]
+
 
 def test_every_kind_has_the_same_functions_in_the_same_order() -> None:
     for kind in data.KINDS:
         own = [name for name, value in vars(kind).items() if getattr(value, "__module__", "") == kind.__name__]
         public = [name for name in own if not name.startswith("_")]
-        # What can be learnt from without labels says so.
-        assert public in (["accepts", "gather"], ["accepts", "gather", "unlabelled"]), kind.__name__
+        # What can be learnt from without labels says so, and what has groups of its own.
+        assert public in (_FUNCTIONS[:2], _FUNCTIONS[:3], _FUNCTIONS), kind.__name__
         assert kind.WHAT
         assert not kind.accepts(object())
 

@@ -69,25 +69,25 @@ def _found(parts: list[Part], names: tuple[str, ...] | None, origin: str) -> Fou
     return in_memory.found(parts, names, origin)
 
 
-def grouped(data: Any) -> Found:
-    """The same as `unlabelled`, with the groups where an array `groups` stands beside `x`.
-
-    Raises:
-        DataError: as there, or the groups are no integers or strings, one for each example.
-    """
-    return unlabelled(data, groups=True)
-
-
-def unlabelled(data: Any, groups: bool = False) -> Found:
+def unlabelled(data: Any) -> Found:
     """The examples of arrays; labels may be absent: one array, or a table of arrays in which a `y` is missing.
-
-    Args:
-        data: as `accepts` says.
-        groups: whether an array `groups` beside `x` is read.
 
     Raises:
         DataError: the file is no `.npz`, there is no array of examples, or arrays do not fit together.
     """
+    return _perhaps_labelled(data, groups=False)
+
+
+def grouped(data: Any) -> Found:
+    """The same as `unlabelled`, with groups where an array `groups` stands beside `x`.
+
+    Raises:
+        DataError: as there, or the groups are no integers or strings, one for each example.
+    """
+    return _perhaps_labelled(data, groups=True)
+
+
+def _perhaps_labelled(data: Any, groups: bool) -> Found:
     if isinstance(data, Path):
         return _of_table(_loaded(data, groups), f"'{data}'", None, needs_labels=False, groups=groups)
     if isinstance(data, Mapping):

@@ -20,8 +20,8 @@ def held_out(used: Array, share: float, seed: int, found: Together | None = None
     Without groups, any example can be held out. Of groups that were given, whole ones are: nobody is on both sides.
     Where labels say which examples belong together, any example can be held out, as long as a third of those that are
     have another of their label among them; else whole labels are held out, where there are enough. Whole groups are
-    drawn in random order until they make up the share; those of one example are learnt from, as no pair of theirs is
-    the same.
+    drawn in random order until they make up the share; where not even two fit, they are the two smallest. Those of one
+    example are learnt from, as no pair of theirs is the same.
 
     Args:
         used: int64 (n,), indices of the examples.
@@ -78,7 +78,7 @@ def _whole_groups(codes: Array, share: float, random: np.random.Generator) -> Ar
     target = min(_MOST, max(_FEWEST, round(share * int(sizes.sum()))))
     taken = _taken(sizes, target)
     if len(taken) < 2:
-        # All are larger than what is wanted, or one makes it up: the smallest two.
+        # Of one group alone no pair is different.
         taken = np.argsort(sizes, kind="stable")[:2].tolist()
     left = 1 if len(groups) > len(paired) else 2
     return np.isin(codes, groups[paired[taken[: len(paired) - left]]])
