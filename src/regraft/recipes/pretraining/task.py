@@ -184,10 +184,6 @@ def _labelled(
         for split, count in (("train", asked.probe), ("test", _MOST_JUDGED))
     )
     if len(training) < 2 * len(known.classes):
-        say(
-            f"{without}, for want of labels: two of each class are {2 * len(known.classes)}, found {len(training)} to "
-            f"learn from in {known.origin}"
-        )
         return None, None, known.classes
     if known is examples:
         training, test = (part[~np.isin(part, unreadable)] for part in (training, test))
