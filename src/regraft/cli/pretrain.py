@@ -128,8 +128,9 @@ def show(result: PretrainingRecord) -> str:
     from regraft.report.pretraining_page import headline, learnt_from
 
     examples = [f"{counted(result.examples, 'example')} {learnt_from(result)}", f"{result.held_out:,} more held out"]
+    lacking = " or without a group" if result.groups else " or without a label" if result.labels else ""
     if result.unused:
-        examples.append(f"{result.unused:,} left for tests" + (" or without a label" if result.labels else ""))
+        examples.append(f"{result.unused:,} left for tests" + lacking)
     rows = [
         ("source", f"{result.folder}, {counted(result.parameters, 'parameter')}, gives {result.shape}"),
         ("learnt from", ", ".join(examples)),

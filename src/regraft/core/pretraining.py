@@ -227,6 +227,7 @@ class PretrainingRecord:
         environment: versions and machine.
         interrupted: whether somebody ended it before its time.
         labels: how many labels were learnt from while pretraining; 0: it learnt without.
+        groups: of how many groups examples were learnt from; 0: it learnt without.
     """
 
     folder: str
@@ -248,3 +249,4 @@ class PretrainingRecord:
     environment: Mapping[str, str]
     interrupted: bool = False
     labels: int = 0
+    groups: int = 0

@@ -39,7 +39,9 @@ def headline(record: PretrainingRecord) -> str:
 
 
 def learnt_from(record: PretrainingRecord) -> str:
-    """Whether the labels of the examples were learnt from as well."""
+    """What of the examples was learnt from beside themselves: groups or labels, or neither."""
+    if record.groups:
+        return f"in {record.groups:,} groups"
     return "with their labels" if record.labels else "without labels"
 
 

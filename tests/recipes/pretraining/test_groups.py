@@ -80,6 +80,9 @@ def test_groups_of_a_table_are_learnt_and_labels_probe(tmp_path: Path, capsys: p
     assert stage["history"][-1]["probe"] > 0.8
     assert record["classes"] == ["k0", "k1"]
     assert record["helped"]["judged"] == record["unused"]
+    assert (record["labels"], "labels: pretraining itself" in record["helped"]["sentence"]) == (0, False)
+    assert 0 < record["groups"] < PEOPLE
+    assert f"examples in {record['groups']} groups" in (out / "README.md").read_text()
     assert record["asked"]["columns"]["group"] == "person"
     assert record["asked"]["columns"]["features"] == [f"n{place}" for place in range(8)]
     assert main(["resume", str(out)]) == 0

@@ -96,9 +96,11 @@ def pretrain_in(
         # Whoever ended the training does not want to wait for another.
         ended = any(stage.stopped == "interrupted" for stage in stages)
         with clock.stage("compare"):
-            learnt = len(task.learning) if needs_labels else 0
+            groups = task.learning.groups if chosen.GROUPS else None
+            learnt = len(task.learning) if needs_labels and groups is None else 0
             helped = None if ended else _helped(model, fresh, task, asked, learnt)
         record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned), learnt)
+        record = record if groups is None else replace(record, groups=len(np.unique(groups)))
         folders.finish(folder, record, pretraining_page.page(record), pretraining_page.card(record))
     return Pretraining(folder, record, model)
 
