@@ -91,7 +91,8 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
             drawn["columns"] = st.lists(of(Column), max_size=2, unique_by=lambda column: column.name).map(tuple)
         if kind is Columns:
             several = st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple)
-            rows = {**drawn, "label": st.none() | st.just("y"), "text": st.none(), "features": several}
+            apart = {"label": st.none() | st.just("y"), "group": st.none() | st.just("who")}
+            rows = {**drawn, **apart, "text": st.none(), "features": several}
             texts = {**rows, "text": st.just("t"), **dict.fromkeys(("features", "categories"), st.just(()))}
             return st.builds(kind, **rows) | st.builds(kind, **texts)
         if kind in (Card, Architecture, OptimizerFacts):
