@@ -54,6 +54,7 @@ def test_patterns_are_learnt(settings: dict[str, Any]) -> None:
     assert after.measures["pseudo_likelihood"] == pytest.approx(-12 * after.held_out, rel=1e-4)
     assert after.measures["reconstruction_error"] < 0.5 * before.measures["reconstruction_error"]
     assert abs(after.measures["free_energy_gap"]) < 1
+    assert after.measures["free_energy"] < before.measures["free_energy"]
 
 
 def test_it_starts_as_the_guide_says() -> None:

@@ -142,10 +142,17 @@ def _measures(placed: Placed, learnt: Array) -> dict[str, Measure]:
     def pseudo_likelihood(model: keras.Model, batch: Batch) -> float:
         return number(measures.pseudo_likelihood(placed.machine(model), placed.visible(batch[0]), batch[3]))
 
+    def free_energy(model: keras.Model, batch: Batch) -> float:
+        return number(measures.free_energy(placed.machine(model), placed.visible(batch[0])))
+
     def free_energy_gap(model: keras.Model, batch: Batch) -> float:
         return number(measures.free_energy_gap(placed.machine(model), placed.visible(batch[0]), placed.visible(learnt)))
 
-    found: dict[str, Measure] = {"reconstruction_error": reconstruction_error, "free_energy_gap": free_energy_gap}
+    found: dict[str, Measure] = {
+        "reconstruction_error": reconstruction_error,
+        "free_energy": free_energy,
+        "free_energy_gap": free_energy_gap,
+    }
     return found | ({"pseudo_likelihood": pseudo_likelihood} if placed.kinds[0] == "binary" else {})
 
 

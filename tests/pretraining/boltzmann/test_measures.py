@@ -66,6 +66,7 @@ def test_the_gap_grows_where_learnt_rows_are_likelier() -> None:
     gap = _number(measures.free_energy_gap(machine, _V[order[32:]], _V[order[:32]]))
     assert gap == pytest.approx(float(energies[order[32:]].mean() - energies[order[:32]].mean()), rel=1e-5)
     assert gap > 0
+    assert _number(measures.free_energy(machine, _V)) == pytest.approx(float(energies.mean()), rel=1e-5)
 
 
 def test_a_machine_starts_with_the_means_of_the_data() -> None:

@@ -36,6 +36,11 @@ def pseudo_likelihood(machine: Machine, visible: Any, positions: Any) -> Any:
     return -visible.shape[1] * ops.mean(chances)
 
 
+def free_energy(machine: Machine, visible: Any) -> Any:
+    """Mean free energy of rows: minus the log of their probability, but for a constant of the machine."""
+    return ops.mean(energy.free_energy(machine, visible))
+
+
 def free_energy_gap(machine: Machine, held_out: Any, learnt: Any) -> Any:
     """Mean free energy of held-out rows less that of rows learnt from: it grows once the machine learns by heart."""
-    return ops.mean(energy.free_energy(machine, held_out)) - ops.mean(energy.free_energy(machine, learnt))
+    return free_energy(machine, held_out) - free_energy(machine, learnt)

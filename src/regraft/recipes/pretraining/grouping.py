@@ -56,7 +56,7 @@ def known(examples: Examples, used: Array, chosen: Method, found: Together) -> A
     """
     kept = used[found.codes[used] >= 0]
     if not len(kept):
-        raise DataError(_none(chosen, found, examples.origin))
+        raise DataError(_none(chosen, found, examples))
     if len(kept) < len(used):
         warn(
             f"left out {len(used) - len(kept):,} of {len(used):,} examples of {examples.origin}, which have no "
@@ -83,13 +83,16 @@ def require_pairs(found: Together, indices: Array, chosen: Method, where: str) -
     Sampler.of(codes, found.names, chosen.LABELS, f" {where}")
 
 
-def _none(chosen: Method, found: Together, origin: str) -> str:
+def _none(chosen: Method, found: Together, examples: Examples) -> str:
     if found.given:
         return f"expected groups {found.where}, found no example to learn from that has one; fill it in"
     so_set = "" if chosen.LABELS else " with these settings"
-    groups = ", or of groups with --group-column" if chosen.GROUPS else ""
+    if examples.columns is None and examples.shape is not None:
+        how = f"give labels as y beside x{', or groups' if chosen.GROUPS else ''}"
+    else:
+        groups = ", or of groups with --group-column" if chosen.GROUPS else ""
+        how = f"name a column of labels with --label-column{groups}, or put each class into a folder of its own"
     return (
         f"'{chosen.NAME}'{so_set} learns from labelled {'or grouped ' if chosen.GROUPS else ''}examples, found none in "
-        f"{origin}; name a column of labels with --label-column{groups}, or put the examples of each class into a "
-        "folder of its own"
+        f"{examples.origin}; {how}"
     )
