@@ -9,7 +9,7 @@ import re
 import sys
 import time
 import zipfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -57,11 +57,26 @@ def require_free(folder: Path) -> None:
     Raises:
         RequestError: it holds a finished run, or something else than a run.
     """
-    if (folder / RECORD).exists():
-        raise RequestError(f"'{folder}' holds a finished run; name another folder with --out")
+    refuse_taken(folder, "run", RECORD, is_begun)
+
+
+def refuse_taken(folder: Path, what: str, record: str, begun: Callable[[Path], bool]) -> None:
+    """Refuse a folder that holds something already, but for what was begun there.
+
+    Args:
+        folder: that is asked for, perhaps not there yet.
+        what: is to be put into it.
+        record: name of the file that is there once that is finished.
+        begun: whether a folder holds one that was begun.
+
+    Raises:
+        RequestError: it does.
+    """
+    if (folder / record).exists():
+        raise RequestError(f"'{folder}' holds a finished {what}; name another folder with --out")
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if any(entry.name != LOCK for entry in folder.iterdir()) and not is_begun(folder):
-            raise RequestError(f"'{folder}' is not empty and holds no run; name a new folder with --out")
+        if any(entry.name != LOCK for entry in folder.iterdir()) and not begun(folder):
+            raise RequestError(f"'{folder}' is not empty and holds no {what}; name a new folder with --out")
 
 
 def begin(folder: Path, asked: Plan) -> None:

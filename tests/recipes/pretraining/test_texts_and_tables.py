@@ -9,7 +9,6 @@ import pytest
 import regraft
 from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.progress import collecting_warnings
-from tests.activations.said import saying
 
 GOOD, BAD, THINGS = ("fine", "lovely", "great"), ("poor", "dull", "awful"), ("film", "plot", "cast")
 QUIET = {"fine_tune": "no", "baselines": "no"}
@@ -154,23 +153,26 @@ def test_a_row_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "compare", "said"),
+    ("labels", "said"),
     [
-        ("a" * 60, "no", "left out: the probe, for want of a second class: all labels in .* are 'a'"),
-        ("a" * 60, "auto", "left out: the probe and the network from scratch, for want of a second class"),
+        ("a" * 60, "all labels in '.*t.csv' are 'a'; bring others with --labels"),
+        (
+            "abcdefghij" * 2 + " " * 40,
+            r"they need 2 labels of each of 10 classes, found 1\d to learn from in '.*t.csv'",
+        ),
     ],
 )
-def test_it_says_why_nothing_is_probed(tmp_path: Path, labels: str, compare: str, said: str) -> None:
+def test_it_says_why_nothing_is_probed(tmp_path: Path, labels: str, said: str) -> None:
     draws = np.random.default_rng(0).normal(0, 1, (60, 2))
     rows = [f"{one:.4f},{other:.4f},{label.strip()}\n" for (one, other), label in zip(draws, labels, strict=True)]
     (tmp_path / "t.csv").write_text("x,y,label\n" + "".join(rows), encoding="utf-8")
-    given = {"architecture": "mlp?units=4", "compare": compare, **SMALL}
-    with saying() as lines:
+    given = {"architecture": "mlp?units=4", **SMALL}
+    with collecting_warnings() as warned:
         regraft.pretrain("autoencoder", tmp_path / "t.csv", out=tmp_path / "source", **given)
-    assert len([line for line in lines if re.match(said, line)]) == 1
-    with saying() as lines:
+    assert len([line for line in warned if re.match(f"no probe and no comparison: {said}", line)]) == 1
+    with collecting_warnings() as warned:
         regraft.pretrain("autoencoder", tmp_path / "t.csv", out=tmp_path / "other", probe=0, **given)
-    assert not any("left out" in line for line in lines)
+    assert not any("probe" in line for line in warned)
 
 
 def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:

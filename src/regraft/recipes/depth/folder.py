@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from regraft.core.errors import RequestError
 from regraft.recipes import run_folder
 from regraft.report import depth_page
 
@@ -16,8 +15,5 @@ def require_free(folder: Path) -> None:
     Raises:
         RequestError: it does.
     """
-    if (folder / RECORD).exists():
-        raise RequestError(f"'{folder}' holds a finished search; name another folder with --out")
     known = {run_folder.LOCK, PLAN, RUN, depth_page.DEPTH_PAGE}
-    if folder.is_dir() and any(entry.name not in known for entry in folder.iterdir()):
-        raise RequestError(f"'{folder}' is not empty and holds no search; name a new folder with --out")
+    run_folder.refuse_taken(folder, "search", RECORD, lambda found: {entry.name for entry in found.iterdir()} <= known)

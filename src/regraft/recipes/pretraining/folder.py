@@ -1,6 +1,5 @@
 """The folder of a pretraining: what was asked for, the network, the record, the page."""
 
-import contextlib
 import json
 import tomllib
 import zipfile
@@ -28,11 +27,7 @@ def require_free(folder: Path) -> None:
     Raises:
         RequestError: it does.
     """
-    if (folder / RECORD).exists():
-        raise RequestError(f"'{folder}' holds a finished pretraining; name another folder with --out")
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if any(entry.name != run_folder.LOCK for entry in folder.iterdir()) and not is_pretraining(folder):
-            raise RequestError(f"'{folder}' is not empty and holds no pretraining; name a new folder with --out")
+    run_folder.refuse_taken(folder, "pretraining", RECORD, is_pretraining)
 
 
 def begin(folder: Path, asked: Asked) -> None:

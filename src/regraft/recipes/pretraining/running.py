@@ -1,6 +1,6 @@
 """Pretraining, as a recipe: examples, a network, a method; then the loop, the network kept, whether it helped."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ from regraft.activations.store import Store
 from regraft.core import memory, plain
 from regraft.core.errors import RequestError
 from regraft.core.pretraining import ALL_LAYERS, Asked, Helped, PretrainingRecord, Spec, Stage
-from regraft.core.progress import collecting_warnings, say, warn
+from regraft.core.progress import collecting_warnings, say
 from regraft.graph.cut_points import cut_points
 from regraft.pretraining import greedy, loop, method, trunks
 from regraft.pretraining.learner import Greedy, Method, Rows, Sample
@@ -81,7 +81,6 @@ def pretrain_in(
             own = trunk if trunk is not None else trunks.own(asked.architecture)
             taken = None if own is None else trunks.taken(own)
             task = task_of(chosen, asked, data, labels, taken, needs_labels, said)
-        _tell_of_too_few(asked, task)
         asked = _resolved(chosen, asked, settings, task)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
@@ -99,23 +98,10 @@ def pretrain_in(
             groups = task.learning.groups if chosen.GROUPS else None
             learnt = len(task.learning) if needs_labels and groups is None else 0
             helped = None if ended else _helped(model, fresh, task, asked, learnt)
-        record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned), learnt)
-        record = record if groups is None else replace(record, groups=len(np.unique(groups)))
+        told = {"labels": learnt, "groups": 0 if groups is None else len(np.unique(groups))}
+        record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned), told)
         folders.finish(folder, record, pretraining_page.page(record), pretraining_page.card(record))
     return Pretraining(folder, record, model)
-
-
-def _tell_of_too_few(asked: Asked, task: Task) -> None:
-    """Warn where there are labels, and fewer than a probe and a comparison need."""
-    count = len(task.classes)
-    if task.labelled is not None or not asked.probe or count < 2:
-        return
-    few = asked.probe < 2 * count
-    found = f"--probe {asked.probe}" if few else "fewer"
-    warn(
-        f"no probe and no comparison: they need 2 labels of each of {count} classes, found {found}; "
-        + (f"say --probe {2 * count} or more" if few else "bring more with --labels")
-    )
 
 
 def _begun(trunk: keras.Model | None, own: keras.Model | None, asked: Asked, task: Task) -> keras.Model:
@@ -198,7 +184,7 @@ def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, le
 
 def _record(
     folder: Path, asked: Asked, task: Task, model: keras.Model, stages: tuple[Stage, ...], helped: Helped | None,
-    clock: Clock, warned: tuple[str, ...], learnt: int,
+    clock: Clock, warned: tuple[str, ...], told: Mapping[str, int],
 ) -> PretrainingRecord:  # fmt: skip
     return PretrainingRecord(
         folder=str(folder),
@@ -219,5 +205,5 @@ def _record(
         warnings=warned,
         environment=environment(),
         interrupted=any(stage.stopped == "interrupted" for stage in stages),
-        labels=learnt,
+        **told,
     )

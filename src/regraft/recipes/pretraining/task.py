@@ -11,7 +11,7 @@ from regraft.core.columns import Columns
 from regraft.core.errors import DataError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
-from regraft.core.progress import say
+from regraft.core.progress import warn
 from regraft.data import Examples
 from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
@@ -175,15 +175,12 @@ def _labelled(
             )
     if not asked.probe or not known.classes:
         return None, None, known.classes
-    without = "left out: the probe" + (" and the network from scratch" if asked.compare != "no" else "")
-    if len(known.classes) == 1:
-        say(f"{without}, for want of a second class: all labels in {known.origin} are '{known.classes[0]}'")
-        return None, None, known.classes
     training, test = (
         _some(known, np.flatnonzero((known.split == split) & (known.labels >= 0)), count, asked.seed)
         for split, count in (("train", asked.probe), ("test", _MOST_JUDGED))
     )
-    if len(training) < 2 * len(known.classes):
+    if lacking := _lacking(asked, known, len(training)):
+        warn(f"no probe and no comparison: {lacking}")
         return None, None, known.classes
     if known is examples:
         training, test = (part[~np.isin(part, unreadable)] for part in (training, test))
@@ -195,6 +192,19 @@ def _labelled(
         for rows in made
     ]
     return both[0], both[1], known.classes
+
+
+def _lacking(asked: Asked, known: Examples, found: int) -> str:
+    """Why so many labels are no probe; empty where they are one."""
+    count = len(known.classes)
+    if count == 1:
+        return f"all labels in {known.origin} are '{known.classes[0]}'; bring others with --labels"
+    if found >= 2 * count:
+        return ""
+    need = f"they need 2 labels of each of {count} classes"
+    if asked.probe < 2 * count:
+        return f"{need}, found --probe {asked.probe}; say --probe {2 * count} or more"
+    return f"{need}, found {found} to learn from in {known.origin}; bring more with --labels"
 
 
 def _require_kind(known: Examples, examples: Examples) -> None:
