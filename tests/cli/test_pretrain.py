@@ -1,7 +1,6 @@
-import html
-
 """`regraft pretrain`: its words, its answers, its refusals."""
 
+import html
 import json
 import re
 from pathlib import Path
