@@ -128,9 +128,12 @@ def show(result: PretrainingRecord) -> str:
     from regraft.report.pretraining_page import headline, learnt_from
 
     examples = [f"{counted(result.examples, 'example')} {learnt_from(result)}", f"{result.held_out:,} more held out"]
-    lacking = " or without a group" if result.groups else " or without a label" if result.labels else ""
     if result.unused:
-        examples.append(f"{result.unused:,} left for tests" + lacking)
+        examples.append(f"{result.unused:,} left for tests")
+    if result.unknown:
+        examples.append(f"{result.unknown:,} without a {'group' if result.groups else 'label'}")
+    if result.unreadable:
+        examples.append(f"{result.unreadable:,} that cannot be read")
     rows = [
         ("source", f"{result.folder}, {counted(result.parameters, 'parameter')}, gives {result.shape}"),
         ("learnt from", ", ".join(examples)),

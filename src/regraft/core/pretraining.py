@@ -228,6 +228,8 @@ class PretrainingRecord:
         interrupted: whether somebody ended it before its time.
         labels: how many labels were learnt from while pretraining; 0: it learnt without.
         groups: of how many groups examples were learnt from; 0: it learnt without.
+        unknown: left out, because what the method learns from, a label or a group, is not known of them.
+        unreadable: left out, because they cannot be read.
     """
 
     folder: str
@@ -250,3 +252,5 @@ class PretrainingRecord:
     interrupted: bool = False
     labels: int = 0
     groups: int = 0
+    unknown: int = 0
+    unreadable: int = 0

@@ -9,8 +9,9 @@ import numpy as np
 
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining.decoding import decoder, stacked
-from regraft.pretraining.giving_back import Disturbed, Error, Noise, errors, require_error
+from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
+from regraft.pretraining.noise import Disturbed, Noise
 from regraft.pretraining.tying import tied_decoder
 
 NAME = "denoising-autoencoder"
@@ -27,8 +28,9 @@ class Settings:
     """What can be set.
 
     Attributes:
-        noise: the standard deviation of `gaussian` noise, in units of the data's own where they do not lie from 0 to 1;
-            the part of the values that `masking` or `salt-and-pepper` sets.
+        noise: the standard deviation of `gaussian` noise, in units of the data's own (of each number, of each column of
+            a table; 1 for others from 0 to 1); the part of the values, of a table of the cells, that `masking` or
+            `salt-and-pepper` sets.
         noise_kind: `gaussian`, `masking` or `salt-and-pepper`.
         emphasis: weight of the values that were disturbed, beside 1 for the others.
         error: of what is given back: `squared`, or `cross-entropy` for values from 0 to 1; `auto`: by the values.

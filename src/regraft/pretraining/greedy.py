@@ -114,7 +114,11 @@ def pretrain(
 
     for number, piece in enumerate(pieces):
         given = rows(below(trunk, pieces, number))
-        own = replace(sample, x=given[0].take(np.arange(min(_SAMPLE, len(given[0])))), stage=number)
+        # Above the first layer there are no columns of a table any more.
+        x = given[0].take(np.arange(min(_SAMPLE, len(given[0]))))
+        own = replace(sample, x=x)
+        if number:
+            own = replace(own, stage=number, cells=(), categories=())
         learners.append(method.learner(piece, own, settings, seed))
         reach = below(trunk, pieces, number + 1)
         assert reach is not None

@@ -49,7 +49,8 @@ class Sample:
         labels: of `x`, int64 (some,); None where there are none.
         groups: of `x`, int64 (some,); None where there are none.
         vocabulary: text: how many ids there are; else 0.
-        cells: table: where each column of the table lies in a row, (start, stop); else empty.
+        cells: table: where each column of the table lies in a row, (start, stop), one behind the other; else empty.
+        categories: table: which of the cells hold a category, a 1 among zeros.
         stage: how many stages are below, where layers are trained one at a time.
     """
 
@@ -60,6 +61,7 @@ class Sample:
     groups: Array | None = None
     vocabulary: int = 0
     cells: tuple[tuple[int, int], ...] = ()
+    categories: tuple[int, ...] = ()
     stage: int = 0
 
     @property

@@ -9,8 +9,9 @@ import numpy as np
 
 from regraft.core.pretraining import Kind, Spec
 from regraft.pretraining.decoding import decoder, stacked
-from regraft.pretraining.giving_back import Disturbed, Error, Noise, errors, require_error
+from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
+from regraft.pretraining.noise import Disturbed, Noise
 from regraft.pretraining.tying import tied_decoder
 
 NAME = "stacked-autoencoder"

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import regraft
+from regraft.cli.pretrain import show
 from regraft.core import plain
 from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.pretraining import PretrainingRecord
@@ -212,7 +213,7 @@ def test_examples_that_hold_nothing_are_refused(tmp_path: Path) -> None:
         regraft.pretrain("autoencoder", np.eye(4), out=tmp_path / "b")
     x, y = _numbers()
     tested = {"x_train": x[:8], "y_train": y[:8], "x_test": x[8:], "y_test": y[8:]}
-    with pytest.raises(DataError, match=rf"found 8 of {len(x)}; the others are for tests; bring more"):
+    with pytest.raises(DataError, match=rf"found 8 of {len(x)} \({len(x) - 8} for tests\); bring more"):
         regraft.pretrain("autoencoder", tested, out=tmp_path / "c")
 
 
@@ -226,7 +227,9 @@ def test_damaged_pictures_are_counted(tmp_path: Path) -> None:
         Image.fromarray(np.full((8, 8), 5 * number, np.uint8)).save(tmp_path / "all" / f"good{number}.png")
     with collecting_warnings() as said:
         made = regraft.pretrain("autoencoder", tmp_path / "all", out=tmp_path / "b", probe=0, **SMALL)
-    assert made.record.examples + made.record.held_out == 20
+    assert made.record.examples + made.record.held_out == made.record.unreadable == 20
+    assert made.record.unused == made.record.unknown == 0
+    assert "20 that cannot be read" in show(made.record)
     assert [line for line in said if "left out 20 of 40 example(s) that cannot be read" in line]
 
 

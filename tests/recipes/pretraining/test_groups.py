@@ -11,6 +11,7 @@ from PIL import Image
 
 import regraft
 from regraft.cli import main
+from regraft.cli.pretrain import show
 from regraft.core import plain
 from regraft.core.columns import Columns
 from regraft.core.errors import DataError, RequestError
@@ -204,7 +205,8 @@ def test_examples_without_a_group_are_left_out_and_counted(tmp_path: Path) -> No
     assert warned == [
         f"left out 4 of 240 examples of '{table}', which have no group; 'pairs' learns from those that have one"
     ]
-    assert made.record.unused == 4
+    assert (made.record.unknown, made.record.unused) == (4, 0)
+    assert "4 without a group" in show(made.record)
 
 
 def test_a_method_without_groups_refuses_a_column_and_does_not_read_an_array(tmp_path: Path) -> None:

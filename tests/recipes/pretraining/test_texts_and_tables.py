@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import regraft
 from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.progress import collecting_warnings
+from regraft.pretraining.noise import Disturbed
 
 GOOD, BAD, THINGS = ("fine", "lovely", "great"), ("poor", "dull", "awful"), ("film", "plot", "cast")
 QUIET = {"fine_tune": "no", "baselines": "no"}
@@ -133,6 +135,39 @@ def test_a_column_of_labels_that_is_not_there_is_refused(tmp_path: Path) -> None
         SourceError, match=r"takes 'outcome', the column of labels in .*again with --label-column outcome"
     ):
         regraft.fit(labelled, tmp_path / "source", out=tmp_path / "no", cache=tmp_path, columns=LABEL)
+
+
+@pytest.mark.parametrize(
+    ("method", "by_cells"),
+    # The second layer is given what the first makes of a row, which has no columns; all together have again.
+    [("denoising-autoencoder", [True]), ("stacked-autoencoder", [True, False, True])],
+)
+def test_noise_is_put_on_whole_cells_of_tables(
+    method: str, by_cells: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, draws = tmp_path / "t.csv", np.random.default_rng(0)
+    rows = (f"{draws.normal():.3f},{draws.choice(list('abc'))},{draws.normal():.3f}" for _ in range(60))
+    table.write_text("\n".join(["size,colour,weight", *rows]))
+    seen: list[Disturbed] = []
+    made_of = Disturbed.of
+
+    def spied(*given: Any) -> Disturbed:
+        seen.append(made_of(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(Disturbed, "of", spied)
+    made = regraft.pretrain(
+        method,
+        table,
+        out=tmp_path / "source",
+        architecture="mlp?units=6,4",
+        **SMALL,
+    )
+    assert made.record.shape == (4,)
+    # A colour has a place for each, and one for others.
+    assert seen[0].columns.tolist() == [0, 1, 1, 1, 1, 2]
+    assert seen[0].categories == (1,)
+    assert [one.columns is not None for one in seen] == by_cells
 
 
 def test_a_row_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:

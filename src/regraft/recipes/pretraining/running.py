@@ -134,7 +134,7 @@ def _stages(
     chosen: Method, model: keras.Model, task: Task, settings: Any, spec: Spec, seed: int, folder: Path,
     store: Store | None,
 ) -> tuple[Stage, ...]:  # fmt: skip
-    looked_at = np.arange(len(task.learning))[:_SAMPLE]
+    looked_at, table = np.arange(len(task.learning))[:_SAMPLE], task.inputs.table
     sample = Sample(
         kind=preparing.kind_of(task.examples),
         x=task.learning.take(looked_at),
@@ -142,7 +142,8 @@ def _stages(
         labels=None if task.learning.labels is None else task.learning.labels[looked_at],
         groups=None if task.learning.groups is None else task.learning.groups[looked_at],
         vocabulary=task.inputs.text.size if task.inputs.text is not None else 0,
-        cells=tuple((part.start, part.stop) for part in task.inputs.table.places) if task.inputs.table else (),
+        cells=tuple((part.start, part.stop) for part in table.places) if table else (),
+        categories=tuple(at for at, column in enumerate(table.columns) if column.kind == "category") if table else (),
     )
     probe = prober(task.labelled, seed) if task.labelled is not None else None
 
@@ -196,6 +197,8 @@ def _record(
         examples=len(task.learning),
         held_out=len(task.held_out),
         unused=task.unused,
+        unknown=task.unknown,
+        unreadable=task.unreadable,
         classes=task.classes,
         shape=tuple(model.output_shape[1:]),
         parameters=int(model.count_params()),

@@ -28,13 +28,28 @@ _STREAM = 11
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """What is learnt from, by what, and what is measured on the way."""
+    """What is learnt from, by what, and what is measured on the way.
+
+    Attributes:
+        examples: all of them.
+        inputs: what the network takes.
+        learning: examples that are learnt from.
+        held_out: examples that epochs are judged by.
+        unused: how many examples are left for tests.
+        unknown: how many have no label or group, where the method learns from these.
+        unreadable: how many cannot be read.
+        labelled: what the probe learns from; None where there is no probe.
+        judging: what it is judged by.
+        classes: names of the labels.
+    """
 
     examples: Examples
     inputs: InputSpec
     learning: Prepared
     held_out: Prepared
     unused: int
+    unknown: int
+    unreadable: int
     labelled: Labelled | None
     judging: Labelled | None
     classes: tuple[str, ...]
@@ -82,21 +97,24 @@ def task_of(
     if labels is None:
         _require_labels(asked, examples)
     used = _for_learning(examples, known)
+    tests = len(examples) - len(used)
     named = asked.columns.group if asked.columns is not None else None
     together = grouping.together(examples, chosen, named) if needs_labels else None
     if together is not None:
         used = grouping.known(examples, used, chosen, together)
     if len(used) < _FEWEST:
         lacking = "group" if together is not None and together.given else "label"
-        others = len(examples) - len(used)
-        why = f" of {len(examples)}; the others are for tests{f', or have no {lacking}' if needs_labels else ''}"
+        others = [f"{tests} for tests"] * (tests > 0)
+        others += [f"{len(examples) - tests - len(used)} without a {lacking}"] * (len(used) + tests < len(examples))
+        why = f" of {len(examples)} ({', '.join(others)})" if others else ""
         raise DataError(
             f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)}"
-            f"{why if others else ''}; bring more"
+            f"{why}; bring more"
         )
     inputs = preparing.inputs_for(examples, used, asked)
     if taken is not None and inputs.is_picture and asked.input_size is None:
         inputs = _as_taken(inputs, taken)
+    unknown = len(examples) - tests - len(used)
     readable = only_readable(examples, used, inputs, asked.strict)
     used, unreadable = readable, np.setdiff1d(used, readable)
     alike = together if chosen.LABELS else None
@@ -113,7 +131,7 @@ def task_of(
             f"--compare yes learns from labels and judges by others, found too few in {known.origin}; bring some with "
             "--labels, or leave it out"
         )
-    return Task(examples, inputs, learning, held_out, len(examples) - len(used), labelled, judging, classes)
+    return Task(examples, inputs, learning, held_out, tests, unknown, len(unreadable), labelled, judging, classes)
 
 
 def _opened(labels: Any, asked: Asked) -> Examples:
