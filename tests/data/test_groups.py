@@ -101,6 +101,27 @@ def test_an_array_of_groups_is_read_where_it_is_asked_for(tmp_path: Path) -> Non
     assert texts.group_names == tuple("abcdef")
 
 
+def test_groups_stand_beside_the_examples_of_each_split(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((12, 3))
+    given = {"x_train": x[:6], "groups_train": [5, 5, 6, 6, 7, 7], "x_val": x[6:8], "x_test": x[8:]}
+    np.savez(tmp_path / "d.npz", **given, groups_test=[7, 7, 8, 8])
+    for named, tested in ((given, [-1] * 4), (tmp_path / "d.npz", [2, 2, 3, 3])):
+        with collecting_warnings() as warned:
+            found = data.open_unlabelled(named, groups=True)
+        assert not warned
+        assert found.groups is not None
+        # Of the examples for validation nobody says it.
+        assert found.groups.tolist() == [0, 0, 1, 1, 2, 2, -1, -1, *tested]
+    images = {"train_images": x, "train_groups": list("aabbccddeeff")}
+    assert data.open_unlabelled(images, groups=True).group_names == tuple("abcdef")
+    with pytest.raises(DataError, match="in the dictionary x_test has 4 examples, groups_test has 3; give one group"):
+        data.open_unlabelled({**given, "groups_test": [1, 2, 3]}, groups=True)
+    with collecting_warnings() as warned:
+        assert data.open_unlabelled({"x_train": x, "groups": [1] * 12}, groups=True).groups is None
+    assert "not read of the dictionary: groups; " in warned[0]
+    assert warned[0].endswith("classes, and groups as groups_train")
+
+
 def test_groups_are_not_read_of_labelled_examples() -> None:
     with collecting_warnings() as warned:
         found = data.open({"x": np.eye(8), "y": [0, 1] * 4, "groups": [0] * 8})

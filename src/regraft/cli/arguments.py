@@ -209,7 +209,7 @@ def columns_arguments(parser: argparse.ArgumentParser, labelled: bool = True, gr
             "--group-column",
             metavar="NAME",
             help="the column that says which examples belong together, such as whose they are, for the method pairs; "
-            "of a table of pictures too; in an .npz file it is the array groups",
+            "of a table of pictures too; in an .npz file it is the array groups, or groups_train beside x_train",
         )
     group.add_argument(
         "--text-column",

@@ -19,21 +19,21 @@ from regraft.data.labels import Labels
 
 WHAT = "arrays or lists of texts: an .npz file, a pair (x, y), an array with labels=, or a dictionary of arrays"
 
+# The split, the examples, their labels, and their groups.
 _KEYS = (
-    (None, "x", "y"),
-    ("train", "x_train", "y_train"),
-    ("validation", "x_val", "y_val"),
-    ("validation", "x_valid", "y_valid"),
-    ("validation", "x_validation", "y_validation"),
-    ("test", "x_test", "y_test"),
-    ("train", "train_images", "train_labels"),
-    ("validation", "val_images", "val_labels"),
-    ("validation", "valid_images", "valid_labels"),
-    ("validation", "validation_images", "validation_labels"),
-    ("test", "test_images", "test_labels"),
+    (None, "x", "y", "groups"),
+    ("train", "x_train", "y_train", "groups_train"),
+    ("validation", "x_val", "y_val", "groups_val"),
+    ("validation", "x_valid", "y_valid", "groups_valid"),
+    ("validation", "x_validation", "y_validation", "groups_validation"),
+    ("test", "x_test", "y_test", "groups_test"),
+    ("train", "train_images", "train_labels", "train_groups"),
+    ("validation", "val_images", "val_labels", "val_groups"),
+    ("validation", "valid_images", "valid_labels", "valid_groups"),
+    ("validation", "validation_images", "validation_labels", "validation_groups"),
+    ("test", "test_images", "test_labels", "test_groups"),
 )
 _NAMES = ("classes", "class_names")
-_GROUPS = "groups"
 _EXPECTED = "x and y, or x_train, y_train, x_val, ..., or train_images, train_labels, val_images, ..."
 
 
@@ -79,7 +79,7 @@ def unlabelled(data: Any) -> Found:
 
 
 def grouped(data: Any) -> Found:
-    """The same as `unlabelled`, with groups where an array `groups` stands beside `x`.
+    """The same as `unlabelled`, with groups where an array `groups` stands beside `x`, `groups_train` beside `x_train`.
 
     Raises:
         DataError: as there, or the groups are no integers or strings, one for each example.
@@ -155,7 +155,7 @@ def _loaded(path: Path, groups: bool = False) -> dict[str, Array | None]:
                 f"expected an .npz file, found something else at '{path}' (truncated, or not written by NumPy)"
             )
         with np.load(path, allow_pickle=False) as file:
-            known = {*_known(), _GROUPS} if groups else _known()
+            known = _known(groups)
             return {name: file[name] if name in known else None for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = (
@@ -166,8 +166,8 @@ def _loaded(path: Path, groups: bool = False) -> dict[str, Array | None]:
         raise DataError(f"cannot read '{path}': {reason}") from None
 
 
-def _known() -> set[str]:
-    return {*_NAMES, *(key for _, x, y in _KEYS for key in (x, y))}
+def _known(groups: bool) -> set[str]:
+    return {*_NAMES, *(key for _, *keys in _KEYS for key in keys[: 3 if groups else 2])}
 
 
 def _of_table(
@@ -177,27 +177,34 @@ def _of_table(
         raise RequestError(f"labels= is for a single array; {origin} has its labels in it")
     if not (x_keys := [row for row in _KEYS if row[1] in table]):
         raise DataError(f"expected {_EXPECTED} in {origin}, found {_listed(table)}")
-    for _, x, y in x_keys:
+    for _, x, y, _ in x_keys:
         if y not in table and needs_labels:
             raise DataError(f"expected '{y}' beside '{x}' in {origin}, found no such array{nearest(y, table)}")
-    together = table.get(_GROUPS) if groups and "x" in table else None
-    if unknown := [name for name in table if name not in _known() and (together is None or name != _GROUPS)]:
-        warn(f"not read of {origin}: {_listed(unknown)}; what is known by name is {_EXPECTED}, and classes")
-    stated = [split for split, _, _ in x_keys]
+    beside = {x: table.get(key) for _, x, _, key in x_keys} if groups else {}
+    read = _known(False) | {key for _, x, _, key in x_keys if beside.get(x) is not None}
+    if unknown := [name for name in table if name not in read]:
+        more = f"classes, and groups as {', '.join(key for *_, key in x_keys)}" if groups else "and classes"
+        warn(f"not read of {origin}: {_listed(unknown)}; what is known by name is {_EXPECTED}, {more}")
+    stated = [split for split, *_ in x_keys]
     if None in stated and len(stated) > 1:
         raise DataError(f"expected either x and y, or arrays for each split in {origin}, found both")
     if stated[0] == "test" or "train" not in (*stated, *("train" for split in stated if split is None)):
-        raise DataError(f"expected training arrays in {origin}, found only {', '.join(x for _, x, _ in x_keys)}")
+        raise DataError(f"expected training arrays in {origin}, found only {', '.join(x for _, x, *_ in x_keys)}")
     parts: list[Part] = []
-    for split, x, y in x_keys:
+    together: list[Labels] = []
+    for split, x, y, key in x_keys:
         given = _array(table[x], x)
         parts.append(Part(split, given, table[y] if y in table else Labels.none(len(given)), (x, y)))
+        values = beside.get(x)
+        together.append(
+            Labels.none(len(given)) if values is None else groups_.of_array(values, len(given), (key, x), origin)
+        )
     named = next((table[name] for name in _NAMES if name in table), None)
     names = None if named is None else tuple(_text(name) for name in np.asarray(named).ravel().tolist())
     found = _found(parts, names, origin)
-    if together is None:
+    if all(values is None for values in beside.values()):
         return found
-    return dataclasses.replace(found, groups=groups_.of_array(together, len(found.labels), origin))
+    return dataclasses.replace(found, groups=Labels.joined(together))
 
 
 def _text(name: Any) -> str:

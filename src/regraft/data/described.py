@@ -67,9 +67,10 @@ def described(path: Path, columns: Columns | None, lines: bool = False) -> Path 
             )
         return Pictures(path, group)
     if group is not None:
+        arrays = "; an .npz file has its groups as an array groups beside x, groups_train beside x_train"
         raise RequestError(
             f"expected a table ({', '.join(table_lines.ENDINGS)}) with a column of groups '{group}', found '{path}'"
-            f"{'; an .npz file has its groups as an array groups beside x' if path.suffix.lower() == '.npz' else ''}"
+            f"{arrays if path.suffix.lower() == '.npz' else ''}"
         )
     if columns is not None:
         raise RequestError(

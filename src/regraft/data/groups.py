@@ -31,12 +31,13 @@ def refuse(group: str | None, taken: Mapping[Any, str], origin: str) -> None:
     raise DataError(f"the column '{group}' of {origin}, named as the one of groups, is that of {what}; {hint}")
 
 
-def of_array(values: Any, count: int, origin: str) -> Labels:
+def of_array(values: Any, count: int, names: tuple[str, str], origin: str) -> Labels:
     """The group of each example.
 
     Args:
         values: (n,) integers, whole floats or strings; each different one is a group.
         count: how many examples there are.
+        names: of these values and of the examples, for messages.
         origin: of both, for messages.
 
     Raises:
@@ -45,9 +46,11 @@ def of_array(values: Any, count: int, origin: str) -> Labels:
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "biufUSO":
         raise DataError(
-            f"groups: expected an integer or a string for each example in {origin}, found {array.dtype} of shape "
+            f"{names[0]}: expected an integer or a string for each example in {origin}, found {array.dtype} of shape "
             f"{array.shape}"
         )
     if len(array) != count:
-        raise DataError(f"in {origin} x has {count} examples, groups has {len(array)}; give one group for each")
-    return flat(array, "groups")
+        raise DataError(
+            f"in {origin} {names[1]} has {count} examples, {names[0]} has {len(array)}; give one group for each"
+        )
+    return flat(array, names[0])

@@ -57,7 +57,8 @@ def pretrain(
         data: as `regraft.fit` takes it, labels or not: a folder of pictures or texts, a `.csv`, `.tsv`, `.jsonl`,
             `.parquet`, `.npz` or `.txt` file, an array, a list of texts. Labelled examples of the test split, as `fit`
             would divide them, are left alone. Beside the array `x` of an `.npz` or a dictionary, `groups` says which
-            examples belong together, an integer or a string each, for a method that learns from that.
+            examples belong together, an integer or a string each, for a method that learns from that; `groups_train`
+            does beside `x_train`.
         out: a new folder for it; by default one below `regraft-runs`.
         architecture: `mlp?units=500,250`, `cnn?filters=32,64`, `text-cnn`, `text-rnn`, `text-transformer?layers=2`,
             `keras:NAME?...`, `package.module:function`, or a model, which is not changed; by default the method's own
