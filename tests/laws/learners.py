@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from regraft.core.pretraining import Kind, Stage
+from regraft.graph.arithmetic import exactly
 from regraft.pretraining import METHODS, greedy, loop, method, trunks
 from regraft.pretraining.learner import Sample
 
@@ -101,9 +102,12 @@ def _below(learning: Rows, held_out: Rows) -> greedy.Below:
     def made(lower: keras.Model | None) -> tuple[Rows, Rows]:
         if lower is None:
             return learning, held_out
-        one, other = (
-            replace(given, x=np.asarray(lower.predict_on_batch(given.x), np.float32)) for given in (learning, held_out)
-        )
+        # What is trained once for a whole module is made outside of the arithmetic of single laws.
+        with exactly():
+            one, other = (
+                replace(given, x=np.asarray(lower.predict_on_batch(given.x), np.float32))
+                for given in (learning, held_out)
+            )
         return one, other
 
     return made

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from regraft.activations.engines.replaying import replayed
 from regraft.activations.engines.trunk import Array, Compiled, Trunk, pooled
 from regraft.activations.seams import Segment, segments
 from regraft.core import memory
@@ -176,7 +177,16 @@ def _with_torch(run: Callable[[Any], Any], variables: list[Any], folds: bool) ->
 
 
 def _whole_with_torch(run: Callable[[Any], list[Any]]) -> Compiled:
-    return lambda given: _arrays(keras.ops.convert_to_numpy(made) for made in run(keras.ops.convert_to_tensor(given)))
+    def plain(given: Array) -> list[Array]:
+        return _arrays(keras.ops.convert_to_numpy(made) for made in run(keras.ops.convert_to_tensor(given)))
+
+    somewhere: Any = keras.ops.convert_to_tensor(0.0)
+    if somewhere.device.type != "cuda":
+        return plain
+    # Here, because it needs PyTorch.
+    from regraft.activations.engines import cuda_graph
+
+    return replayed(plain, lambda given: cuda_graph.recorded(run, given))
 
 
 def _arrays(results: Any) -> list[Array]:
