@@ -46,6 +46,37 @@ def test_one_sub_folder_alone_is_no_class_and_that_is_said(tmp_path: Path, monke
     assert said == [f"all pictures in sub-folders of '{tmp_path}' lie in 'cat': one class alone gives them no labels"]
 
 
+def test_texts_need_not_lie_in_classes(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"note {number} \u00e4.txt").write_text(f"text {number}")
+    found = open_unlabelled(tmp_path)
+    assert (list(found.names), found.classes) == ([f"note {number} \u00e4.txt" for number in range(3)], ())
+    assert [str(found.load([index])[0][0]) for index in range(3)] == ["text 0", "text 1", "text 2"]
+    with pytest.raises(
+        DataError, match=r"found texts directly in it \(3, such as 'note 0 .*put the texts of each class"
+    ):
+        open_data(tmp_path)
+    # Beside classes a text is one without a label; what is called otherwise is none.
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.txt").write_text(f"of {name}")
+    (tmp_path / "README.md").write_text("a note")
+    found = open_unlabelled(tmp_path)
+    assert dict(zip(found.names, found.labels.tolist(), strict=True)) == {
+        **{f"note {number} \u00e4.txt": -1 for number in range(3)},
+        "a/1.txt": 0,
+        "b/1.txt": 1,
+    }
+
+
+def test_texts_among_other_files_are_not_taken_for_pictures(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text(f"text {number}")
+    (tmp_path / "index.html").write_text("no text")
+    with pytest.raises(DataError, match=r"its .txt files \(3\) .* put what is called otherwise elsewhere, such as 'i"):
+        open_unlabelled(tmp_path)
+
+
 @pytest.mark.parametrize("part", ["", "train/"])
 def test_one_sub_folder_is_named_where_classes_are_needed(tmp_path: Path, part: str) -> None:
     _pictures(tmp_path, [f"{part}cat/1.png", f"{part}cat/2.png"])

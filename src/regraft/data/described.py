@@ -1,6 +1,7 @@
 """Data of texts or rows together with what is said of its columns, told apart from lists and folders of pictures."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def described(path: Path, columns: Columns | None, lines: bool = False) -> Path 
     Args:
         path: which exists.
         columns: what was said.
-        lines: whether a text file counts, as one text a line.
+        lines: whether a text file counts, as one text a line, and a folder of texts that are in no classes.
 
     Raises:
         RequestError: columns are said of what has none.
@@ -57,7 +58,7 @@ def described(path: Path, columns: Columns | None, lines: bool = False) -> Path 
     group = columns.group if columns is not None else None
     if _is_table(path, columns):
         return Described(path, columns or Columns())
-    if group is None and (_holds_texts(path) or (lines and is_text(path))):
+    if group is None and (_holds_texts(path, lines) or (lines and is_text(path))):
         return Described(path, columns or Columns())
     if group is not None and table_lines.is_table(path):
         if columns != Columns(group=group):
@@ -108,12 +109,21 @@ def _names_pictures(path: Path) -> bool:
     )
 
 
-def _holds_texts(path: Path) -> bool:
-    """Whether a folder holds text files in its sub-folders, and among the first of them nothing else."""
+def _holds_texts(path: Path, loose: bool) -> bool:
+    """Whether a folder holds text files in its sub-folders, and among the first of them nothing else.
+
+    Args:
+        path: perhaps a folder.
+        loose: whether such a folder may also hold them itself.
+    """
     if not path.is_dir():
         return False
     inner = (file for folder in files.entries(path)[0] for file in files.below(folder))
-    some = list(itertools.islice(inner, _LOOKED_AT))
+    return _are_texts(inner) or (loose and _are_texts(files.below(path)))
+
+
+def _are_texts(found: Iterator[Path]) -> bool:
+    some = list(itertools.islice(found, _LOOKED_AT))
     texts = sum(file.suffix.lower() == TEXT_ENDING for file in some)
     # A note among photographs is no text to learn from.
     return texts > 1 and texts == len(some)

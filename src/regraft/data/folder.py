@@ -1,6 +1,6 @@
 """A folder with one sub-folder of pictures per class, optionally under `train/`, `validation/` and `test/`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from regraft.core.errors import DataError, RequestError
 from regraft.core.progress import say
 from regraft.data import files
+from regraft.data.described import TEXT_ENDING
 from regraft.data.examples import SPLITS
 from regraft.data.found import Found, one_by_one, split_named
 from regraft.data.labels import Labels
@@ -20,6 +21,10 @@ WHAT = "a folder with one sub-folder of pictures per class, optionally under tra
 _ARRANGE = (
     "put the pictures of each class into a sub-folder named after the class, "
     "or list them in a .csv file with columns path and label"
+)
+_ARRANGE_TEXTS = (
+    "put the texts of each class into a sub-folder named after the class, "
+    "or write them into a .csv file with columns text and label"
 )
 
 
@@ -92,21 +97,35 @@ def unlabelled(data: Path) -> Found:
     Raises:
         DataError: there is no picture.
     """
+    return all_in(data, lambda path: files.looks_like_picture(data / path), "pictures")
+
+
+def all_in(data: Path, counts: Callable[[str], bool], what: str) -> Found:
+    """All files of one kind in a folder, however it is arranged.
+
+    Args:
+        data: the folder.
+        counts: whether a file is of that kind, by its path below the folder.
+        what: the kind is called.
+
+    Raises:
+        DataError: there is none.
+    """
     folders, _ = files.entries(data)
     splits = {path.name: split for path, split in _splits(folders).items()}
     paths, found, said = Texts(), list[tuple[str, ...]](), list[str | None]()
     for path in files.paths_below(data):
-        if files.looks_like_picture(data / path):
+        if counts(path):
             parts = path.split("/")[:-1]
             said.append(splits[parts.pop(0)] if parts and parts[0] in splits else None)
             found.append(tuple(parts[:1]))
             paths.append(path)
     if not len(paths):
-        raise DataError(f"expected pictures in '{data}' or its sub-folders, found none")
+        raise DataError(f"expected {what} in '{data}' or its sub-folders, found none{_texts_among_others(data)}")
     classes = sorted({parts[0] for parts in found if parts})
     several = len(classes) > 1
     if len(classes) == 1:
-        say(f"all pictures in sub-folders of '{data}' lie in '{classes[0]}': one class alone gives them no labels")
+        say(f"all {what} in sub-folders of '{data}' lie in '{classes[0]}': one class alone gives them no labels")
     listed = files.Listed(data, paths)
     return Found(
         names=listed.names(),
@@ -117,6 +136,22 @@ def unlabelled(data: Path) -> Found:
         origin=f"'{data}'",
         alone=_alone(data, [files.shown(name) for name in classes]),
     )
+
+
+def _texts_among_others(data: Path) -> str:
+    """Why the texts of a folder are not read."""
+    found = list(files.paths_below(data))
+    others = [path for path in found if not _is_text(path)]
+    if not others or len(others) == len(found):
+        return ""
+    return (
+        f"; its .txt files ({len(found) - len(others):,}) are read where they lie among nothing else: put what is "
+        f"called otherwise elsewhere, such as '{files.shown(others[0])}'"
+    )
+
+
+def _is_text(path: str) -> bool:
+    return path.lower().endswith(TEXT_ENDING)
 
 
 def _alone(data: Path, classes: Sequence[str]) -> str:
@@ -155,6 +190,9 @@ def _no_folders(data: Path, others: Sequence[Path]) -> str:
         return f"expected one sub-folder of pictures per class in '{data}', found an empty folder"
     if pictures := _pictures(others):
         found = f"pictures directly in it ({len(pictures)}, such as '{files.shown(pictures[0].name)}'); {_ARRANGE}"
+        return f"expected one sub-folder per class in '{data}', found {found}"
+    if len(others) > 1 and all(_is_text(path.name) for path in others):
+        found = f"texts directly in it ({len(others)}, such as '{files.shown(others[0].name)}'); {_ARRANGE_TEXTS}"
         return f"expected one sub-folder per class in '{data}', found {found}"
     found = f"{len(others)}, such as '{files.shown(others[0].name)}'"
     return f"expected one sub-folder of pictures per class in '{data}', found only files that are no pictures ({found})"

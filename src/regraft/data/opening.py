@@ -103,8 +103,9 @@ def open_unlabelled(
     """Open examples of which some or all have no label, to learn from without labels.
 
     Args:
-        data: as for `open_examples`; besides, a folder of pictures that is not arranged in classes, a table without a
-            column of labels, a `.txt` file of one text a line, arrays without `y`, a single array, a list of texts.
+        data: as for `open_examples`; besides, a folder of pictures or texts that is not arranged in classes, a table
+            without a column of labels, a `.txt` file of one text a line, arrays without `y`, a single array, a list of
+            texts.
         split: how examples without a stated split are divided; those without a label that are not the same as one with
             a label are for training.
         strict: a bad example is an error.

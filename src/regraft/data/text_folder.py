@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.data import folder, table_rows
-from regraft.data.described import Described
+from regraft.data.described import TEXT_ENDING, Described
 from regraft.data.found import Found, one_by_one
 from regraft.data.names import Texts
 from regraft.data.text_files import Written
@@ -26,6 +26,17 @@ def gather(data: Described, labels: Any = None) -> Found:
         RequestError: labels are given.
     """
     return _texts(folder.gather(data.data, labels), data)
+
+
+def unlabelled(data: Described) -> Found:
+    """All text files in a folder, however it is arranged; one that lies in no class has no label.
+
+    Raises:
+        DataError: there is none.
+    """
+    # What is called otherwise is a text where it lies among those of a class, and a note where it lies in none.
+    found = folder.all_in(data.data, lambda path: "/" in path or path.lower().endswith(TEXT_ENDING), "texts")
+    return _texts(found, data)
 
 
 def _texts(found: Found, data: Described) -> Found:
