@@ -140,7 +140,9 @@ def table_for(examples: Examples, training: Array | None = None, standardise: bo
     except DataError as error:
         raise DataError(f"{examples.origin}: {error}") from None
     if learnt.left_out:
-        more = f" and {len(learnt.left_out) - 3} more" if len(learnt.left_out) > 3 else ""
+        # Of the others at least the names: whoever misses a column looks for it here.
+        others = [name for name in columns.features if name not in learnt.spec.names][3:]
+        more = f"; and {len(others)} more: {_some(others)}" if others else ""
         warn(f"left out of {examples.origin}: {'; '.join(learnt.left_out[:3])}{more}")
     if learnt.doubtful:
         more = f"; and {len(learnt.doubtful) - 3} more" if len(learnt.doubtful) > 3 else ""
@@ -246,8 +248,13 @@ def tell_of_long_ones(found: Array, limit: int, spec: TextSpec, examples: Exampl
         warn(
             f"{longer:,} of {len(found):,} texts of {examples.origin} have more than the {limit} {spec.unit} that the "
             f"network sees, up to {int(found.max()):,} ('{examples.names[int(found.argmax())]}'): their {end} is left "
-            f"out, {lost:.0%} of all {spec.unit}{otherwise}"
+            f"out, {_part(float(lost))} of all {spec.unit}{otherwise}"
         )
+
+
+def _part(share: float) -> str:
+    """A part that is neither nothing nor all, in whole percents that do not say so either."""
+    return "less than 1%" if share < 0.005 else "more than 99%" if share >= 0.995 else f"{share:.0%}"
 
 
 def _refuse_words(plan: Plan) -> None:

@@ -235,3 +235,22 @@ def test_texts_that_are_longer_than_the_network_sees_are_told_of_with_a_way_out(
         regraft.pretrain("corrupted", long, **given)
     (line,) = (line for line in warned if "1 of 31 texts" in line)
     assert re.search(r"up to 600 \('index 30.*'\): their end is left out, \d\d% of all words; --length says", line)
+
+
+@pytest.mark.parametrize(("word", "told"), [("word ", "more than 99%"), ("", "less than 1%")])
+def test_a_part_of_the_words_is_never_told_as_none_or_all_of_them(word: str, told: str, tmp_path: Path) -> None:
+    given = {"architecture": "text-cnn?windows=2&filters=4", "epochs": 1, "probe": 0, "out": tmp_path / "source"}
+    lines = [*sentences(40, 0), word * 200_000] if word else [*sentences(250, 0), "many words are here and more of it"]
+    with collecting_warnings() as warned:
+        regraft.pretrain("corrupted", lines, length=16 if word else 7, **given)
+    (line,) = (line for line in warned if "texts of" in line)
+    assert f"their end is left out, {told} of all words" in line
+
+
+def test_every_column_that_is_left_out_is_named(tmp_path: Path) -> None:
+    rows = "".join(f"{number % 7},{number % 3},,,5,6\n" for number in range(40))
+    (tmp_path / "t.csv").write_text("a,b,no value,none either,five,six of them\n" + rows)
+    with collecting_warnings() as warned:
+        regraft.pretrain("masked", tmp_path / "t.csv", out=tmp_path / "source", architecture="mlp?units=4", **SMALL)
+    (line,) = (line for line in warned if line.startswith("left out of"))
+    assert line.endswith("column 'five' is '5' in every training example; and 1 more: six of them")
