@@ -134,29 +134,35 @@ class _Jax:
 
         self._step = jax.jit(step)
         self._look = jax.jit(lambda values, others, batch: told(values, others, batch, False)[0])
-        self._values = [variable.value for variable in self._learning]
-        self._other_values = [variable.value for variable in self._others]
-        self._state = [variable.value for variable in optimizer.variables]
+        self._held: tuple[list[Any], list[Any], list[Any]] | None = None
 
     def step(self, batch: Batch) -> float:
         given = (*batch, *self.carried.values())
-        loss, carried, self._values, self._other_values, self._state = self._step(
-            self._values, self._other_values, self._state, given
-        )
+        loss, carried, *held = self._step(*self._state(), given)
+        self._held = (held[0], held[1], held[2])
         self.carried = {name: np.asarray(value) for name, value in zip(self.carried, carried, strict=True)}
         return float(loss)
 
     def loss(self, batch: Batch) -> float:
-        return float(self._look(self._values, self._other_values, (*batch, *self.carried.values())))
+        values, others, _ = self._state()
+        return float(self._look(values, others, (*batch, *self.carried.values())))
 
     def synchronise(self) -> None:
-        for variables, values in (
-            (self._learning, self._values),
-            (self._others, self._other_values),
-            (self._optimizer.variables, self._state),
-        ):
+        for variables, values in zip(self._variables(), self._state(), strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+        # Keras' own predict gives the arrays of the variables away and puts others in their place: none is held on to.
+        self._held = None
+
+    def _variables(self) -> tuple[list[Any], list[Any], list[Any]]:
+        return self._learning, self._others, list(self._optimizer.variables)
+
+    def _state(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """What the steps since the last `synchronise` came to, else what the variables hold."""
+        if self._held is not None:
+            return self._held
+        learning_, others, optimizer = self._variables()
+        return [v.value for v in learning_], [v.value for v in others], [v.value for v in optimizer]
 
 
 class _Torch:
