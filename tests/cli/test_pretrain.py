@@ -1,5 +1,6 @@
 """`regraft pretrain`: its words, its answers, its refusals."""
 
+import dataclasses
 import html
 import json
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import regraft
 from regraft.cli import main, pretrain
 from regraft.core.pretraining import PretrainingEpoch, Stage
 
@@ -144,3 +146,11 @@ def test_what_is_wrong_is_said_in_one_line(
     assert main(["pretrain", *(str(numbers) if word == "DATA" else word for word in words)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_what_was_ended_by_hand_says_so(numbers: Path, tmp_path: Path) -> None:
+    given = {"architecture": "mlp?units=3", "epochs": 1, "out": tmp_path / "source"}
+    record = regraft.pretrain("autoencoder", numbers, **given).record  # pyright: ignore[reportArgumentType]
+    assert "by hand" not in pretrain.show(record)
+    ended = pretrain.show(dataclasses.replace(record, interrupted=True))
+    assert re.search(r"ended +by hand, before its time; the best until then is kept", ended)

@@ -139,6 +139,8 @@ def show(result: PretrainingRecord) -> str:
         ("learnt from", ", ".join(examples)),
     ]
     rows += [(stage.name, _came_to(stage)) for stage in result.stages]
+    if result.interrupted:
+        rows.append(("ended", "by hand, before its time; the best until then is kept"))
     rows += [("page", result.report), ("time", seconds(result.seconds["total"]))]
     use = f"use it\n  regraft fit DATA --source {shlex.quote(result.folder)}"
     return "\n\n".join([paragraph(headline(result)), facts(rows), use])

@@ -258,5 +258,7 @@ def test_other_examples_cannot_go_on_with_it(tmp_path: Path) -> None:
     x = _numbers()[0]
     made = regraft.pretrain("autoencoder", x, out=tmp_path / "a", probe=0, **SMALL)
     _unfinished(replace(made))
-    with pytest.raises(RequestError, match="are not those that the pretraining was begun with"):
+    with pytest.raises(
+        RequestError, match="that the pretraining was begun with; put those back, or begin anew in anot"
+    ):
         asking.resume(made.folder, data=x[:-1])

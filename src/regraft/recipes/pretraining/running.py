@@ -118,7 +118,10 @@ def _resolved(chosen: Method, asked: Asked, settings: Any, task: Task) -> Asked:
     """What is asked for with all that was open in it."""
     digest = task.examples.digest()
     if asked.data_digest not in (None, digest):
-        raise RequestError(f"the examples in {task.examples.origin} are not those that the pretraining was begun with")
+        raise RequestError(
+            f"the examples in {task.examples.origin} are not those that the pretraining was begun with; put those "
+            "back, or begin anew in another folder"
+        )
     kind = preparing.kind_of(task.examples)
     return replace(
         asked,
