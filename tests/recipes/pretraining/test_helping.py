@@ -30,3 +30,8 @@ def test_the_network_that_is_given_is_not_changed() -> None:
     assert all(
         np.array_equal(old, keras.ops.convert_to_numpy(new)) for old, new in zip(before, fresh.weights, strict=True)
     )
+
+
+def test_one_example_to_judge_by_is_told_of_in_the_singular() -> None:
+    gain = helping.metrics.paired_gain(np.array([True]), np.array([True]))
+    assert "100.0 % against 100.0 % on 1 other for" in helping._sentence(5, 1, 1.0, 1.0, gain)

@@ -74,7 +74,7 @@ def helped(
 
 def _sentence(labels: int, judged: int, reused: float, scratch: float, gain: Any) -> str:
     low, high = gain.interval
-    told = f"{100 * reused:.1f} % against {100 * scratch:.1f} % on {judged} others"
+    told = f"{100 * reused:.1f} % against {100 * scratch:.1f} % on {judged} other{'s' if judged > 1 else ''}"
     points = f"{100 * gain.value:+.1f} points, 95 %: {100 * low:+.1f} to {100 * high:+.1f}"
     if low > 0:
         return f"Pretraining helps at {labels} labels: {told} for the same network from scratch ({points})."
