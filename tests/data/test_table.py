@@ -265,7 +265,10 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     assert examples.classes == ("neg", "pos")
     assert len(examples) == 8
     assert examples.split.tolist().count("test") == 4
-    assert "'train/pos/9.txt' is no utf-8 text: it holds the byte 0xe9; say the encoding" in warned[0]
+    assert (
+        "'train/pos/9.txt' is no utf-8 text: it holds the byte 0xe9; say the encoding of all of them, such as --enc"
+        in warned[0]
+    )
     assert sorted(texts(examples.take(examples.indices("train")))) == sorted(TEXTS)
     assert text_folder.accepts(described(tmp_path, None))
     # A text has the same id wherever it lies.

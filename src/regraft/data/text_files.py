@@ -40,7 +40,9 @@ class Written:
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             raise UnreadableExample(
-                files.shown(name), f"is no {self.encoding} text: it holds the byte 0x{byte:02x}; say the encoding"
+                files.shown(name),
+                f"is no {self.encoding} text: it holds the byte 0x{byte:02x}; say the encoding of all of them, such as "
+                f"--encoding latin-1, or save it as {self.encoding}",
             ) from None
         except (OSError, LookupError, UnicodeError) as error:
             raise UnreadableExample(files.shown(name), f"cannot be read: {error}") from None
