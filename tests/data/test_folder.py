@@ -131,7 +131,7 @@ def test_bad_files_are_left_out_and_named(flowers: Path) -> None:
         f"'rose/notes.txt' is not a picture: it begins with 'roses are re', {KINDS}",
     )
     assert warned == [
-        f"left out of '{flowers}': {'; '.join(examples.left_out[:3])} and 2 more; 60 examples are used",
+        f"left out of '{flowers}': {'; '.join(examples.left_out[:3])}; and 2 more; 60 examples are used",
     ]
     with pytest.raises(DataError, match=r"^'cover.png' lies in no class folder, in '.*flowers' and 4 more; repair it"):
         data.open(flowers, strict=True)

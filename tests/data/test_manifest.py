@@ -96,7 +96,7 @@ def test_missing_files_are_left_out_and_named(pictures: Path) -> None:
 
 def test_all_files_missing(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(rows())
-    with pytest.raises(DataError, match=r"no usable example in '.*t.csv': 'p/0.png' is missing.* and 5 more"):
+    with pytest.raises(DataError, match=r"no usable example in '.*t.csv': 'p/0.png' is missing.*; and 5 more"):
         data.open(tmp_path / "t.csv")
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from regraft.core.errors import DataError, RequestError
+from regraft.core.progress import collecting_warnings
 from regraft.data import folder, open_unlabelled
 from regraft.data import open as open_data
 
@@ -100,6 +101,17 @@ def test_a_table_needs_no_column_of_labels(tmp_path: Path) -> None:
     # What is the name of no picture is a word like others.
     (tmp_path / "t.csv").write_text("file\ngone.png\nlost.png\n")
     assert open_unlabelled(tmp_path / "t.csv").labels.tolist() == [-1, -1]
+
+
+def test_a_column_of_amounts_is_not_taken_for_labels_and_that_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,label\n" + "".join(f"{i % 7},{i * 1.5}\n" for i in range(40)))
+    with collecting_warnings() as warned:
+        examples = open_unlabelled(path)
+    assert (examples.labels == -1).all()
+    assert examples.columns is not None
+    assert examples.columns.features == ("x", "label")
+    assert warned == [f"the column 'label' of '{path}' is not taken for labels: it has 40 different values in 40 rows"]
 
 
 def test_arrays_need_no_labels(tmp_path: Path) -> None:

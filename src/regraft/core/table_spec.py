@@ -26,6 +26,8 @@ _OFTEN_ENOUGH = 2
 _LARGEST = 1e15
 # A code that went through a column of fractions, as those of pandas do where a cell is missing.
 _FRACTION = re.compile(r"[+-]?\d+\.0")
+# Columns that are not there and are named in a message.
+_NAMED = 5
 # What somebody meant as a number.
 _MEANT = re.compile(r"[+-]?[\s.,'$€£]*\d[\d\s.,']*[%$€£]?|[+-]?inf(inity)?", re.IGNORECASE)
 
@@ -123,8 +125,8 @@ def number(cell: str) -> float | None:
     return value if abs(value) <= _LARGEST else None
 
 
-def encoder(spec: TableSpec, names: Sequence[str]) -> Callable[[Sequence[str]], Array]:
-    """What gives the vector float32 (width,) of a row whose cells are called so.
+def encoder(spec: TableSpec, names: Sequence[str], origin: str = "") -> Callable[[Sequence[str]], Array]:
+    """What gives the vector float32 (width,) of a row whose cells are called so; `origin` is for messages.
 
     The function that is returned raises DataError where a number cannot be read.
 
@@ -133,9 +135,12 @@ def encoder(spec: TableSpec, names: Sequence[str]) -> Callable[[Sequence[str]], 
     """
     absent = [name for name in spec.names if name not in names]
     if absent:
+        named = ", ".join(f"'{name}'" for name in absent[:_NAMED])
+        more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
         raise DataError(
-            f"expected the {len(spec.columns)} columns that the network was trained on, found no '{absent[0]}'"
-            f"{nearest(absent[0], names)}{f' and {len(absent) - 1} more' if len(absent) > 1 else ''}"
+            f"expected the {len(spec.columns)} columns that the network was trained on, found no {named}{more}"
+            f"{f' in {origin}' if origin else ''}"
+            f"{nearest(absent[0], names)}; a column of which nothing is known can be given with empty cells"
         )
     places = {name: place for place, name in enumerate(names)}
     makers = [

@@ -59,7 +59,8 @@ def warn(examples: Examples, spec: SplitSpec) -> None:
 
 def because(left_out: Sequence[str]) -> str:
     """The first reasons why something was left out, as the end of a sentence."""
-    return f": {'; '.join(left_out[:_NAMED])}{_more(len(left_out) - _NAMED)}" if left_out else ""
+    more = f"; and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    return f": {'; '.join(left_out[:_NAMED])}{more}" if left_out else ""
 
 
 def _one(first: Array, again: Array, differing: Array) -> tuple[int, int]:

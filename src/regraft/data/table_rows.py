@@ -138,6 +138,11 @@ def resolved(
     label = said.label or _called(names, _LABELS)
     if not labelled and said.label is None and label is not None and _are_amounts(names, rows, label):
         # Where labels need not be there, a column of amounts is one like others, whatever it is called.
+        different = _different(names, rows, label)
+        progress.warn(
+            f"the column '{label}' of {origin} is not taken for labels: it has {different:,} different values in "
+            f"{len(rows):,} rows"
+        )
         label = None
     split = next((name for name in names if name.strip().lower() == _SPLIT), None)
     groups.refuse(said.group, {label: "labels", split: "splits"}, origin)
@@ -161,8 +166,12 @@ def resolved(
 
 
 def _are_amounts(names: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> bool:
-    place = names.index(label)
-    return len(rows) >= _FEW and len({row[place].strip() for row in rows}) > _REPEATED * len(rows)
+    return len(rows) >= _FEW and _different(names, rows, label) > _REPEATED * len(rows)
+
+
+def _different(names: Sequence[str], rows: Sequence[Sequence[str]], column: str) -> int:
+    place = names.index(column)
+    return len({row[place].strip() for row in rows})
 
 
 def _called(names: Sequence[str], known: Sequence[str]) -> str | None:

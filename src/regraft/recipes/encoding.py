@@ -88,7 +88,7 @@ def with_rows(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tup
                 f"its inputs; make that source again with --label-column {columns.label}"
             )
         # Refused here, before anything is computed, where a column is missing.
-        table_spec.encoder(inputs.table, columns.features)
+        table_spec.encoder(inputs.table, columns.features, examples.origin)
         ignored = [name for name in columns.features if name not in inputs.table.names]
         if ignored:
             warn(f"'{pretrained.source}' was not trained on the columns {_some(ignored)} of {examples.origin}")

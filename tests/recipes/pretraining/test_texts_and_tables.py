@@ -96,7 +96,10 @@ def test_a_table_without_labels(tmp_path: Path) -> None:
     assert made.record.inputs.shape == (5,)
     labelled = [f"{line.split(',')[2].strip()},{line.split(',')[0]},{'pn'[int(line[0] == '-')]}\n" for line in lines]
     (tmp_path / "l.csv").write_text("side,x,label\n" + "".join(labelled), encoding="utf-8")
-    with pytest.raises(DataError, match=r"expected the 3 columns that the network was trained on, found no 'y'"):
+    with pytest.raises(
+        DataError,
+        match=r"expected the 3 columns that the network was trained on, found no 'y' in '.*l.csv'; .*; a column of whi",
+    ):
         regraft.fit(tmp_path / "l.csv", tmp_path / "source", out=tmp_path / "no", cache=tmp_path)
     rows = [f"{line.strip()},{'pn'[int(line[0] == '-')]}\n" for line in lines]
     (tmp_path / "all.csv").write_text("x,y,side,label\n" + "".join(rows), encoding="utf-8")

@@ -88,7 +88,8 @@ def _texts(examples: Examples, training: Array, asked: Asked) -> InputSpec:
             f"expected a length of {most:,} {unit} at most, found {length:,}: the longest text of {examples.origin} "
             f"has {longest:,}, and a network takes time and memory for all of them"
         )
-    say(f"{len(training):,} texts of {examples.origin} are read as {length} of {spec.size:,} different {unit} each")
+    read = f"{length} {unit} each, of {spec.size:,} different ones"
+    say(f"{len(training):,} texts of {examples.origin} are read as {read}")
     tell_of_long_ones(found, length, spec, examples, "" if asked.length else "; --length says otherwise")
     return InputSpec((length,), text=spec, name="text", origin="requested")
 
