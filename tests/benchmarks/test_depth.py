@@ -69,10 +69,37 @@ def test_what_was_found_counts_with_the_mean_of_its_fits(monkeypatch: pytest.Mon
     monkeypatch.setattr(regraft, "fit", fit)
     monkeypatch.setattr(depth_pictures.pictures, "trunk", lambda: Path("trunk.keras"))
     found = _of("signs", _seed(3, 0.9, 0.9, 30.0)[0])
-    made = depth_pictures.with_fits(found, regraft.Plan("source", seed=3), "data.csv", tmp_path)
+    made = depth_pictures.with_fits(found, regraft.Plan("source", seed=3), "data.csv", tmp_path, 5)
     assert asked == [(103, "fit-1"), (203, "fit-2"), (303, "fit-3"), (403, "fit-4")]
     assert made.accuracies == pytest.approx((0.9, 0.8206, 0.8406, 0.8606, 0.8806))
     assert made.accuracy == pytest.approx(np.mean(made.accuracies))
+
+
+@pytest.mark.parametrize(("other", "fits"), [("low < input", 5), ("high", 15)])
+def test_what_both_found_needs_fewer_fits(
+    other: str, fits: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours = dict(zip(depth.WAYS, _seed(3, 0.9, 0.9, 30.0), strict=True))
+    asked: list[tuple[str, int]] = []
+
+    def found_by(way: str, *given: object, **more: object) -> tuple[Outcome, regraft.Plan]:
+        del given, more
+        found = "low < input" if way == depth.WAYS[0] else other
+        return dataclasses.replace(ours[way], found=found, rate=0.002, steps=256, average=0.75), regraft.Plan("source")
+
+    def with_fits(outcome: depth_pictures.Outcome, *given: object) -> depth_pictures.Outcome:
+        assert given[2] == tmp_path / outcome.way
+        asked.append((outcome.way, int(str(given[3]))))
+        return outcome
+
+    monkeypatch.setattr(depth, "found_by", found_by)
+    monkeypatch.setattr(depth_pictures, "with_fits", with_fits)
+    monkeypatch.setattr(depth_pictures.pictures, "trunk", lambda: Path("trunk.keras"))
+    given = Pictures(tuple(tmp_path / f"{number}.png" for number in range(20)), (0, 1) * 10, ("a", "b"))
+    made = depth_pictures.of_split("signs", given, 3, tmp_path)
+    assert [item.way for item in made] == list(depth.WAYS)
+    assert asked == [(way, fits) for way in depth.WAYS]
+    assert [item.whole / item.seconds for item in made] == [1.0, 5.0]
 
 
 def test_what_everything_would_have_cost_is_as_folds(tmp_path: Path) -> None:
