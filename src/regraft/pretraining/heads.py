@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from regraft.pretraining.starting import by_initializer
+
 Tensor = Any
 
 # Layers of the trunk have any names; two of one name cannot be in one model.
@@ -34,6 +36,9 @@ def unit(vectors: Tensor) -> Tensor:
 
 def dense(x: Tensor, units: int, name: str, seed: int, activation: str | None = None, bias: bool = True) -> Tensor:
     """A dense layer whose kernel is drawn from a seed and its own name, so that no two layers begin alike."""
-    own = int(np.random.default_rng([seed, *name.encode()]).integers(2**31))
-    start: Any = keras.initializers.HeNormal(own) if activation else keras.initializers.GlorotUniform(own)
-    return keras.layers.Dense(units, activation, bias, kernel_initializer=start, name=f"{_OWN}{name}")(x)
+    layer: Any = keras.layers.Dense(units, activation, bias, name=f"{_OWN}{name}")
+    made = layer(x)
+    start = keras.initializers.HeNormal() if activation else keras.initializers.GlorotUniform()
+    draws = np.random.default_rng([seed, *name.encode()])
+    layer.kernel.assign(by_initializer(start, tuple(layer.kernel.shape), draws))
+    return made
