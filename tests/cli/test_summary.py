@@ -18,3 +18,12 @@ def test_what_comes_next_is_for_what_the_run_answers(text: Any, table: Any, file
     said = summary._next(record, None)
     assert f"regraft predict 'a run' {files}" in said
     assert f"answers for new {taken}" in said
+
+
+@pytest.mark.parametrize(("backend", "before"), [("tensorflow", "  "), ("jax", "KERAS_BACKEND=tensorflow ")])
+def test_an_export_that_needs_tensorflow_is_proposed_on_tensorflow(
+    backend: str, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    record: Any = SimpleNamespace(run="run", plan=SimpleNamespace(input=SimpleNamespace(text=None, table=None)))
+    assert f"{before}regraft export run onnx" in summary._next(record, None)

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from regraft.cli.framework import backend
 from regraft.cli.text import bar, counted, facts, gained, paragraph, seconds, share, share_interval, size, table
 from regraft.core.records import Metric, RunRecord
 from regraft.core.verdict import gains_of
@@ -114,6 +115,11 @@ def _time(record: RunRecord) -> str:
     return f"{total}: {', '.join(stages)}" if stages else total
 
 
+def _on_tensorflow() -> str:
+    """What goes before a command that is carried out on TensorFlow alone."""
+    return "" if backend() == "tensorflow" else "KERAS_BACKEND=tensorflow "
+
+
 def _next(record: RunRecord, pictures: str | None) -> str:
     folder, taken = shlex.quote(str(Path(record.run))), _taken(record)
     files = shlex.quote(pictures) if pictures else "TABLE" if taken == "rows" else taken.upper()
@@ -121,6 +127,6 @@ def _next(record: RunRecord, pictures: str | None) -> str:
         [
             [f"regraft predict {folder} {files}", f"answers for new {taken}"],
             [f"regraft evaluate {folder} DATA", "how good it is on other labelled examples"],
-            [f"regraft export {folder} onnx", "the model for other programs"],
+            [f"{_on_tensorflow()}regraft export {folder} onnx", "the model for other programs"],
         ]
     )
