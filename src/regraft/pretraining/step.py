@@ -89,7 +89,9 @@ class _TensorFlow:
             with tf.GradientTape() as tape:
                 loss, carried = told(batch)
             found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            self._optimizer.apply(found, self._variables)
+            # Of an embedding they come row by row, a word that is there twice as two rows, which Keras' optimizers
+            # square before they add them up; as one tensor they are what they are on other backends.
+            self._optimizer.apply([tf.convert_to_tensor(gradient) for gradient in found], self._variables)
             return loss, carried
 
         def look(*batch: Any) -> Any:

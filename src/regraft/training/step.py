@@ -83,7 +83,10 @@ class _TensorFlow:
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, model(x, training=True))
             # What nothing depends on gets zeros.
-            return loss, tape.gradient(loss, chosen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            found = tape.gradient(loss, chosen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            # Of an embedding they come row by row, a word that is there twice as two rows, which Keras' optimizers
+            # square before they add them up; as one tensor they are what they are on other backends.
+            return loss, [tf.convert_to_tensor(gradient) for gradient in found]
 
         def apply(found: Any, factor: Any) -> None:
             assert updates is not None
