@@ -370,3 +370,15 @@ def test_a_state_that_is_measured_takes_steps_of_their_size() -> None:
     far = np.abs(made.variables[0].numpy() - before) / 0.01
     # Dropout lets gradients vary from pass to pass.
     assert 0.5 < float(far.mean()) < 1.5
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="gradients row by row are TensorFlow's")
+def test_a_gradient_that_comes_row_by_row_is_taken_as_one_tensor() -> None:
+    import tensorflow as tf
+
+    from regraft.training.model_updates import listed
+
+    variable = keras.Variable(np.zeros((3, 2), np.float32), name="words")
+    rows = tf.IndexedSlices(tf.ones((3, 2)), tf.constant([1, 1, 2]), tf.constant([3, 2]))
+    (made,) = listed([rows], {"words": variable})
+    np.testing.assert_array_equal(np.asarray(made), [[0, 0], [2, 2], [1, 1]])
