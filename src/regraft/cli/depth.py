@@ -24,6 +24,7 @@ _FIELDS = (
     "views",
     "cache_budget",
     "engine",
+    "baselines",
     "tokens",
     "vocabulary",
 )
@@ -63,6 +64,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--views", metavar="K", type=words.positive, help="of each picture the final fit learns from; 1: as it is"
     )
     parser.add_argument("--augment", metavar="KINDS", help="what these views may differ by; see fit --help")
+    parser.add_argument(
+        "--baselines",
+        choices=("auto", "yes", "no"),
+        help="compare what is fitted with simpler ways; auto: where that is cheap",
+    )
     words.columns_arguments(parser)
     words.text_arguments(parser)
     words.strict_argument(parser)

@@ -5,8 +5,8 @@ from pathlib import Path
 from regraft.core.errors import SourceError
 
 MODEL = "model.keras"
-# The record of each, which is written last.
-RUN, PRETRAINING = "run.json", "pretraining.json"
+# The record of each, which is written last; and that of a search for how to reuse one.
+RUN, PRETRAINING, SEARCH = "run.json", "pretraining.json", "depth.json"
 # What was asked of each, until it is whole; a run's `plan.toml` ends as the resolved one, which probes nothing.
 RUN_ASKED, ASKED = ".asked.toml", "asked.toml"
 

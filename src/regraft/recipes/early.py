@@ -61,6 +61,7 @@ def require_run(folder: Path) -> None:
     Raises:
         RequestError: it does not; the message names what could be resumed beside it.
     """
+    run_folder.refuse_search(folder)
     if not (folder / run_folder.RECORD).exists() and not run_folder.is_begun(folder):
         raise RequestError(
             f"expected a run folder or that of a pretraining, found none at '{folder}'"

@@ -19,7 +19,7 @@ from regraft.core.evidence import Evidence
 from regraft.core.plan import Plan
 from regraft.core.records import RunRecord
 from regraft.formats import evidence, folders
-from regraft.formats.folders import MODEL, unfinished
+from regraft.formats.folders import MODEL, SEARCH, unfinished
 from regraft.formats.folders import RUN as RECORD
 from regraft.formats.folders import RUN_ASKED as ASKED
 
@@ -32,6 +32,8 @@ EVIDENCE = "report.npz"
 # What the optimizers had learnt at the end, by the names of the variables in the model beside it.
 OPTIMIZER = "optimizer.npz"
 CHECKPOINT, REFIT_CHECKPOINT = "fine-tune.checkpoint.npz", "refit.checkpoint.npz"
+# The run that a search fitted, in the folder of the search.
+OF_SEARCH = "run"
 # Below it goes what is exported to no place of its own.
 EXPORTED = "exported"
 NEW_LAYERS, NEW_LAYERS_REFIT = "new-layers.checkpoint.npz", "new-layers-refit.checkpoint.npz"
@@ -95,12 +97,26 @@ def is_begun(folder: Path) -> bool:
     return (folder / ASKED).exists() or (folder / PLAN).exists()
 
 
+def refuse_search(folder: Path) -> None:
+    """Refuse the folder of a search, whose plan is of no run that was begun there.
+
+    Raises:
+        RequestError: it is one; the message names its run, or how to make one.
+    """
+    if not (folder / SEARCH).exists() or (folder / RECORD).exists():
+        return
+    fitted = (folder / OF_SEARCH / RECORD).exists()
+    what = f"its run is '{folder / OF_SEARCH}'" if fitted else f"`regraft fit DATA --plan {folder / PLAN}` makes a run"
+    raise RequestError(f"expected a run folder, found a search at '{folder}'; {what}")
+
+
 def asked_plan(folder: Path) -> Plan:
     """The plan that a run was begun with.
 
     Raises:
         RequestError: there is none, or it cannot be read.
     """
+    refuse_search(folder)
     if not is_begun(folder):
         raise RequestError(f"expected a run folder with {PLAN}, found none at '{folder}'")
     return plan.read(folder / ASKED if (folder / ASKED).exists() else folder / PLAN)
@@ -177,6 +193,7 @@ def read(folder: Path) -> RunRecord:
     """
     path = folder / RECORD
     if not path.exists():
+        refuse_search(folder)
         if is_begun(folder):
             raise RequestError(unfinished(folder, "run"))
         if folders.is_pretraining(folder):

@@ -205,7 +205,8 @@ def _deadline(plan: Plan, budget: str | float) -> Deadline:
         RequestError: it is no duration, or the plan leaves nothing to search for.
     """
     spec = plan.fine_tune
-    if plan.cut_point != plans.AUTO or spec.from_cut != plans.AUTO or spec.strategy != plans.AUTO or spec.phases:
+    said = [value for value in (plan.cut_point, spec.from_cut, spec.strategy) if value != plans.AUTO]
+    if said or spec.phases or plan.head.taps:
         raise RequestError(
             "a time budget is for finding what to reuse and what to train, and the plan says that already; leave out "
             "the one or the other"

@@ -10,7 +10,8 @@ import pytest
 import regraft
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
-from regraft.core.plan import Plan
+from regraft.core.plan import HeadSpec, Plan
+from regraft.recipes import early, run_folder
 from regraft.recipes.depth import halving, recommending, timing
 from regraft.recipes.depth.folder import PLAN, RECORD
 from regraft.recipes.depth.halving import Ladder
@@ -86,6 +87,7 @@ def test_another_search_of_the_same_tries_nothing_again(searched, digits, cache,
     again = regraft.depth(data, source, out=tmp_path / "again", cache=cache, fit=False)
     assert again.recommended == searched.recommended
     assert again.table == searched.table
+    assert again.reused_trials == len(again.trials) > 0
 
 
 def test_a_search_that_is_ended_by_hand_says_so(digits, tmp_path, monkeypatch):
@@ -165,6 +167,18 @@ def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):
     assert made.seconds["search"] > 0
 
 
+def test_new_layers_that_a_fit_asks_for_stand_below_every_head_of_its_search(digits, tmp_path):
+    source, data = digits
+    given = Plan(str(source), head=HeadSpec(hidden=(8,)), baselines="no")
+    made = regraft.fit(data, source, plan=given, out=tmp_path / "run", cache=tmp_path / "cache", time_budget=12).record
+    assert made.plan.head.hidden == (8,)
+    kept = regraft.depth(
+        data, source, plan=given, out=tmp_path / "out", cache=tmp_path / "cache", time_budget=6, fit=False
+    )
+    assert {row.way.hidden for row in kept.table} == {(8,)}
+    assert {trial.way.hidden for trial in kept.trials} == {(8,)}
+
+
 def test_two_processes_find_what_one_does(searched, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(halving, "LADDER", FEW)
     source, data = digits
@@ -179,6 +193,20 @@ def test_two_processes_find_what_one_does(searched, digits, tmp_path, monkeypatc
     # What learns is judged on more folds or on fewer, as it comes before others or after them.
     assert all(there[key] == here[key] for key in heads)
     assert {way for way, _ in there} == {way for way, _ in here}
+    # Whatever other processes made was not known before.
+    assert found.reused_trials == 0
+
+
+def test_a_search_is_no_run_and_none_is_begun_in_its_folder(searched, tmp_path):
+    folder = Path(searched.folder)
+    before = sorted(path.name for path in folder.iterdir())
+    for ask in (run_folder.read, early.require_run, regraft.resume, regraft.load):
+        with pytest.raises(RequestError, match=r"expected a run folder, found a search at '.*'; its run is '.*run'"):
+            ask(folder)
+    assert sorted(path.name for path in folder.iterdir()) == before
+    (tmp_path / RECORD).write_text("{}")
+    with pytest.raises(RequestError, match=r"found a search at '.*'; `regraft fit DATA --plan .*plan.toml` makes a"):
+        run_folder.read(tmp_path)
 
 
 def test_what_cannot_be_is_refused_in_one_line(digits, searched, tmp_path):
@@ -188,6 +216,8 @@ def test_what_cannot_be_is_refused_in_one_line(digits, searched, tmp_path):
     (tmp_path / "something").write_text("")
     with pytest.raises(RequestError, match="is not empty and holds no search"):
         regraft.depth(data, source, out=tmp_path)
+    with pytest.raises(RequestError, match="a time budget is for finding what to reuse"):
+        regraft.fit(data, source, plan=Plan(str(source), head=HeadSpec(taps=("low",))), time_budget=5)
     with pytest.raises(RequestError, match="expected a time budget such as 90s, 10m or 1h, found 'soon'"):
         regraft.depth(data, source, time_budget="soon")
     with pytest.raises(RequestError, match="examples and a source that are files"):

@@ -63,6 +63,10 @@ class Kept:
                 return made
         return None
 
+    def keys(self) -> frozenset[str]:
+        """Of all that is known."""
+        return frozenset(path.stem for path in self.folder.glob("*.npz"))
+
     def put(self, key: str, made: Answers) -> None:
         """Keep them.
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from regraft.formats.folders import SEARCH as RECORD
 from regraft.recipes import run_folder
 from regraft.report import depth_page
 
-RECORD, PLAN = "depth.json", "plan.toml"
-RUN = "run"
+RUN, PLAN = run_folder.OF_SEARCH, run_folder.PLAN
 
 
 def require_free(folder: Path) -> None:

@@ -80,7 +80,7 @@ def prepare(
     Args:
         pretrained: the source.
         examples: their test split is not looked at.
-        plan: what is the same for all ways.
+        plan: what is the same for all ways, new upper layers of its head included.
         store: of activations; what ways answered is kept beside it.
         hidden: widths of new upper layers to try.
     """
@@ -94,8 +94,12 @@ def prepare(
     stretches = space.stretches(pretrained.model, found.points, standing)
     below = space.layers_below(pretrained.model, found.points, standing)
     ways = space.ways(stretches, below, liked, hidden)
+    if plan.head.hidden:
+        # Asked for, and not only to be tried.
+        ways = tuple(replace(way, hidden=plan.head.hidden) for way in ways)
     folder = answers.folder(store.folder.parent)
-    trier = Trier(pretrained, found, plan, lessons(found.examples, plan.seed), Kept(folder / "answers"), Pace())
+    kept = Kept(folder / "answers")
+    trier = Trier(pretrained, found, plan, lessons(found.examples, plan.seed), kept, Pace(), kept.keys())
     about = [_FORMAT, trier.key_of_all(), [way.name for way in ways], plain.to_plain(halving.LADDER)]
     return Prepared(trier, ways, probes, stretches, folder / "studies" / digest.of_json(about))
 

@@ -60,7 +60,7 @@ class Trier:
         lessons: the examples, divided.
         kept: answers of before.
         pace: what lessons have taken.
-        made: keys of those that were learnt here, and not known from before.
+        before: keys of what was known before any way was tried, here or in other processes of this search.
     """
 
     pretrained: Pretrained
@@ -69,7 +69,7 @@ class Trier:
     lessons: Lessons
     kept: Kept
     pace: Pace
-    made: set[str] = field(default_factory=set[str])
+    before: frozenset[str]
     _heads: dict[Any, LinearHead | LayeredHead] = field(default_factory=dict[Any, LinearHead | LayeredHead])
     _rows: dict[str, RowsLike] = field(default_factory=dict[str, RowsLike])
     _lesson: tuple[str, Again] | None = None
@@ -93,7 +93,6 @@ class Trier:
         known = self.kept.get(key)
         if known is not None:
             return known
-        self.made.add(key)
         started = time.perf_counter()
         made = self._tuned(way, fold, steps, rate, part) if steps and rate else self._of_head(way, fold, part)
         made = replace(made, seconds=time.perf_counter() - started)
@@ -102,8 +101,8 @@ class Trier:
         return made
 
     def knew(self, way: Way, folds: Sequence[int], *, steps: int = 0, rate: float | None = None) -> bool:
-        """Whether all of these answers are known from before."""
-        return not any(self._key(way, fold, steps, rate, 1.0) in self.made for fold in folds)
+        """Whether all of these answers were known before."""
+        return all(self._key(way, fold, steps, rate, 1.0) in self.before for fold in folds)
 
     def expected(self, way: Way, steps: int) -> float:
         """Seconds that a lesson will take."""
