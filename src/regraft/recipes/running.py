@@ -26,8 +26,8 @@ from regraft.importers import Pretrained
 from regraft.importers import open as open_source
 from regraft.recipes import ready_made, run_folder
 from regraft.recipes.clock import Clock
-from regraft.recipes.depth import halving
-from regraft.recipes.depth.searching import prepare, search
+from regraft.recipes.depth import halving, recording
+from regraft.recipes.depth.searching import Found, prepare, search
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
 from regraft.recipes.transfer import transfer
@@ -191,10 +191,15 @@ def fit(
     asked = replace(asked, columns=examples.columns)
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None, cache_limit)
-    if deadline is not None:
-        with clock.stage("search"):
-            asked = _searched(pretrained, examples, asked, store, deadline)
-    model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned), deadline)
+    if deadline is None:
+        model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
+        return Run(folder, record, model)
+    with collecting_warnings() as more, clock.stage("search"):
+        found = _searched(pretrained, examples, asked, store, deadline)
+    warnings = (*warned, *more)
+    model, record = transfer(pretrained, examples, found.plan, folder, store, clock, warnings, deadline)
+    kept = recording.record_of(folder, asked, examples, found, record, deadline.seconds, clock, record.warnings)
+    say(f"what else was tried, and how sure the choice is: {recording.write(folder, kept)}")
     return Run(folder, record, model)
 
 
@@ -216,14 +221,14 @@ def _deadline(plan: Plan, budget: str | float) -> Deadline:
 
 def _searched(
     pretrained: Pretrained, examples: data_room.Examples, plan: Plan, store: Store, deadline: Deadline
-) -> Plan:
-    """The plan with what a search found in it."""
+) -> Found:
+    """What a search found that goes by a plan."""
     prepared = prepare(pretrained, examples, plan, store)
     # Only now: how long it took so far tells how long the report will take.
     deadline.reserve(compared=plan.baselines != "no")
     found = search(prepared, deadline, lambda study: halving.work(study, prepared.trier, deadline), forecasts=False)
     say(found.recommended.sentence)
-    return found.plan
+    return found
 
 
 def require_phases(plan: Plan) -> None:

@@ -165,6 +165,12 @@ def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):
     made = regraft.fit(data, source, out=tmp_path / "run", cache=cache, time_budget=12).record
     assert made.plan.cut_point in {"low", "high"}
     assert made.seconds["search"] > 0
+    # What else was tried is kept beside the run, which is a run all the same.
+    kept = json.loads((tmp_path / "run" / RECORD).read_text())
+    assert kept["recommended"]["cut_point"] == made.plan.cut_point
+    assert 'href="report.html"' in (tmp_path / "run" / "depth.html").read_text()
+    assert run_folder.read(tmp_path / "run").metrics == made.metrics
+    assert set(kept["warnings"]) == set(made.warnings)
 
 
 def test_new_layers_that_a_fit_asks_for_stand_below_every_head_of_its_search(digits, tmp_path):

@@ -11,19 +11,19 @@ import keras
 
 from regraft import data as data_room
 from regraft.activations.store import Store
-from regraft.core import durations, plain, storage
+from regraft.core import durations, storage
 from regraft.core import plan as plans
 from regraft.core.depth import DepthRecord
 from regraft.core.errors import RequestError
 from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say
-from regraft.core.records import Baseline, RunRecord
+from regraft.core.records import RunRecord
 from regraft.data import Examples
 from regraft.importers import Pretrained
 from regraft.recipes import run_folder
 from regraft.recipes.clock import Clock
-from regraft.recipes.depth import halving, sharing_out
-from regraft.recipes.depth.folder import PLAN, RECORD, RUN, require_free
+from regraft.recipes.depth import halving, recording, sharing_out
+from regraft.recipes.depth.folder import PLAN, RUN, require_free
 from regraft.recipes.depth.halving import Study
 from regraft.recipes.depth.searching import Found, prepare, search
 from regraft.recipes.depth.sharing_out import Task
@@ -31,7 +31,6 @@ from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
 from regraft.recipes.running import describe, lasting, open_for, require_phases
 from regraft.recipes.transfer import check_inputs, transfer
-from regraft.report import depth_page
 
 
 def depth(
@@ -119,9 +118,8 @@ def depth(
             say(found.recommended.sentence)
             plans.write(folder / PLAN, found.plan)
             run = _fitted(pretrained, examples, found, folder, store, clock, deadline) if fit else None
-            record = _record(folder, asked, examples, found, run, seconds, clock, warned)
-            depth_page.write(folder, record)
-            storage.write_text(folder / RECORD, plain.to_json(record))
+            record = recording.record_of(folder, asked, examples, found, run, seconds, clock, warned)
+            recording.write(folder, record)
     return record
 
 
@@ -149,38 +147,3 @@ def _fitted(
     with clock.stage("fit"):
         _, record = transfer(pretrained, examples, found.plan, folder / RUN, store, deadline=deadline)
     return record
-
-
-def _record(
-    folder: Path,
-    plan: Plan,
-    examples: Examples,
-    found: Found,
-    run: RunRecord | None,
-    budget: float | None,
-    clock: Clock,
-    warned: Sequence[str],
-) -> DepthRecord:
-    baselines: dict[str, Baseline] = dict(run.baselines) if run else {}
-    verdict = run.verdict if run else "Whether reuse helps was not measured: nothing was fitted."
-    return DepthRecord(
-        str(folder),
-        plan.source,
-        found.stretches,
-        found.table,
-        found.trials,
-        found.probes,
-        found.recommended,
-        baselines,
-        verdict,
-        found.forecast,
-        found.reused_trials,
-        clock.seconds(),
-        budget,
-        examples.summary(),
-        found.plan,
-        run.run if run else "",
-        tuple(warned),
-        dict(run.environment) if run else {},
-        found.interrupted or (run is not None and run.interrupted),
-    )
