@@ -42,8 +42,12 @@ TRAINING: Mapping[str, Mapping[str, int]] = {
     OMNIGLOT: {"epochs": 40, "batch_size": 32},
     UNSEEN: {"epochs": 40, "batch_size": 32},
 }
-WAYS: Mapping[str, Mapping[str, Any]] = {"same": {"loss": "same"}, "triplet": {"loss": "triplet"}}
-# Judged is what a user gets who says nothing; the textbook's loss is shown beside it.
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "same": {"loss": "same"},
+    "triplet": {"loss": "triplet"},
+    "triplet, pairs as they come": {"loss": "triplet", "hard": 0.0},
+}
+# Judged is what a user gets who says nothing; the textbook's loss is shown beside it, and the same without hard pairs.
 JUDGED_LOSS = "triplet"
 _ARCHIVE = "data/omniglot_small/images_background_small1.zip"
 _SIDE = 28

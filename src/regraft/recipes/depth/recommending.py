@@ -55,11 +55,19 @@ def tried(made: Study, trier: Trier) -> list[Tried]:
     ]
 
 
-def with_heads(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]:
-    """The same with every way that only has a head, which takes next to no time: there is always an answer."""
+def with_heads(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
+    """The same with every way that only has a head, which takes next to no time: there is always an answer.
+
+    New layers below a head take time to train. Of those one is judged in any case, others as far as there is time.
+    """
     known = {item.trial.way.name for item in found}
-    heads = [way for name, way in made.ways.items() if not way.tuned and name not in known]
-    return [*found, *(weighed(made, trier, way, Rung(0, None), trier.lessons.judged_by) for way in heads)]
+    everyone, results = trier.lessons.judged_by, list(found)
+    for way in (way for name, way in made.ways.items() if not way.tuned and name not in known):
+        answered = any(item.complete for item in results)
+        if way.hidden and answered and not deadline.allows(len(everyone) * trier.expected(way, 0)):
+            continue
+        results.append(weighed(made, trier, way, Rung(0, None), everyone))
+    return results
 
 
 def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:

@@ -123,7 +123,7 @@ def search(
     except Interrupted:
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
-    tried = recommending.with_heads(made, trier, recommending.tried(made, trier))
+    tried = recommending.with_heads(made, trier, recommending.tried(made, trier), deadline)
     tried = recommending.levelled(recommending.completed(made, trier, tried, deadline), trier)
     item, choice, by_way = recommending.choose(tried, trier)
     forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None

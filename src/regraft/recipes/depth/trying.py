@@ -252,4 +252,6 @@ def head_spec(plan: Plan, way: Way) -> HeadSpec:
 
 def _learning(way: Way) -> str:
     """What of two lessons makes them take as long as each other."""
+    if way.hidden and not way.tuned:
+        return f"new layers {way.hidden}"
     return f"{way.cut_point} < {way.trained_from} {way.hidden}"
