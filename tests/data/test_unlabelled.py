@@ -8,7 +8,7 @@ from PIL import Image
 
 from regraft.core.errors import DataError, RequestError
 from regraft.core.progress import collecting_warnings
-from regraft.data import folder, open_unlabelled
+from regraft.data import arranged, open_unlabelled
 from regraft.data import open as open_data
 
 
@@ -41,7 +41,7 @@ def test_sub_folders_are_classes_and_what_lies_beside_them_has_none(tmp_path: Pa
 
 def test_one_sub_folder_alone_is_no_class_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(folder, "say", said.append)
+    monkeypatch.setattr(arranged, "say", said.append)
     found = open_unlabelled(_pictures(tmp_path, ["cat/1.png", "cat/2.png"]))
     assert found.classes == ()
     assert said == [f"all pictures in sub-folders of '{tmp_path}' lie in 'cat': one class alone gives them no labels"]
