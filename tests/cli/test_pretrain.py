@@ -86,8 +86,9 @@ def test_examples_without_a_label_are_not_said_to_be_left_for_tests_alone(
     with np.load(labelled) as data:
         x, y = data["x"], data["y"].astype(str)
     y[:12] = ""
-    np.savez(tmp_path / "some.npz", x=x, y=y)
-    words = ["pretrain", "pairs", str(tmp_path / "some.npz"), "--out", str(tmp_path / "source"), "--probe", "0"]
+    rows = (",".join([*map(str, row), label]) for row, label in zip(x.tolist(), y.tolist(), strict=True))
+    (tmp_path / "some.csv").write_text("\n".join(["a,b,c,d,e,f,label", *rows]))
+    words = ["pretrain", "pairs", str(tmp_path / "some.csv"), "--out", str(tmp_path / "source"), "--probe", "0"]
     assert main([*words, "--epochs", "1", "--architecture", "mlp?units=3"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "examples with their labels" in said
