@@ -173,16 +173,16 @@ def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):
     assert set(kept["warnings"]) == set(made.warnings)
 
 
-def test_new_layers_that_a_fit_asks_for_stand_below_every_head_of_its_search(digits, tmp_path):
+def test_new_layers_that_a_plan_asks_for_stand_below_every_head(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(halving, "LADDER", FEW)
     source, data = digits
-    given = Plan(str(source), head=HeadSpec(hidden=(8,)), baselines="no")
-    made = regraft.fit(data, source, plan=given, out=tmp_path / "run", cache=tmp_path / "cache", time_budget=12).record
-    assert made.plan.head.hidden == (8,)
-    kept = regraft.depth(
-        data, source, plan=given, out=tmp_path / "out", cache=tmp_path / "cache", time_budget=6, fit=False
+    given = Plan(str(source), head=HeadSpec(hidden=(8,)))
+    found = regraft.depth(
+        data, source, plan=given, out=tmp_path / "out", cache=tmp_path / "cache", time_budget=1, fit=False
     )
-    assert {row.way.hidden for row in kept.table} == {(8,)}
-    assert {trial.way.hidden for trial in kept.trials} == {(8,)}
+    assert found.plan.head.hidden == (8,)
+    assert {trial.way.hidden for trial in (*found.table, *found.trials)} == {(8,)}
+    assert any("time was up before" in warning for warning in found.warnings)
 
 
 def test_two_processes_find_what_one_does(searched, digits, tmp_path, monkeypatch):
