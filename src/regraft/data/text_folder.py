@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.data import arranged, folder, table_rows
-from regraft.data.described import TEXT_ENDING, Described
+from regraft.data.described import Described
 from regraft.data.found import Found, one_by_one
 from regraft.data.names import Texts
 from regraft.data.text_files import Written
@@ -35,7 +35,7 @@ def unlabelled(data: Described) -> Found:
         DataError: there is none.
     """
     # What is called otherwise is a text where it lies among those of a class, and a note where it lies in none.
-    found = arranged.all_in(data.data, lambda path: "/" in path or path.lower().endswith(TEXT_ENDING), "texts")
+    found = arranged.all_in(data.data, lambda path: "/" in path or arranged.is_text(path), "texts")
     return _texts(found, data)
 
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from regraft.graph import names
+from regraft.graph.gradients import whole
 from regraft.pretraining.learner import Array, Batch, Learner
 
 
@@ -89,9 +90,7 @@ class _TensorFlow:
             with tf.GradientTape() as tape:
                 loss, carried = told(batch)
             found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            # Of an embedding they come row by row, a word that is there twice as two rows, which Keras' optimizers
-            # square before they add them up; as one tensor they are what they are on other backends.
-            self._optimizer.apply([tf.convert_to_tensor(gradient) for gradient in found], self._variables)
+            self._optimizer.apply([whole(gradient) for gradient in found], self._variables)
             return loss, carried
 
         def look(*batch: Any) -> Any:

@@ -59,6 +59,8 @@ def require_free(folder: Path) -> None:
     Raises:
         RequestError: it holds a finished run, or something else than a run.
     """
+    if _is_search(folder):
+        raise RequestError(f"'{folder}' holds a search; name another folder with --out")
     refuse_taken(folder, "run", RECORD, is_begun)
 
 
@@ -103,11 +105,16 @@ def refuse_search(folder: Path) -> None:
     Raises:
         RequestError: it is one; the message names its run, or how to make one.
     """
-    if not (folder / SEARCH).exists() or (folder / RECORD).exists():
+    if not _is_search(folder):
         return
     fitted = (folder / OF_SEARCH / RECORD).exists()
     what = f"its run is '{folder / OF_SEARCH}'" if fitted else f"`regraft fit DATA --plan {folder / PLAN}` makes a run"
     raise RequestError(f"expected a run folder, found a search at '{folder}'; {what}")
+
+
+def _is_search(folder: Path) -> bool:
+    """Whether a search was done here; beside a run it is that which the run began with."""
+    return (folder / SEARCH).exists() and not (folder / RECORD).exists()
 
 
 def asked_plan(folder: Path) -> Plan:

@@ -11,6 +11,7 @@ from regraft.core.errors import ProofError, RequestError, nearest
 from regraft.core.optimizer_state import Carried, OptimizerState, VariableState
 from regraft.graph import names
 from regraft.graph.digest import of_variable
+from regraft.graph.gradients import whole
 from regraft.training import slots
 from regraft.training.carried_text import table
 from regraft.training.marking import Marks
@@ -212,16 +213,7 @@ def listed(gradients: Gradients, named: Mapping[str, keras.Variable]) -> list[An
             f"expected a gradient for some of {len(named)} variables, found None for all; compute the loss by the "
             "model that the updates are of, inside the tape"
         )
-    return [_checked(name, _whole(gradient), named[name]) for name, gradient in zip(named, given, strict=True)]
-
-
-def _whole(gradient: Any) -> Any:
-    """TensorFlow's gradient of an embedding, which comes row by row, as one tensor; see `training/step.py`."""
-    if not hasattr(gradient, "dense_shape"):
-        return gradient
-    import tensorflow as tf
-
-    return tf.convert_to_tensor(gradient)
+    return [_checked(name, whole(gradient), named[name]) for name, gradient in zip(named, given, strict=True)]
 
 
 def _by_name(gradients: Mapping[str, Any], named: Mapping[str, keras.Variable]) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from regraft.graph.gradients import whole
 from regraft.training.optimizers import Updates
 
 Array = np.ndarray[Any, Any]
@@ -84,9 +85,7 @@ class _TensorFlow:
                 loss = cross_entropy(y, model(x, training=True))
             # What nothing depends on gets zeros.
             found = tape.gradient(loss, chosen, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            # Of an embedding they come row by row, a word that is there twice as two rows, which Keras' optimizers
-            # square before they add them up; as one tensor they are what they are on other backends.
-            return loss, [tf.convert_to_tensor(gradient) for gradient in found]
+            return loss, [whole(gradient) for gradient in found]
 
         def apply(found: Any, factor: Any) -> None:
             assert updates is not None

@@ -209,6 +209,8 @@ def test_a_search_is_no_run_and_none_is_begun_in_its_folder(searched, tmp_path):
     for ask in (run_folder.read, early.require_run, regraft.resume, regraft.load):
         with pytest.raises(RequestError, match=r"expected a run folder, found a search at '.*'; its run is '.*run'"):
             ask(folder)
+    with pytest.raises(RequestError, match="holds a search; name another folder with --out"):
+        run_folder.require_free(folder)
     assert sorted(path.name for path in folder.iterdir()) == before
     (tmp_path / RECORD).write_text("{}")
     with pytest.raises(RequestError, match=r"found a search at '.*'; `regraft fit DATA --plan .*plan.toml` makes a"):

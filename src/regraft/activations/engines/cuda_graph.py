@@ -2,7 +2,7 @@
 
 PyTorch starts one operation after the other, which takes the processor about 10 us each. A network of hundreds of them
 on a batch of 32 takes a GPU less, and it waits. A CUDA graph holds them all and is started at once: MobileNet at 128
-pixels 13 times as fast on an H100 (`docs/gpu.md`).
+pixels 8 times as fast on an H200 (`docs/gpu.md`).
 """
 
 from collections.abc import Callable, Generator
