@@ -1,5 +1,6 @@
 """What comes next is told in the words of the run's data."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,3 +28,11 @@ def test_an_export_that_needs_tensorflow_is_proposed_on_tensorflow(
     monkeypatch.setenv("KERAS_BACKEND", backend)
     record: Any = SimpleNamespace(run="run", plan=SimpleNamespace(input=SimpleNamespace(text=None, table=None)))
     assert f"{before}regraft export run onnx" in summary._next(record, None)
+
+
+def test_the_page_of_the_search_that_led_to_a_run_is_among_its_files(tmp_path: Path) -> None:
+    record: Any = SimpleNamespace(run=str(tmp_path), report="report.html", model="model.keras")
+    assert summary._files(record) == [("report", "report.html"), ("model", "model.keras")]
+    (tmp_path / "depth.html").touch()
+    names = [("report", "report.html"), ("search", str(tmp_path / "depth.html")), ("model", "model.keras")]
+    assert summary._files(record) == names

@@ -122,6 +122,13 @@ def test_a_whole_number_is_a_float_where_one_is_expected_and_stays_whole_where_b
     assert _refused(_Leaf, {"size": 1, "rate": 10**400}).startswith("'rate': expected a number below 1.8e308")
 
 
+def test_keys_that_are_numbers_come_back_as_numbers() -> None:
+    kind: Any = Mapping[int, float]
+    assert plain.from_plain(kind, json.loads(plain.to_json({-3: 0.5, 640: 1.0}))) == {-3: 0.5, 640: 1.0}
+    for key in ("a", "1.0", "01", "1_0", " 1", ""):
+        assert _refused(kind, {key: 1.0}) == f"expected an integer as the key, found {key!r}"
+
+
 def test_a_literal_of_another_type_is_no_member() -> None:
     one: Any = Literal[1]
     assert _refused(one, True) == "expected one of 1, found True"

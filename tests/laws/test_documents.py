@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regraft.core import card, plain, plan, records
+from regraft.core import card, depth, plain, plan, records
 from regraft.core.card import Architecture, Card, LayerFacts, OptimizerFacts
 from regraft.core.columns import Columns
 from regraft.core.head_spec import HeadSpec
@@ -24,6 +24,7 @@ from regraft.core.text_spec import TextSpec
 
 _RECORDS = [kind for kind in vars(records).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 _CARDS = [Card, Architecture, LayerFacts, OptimizerFacts, card.TensorFacts, card.DataFacts, card.Lineage]
+_SEARCHES = [depth.Way, depth.Trial, depth.Stretch, depth.Forecast, depth.Recommended]
 _PLANS = [kind for kind in vars(plan).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 
 # The run record has all the others inside and is slow to draw.
@@ -133,7 +134,7 @@ def test_a_plan_comes_back_from_toml_as_it_was(document: Plan) -> None:
     assert repr(plan.from_toml(plan.to_toml(document))) == repr(document)
 
 
-@pytest.mark.parametrize("kind", [*_RECORDS, *_CARDS])
+@pytest.mark.parametrize("kind", [*_RECORDS, *_CARDS, *_SEARCHES])
 def test_a_record_comes_back_from_json_as_it_was(kind: type[Any]) -> None:
     @settings(max_examples=_EXAMPLES[kind in _LARGE])
     @given(_documents(kind, st.floats(allow_nan=False, allow_infinity=False), _NAMES))
@@ -144,7 +145,7 @@ def test_a_record_comes_back_from_json_as_it_was(kind: type[Any]) -> None:
     holds()
 
 
-@pytest.mark.parametrize("kind", [*_RECORDS, *_CARDS])
+@pytest.mark.parametrize("kind", [*_RECORDS, *_CARDS, *_SEARCHES])
 def test_numbers_that_json_lacks_come_back_as_nan_and_leave_the_rest_as_it_was(kind: type[Any]) -> None:
     @settings(max_examples=_EXAMPLES[kind in _LARGE])
     @given(_documents(kind, st.sampled_from([float("nan"), float("inf"), -float("inf"), 1.5]), _TEXT))

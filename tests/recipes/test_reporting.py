@@ -19,6 +19,7 @@ from regraft.recipes.reporting import write_report
 from regraft.recipes.side_by_side import short_names
 from regraft.report.comparison_page import headline
 from tests.report.conftest import pictures
+from tests.report.depth_records import DEPTH_RECORDS
 from tests.report.runs import kept, written
 
 
@@ -44,6 +45,33 @@ def test_the_page_of_a_run_is_drawn_from_what_lies_in_its_folder(tmp_path: Path)
     assert page.count("<img") == len(own.thumbnails) == 11
     assert write_report([tmp_path / "run"], tmp_path / "again.html").report == str(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_the_page_of_a_run_that_a_search_led_to_has_its_curve_wherever_the_folder_goes(tmp_path: Path) -> None:
+    record, search = written(tmp_path / "run", kept()), DEPTH_RECORDS["small"]()
+    (tmp_path / "run" / "depth.json").write_text(plain.to_json(search), encoding="utf-8")
+    write_report([tmp_path / "run"])
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    # The search's own page is not there, so that a link would lead nowhere.
+    assert page == report.page(record, {}, kept(), search)
+    (tmp_path / "run" / "depth.html").write_text("the page of a search", encoding="utf-8")
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    write_report([tmp_path / "elsewhere"])
+    page = (tmp_path / "elsewhere" / "report.html").read_text(encoding="utf-8")
+    assert page == report.page(record, {}, kept(), search, "depth.html")
+    # A page in another folder is to be sent, and the search's page stays where it is.
+    write_report([tmp_path / "elsewhere"], tmp_path / "sent.html")
+    assert (tmp_path / "sent.html").read_text(encoding="utf-8") == report.page(record, {}, kept(), search)
+
+
+def test_a_damaged_record_of_the_search_is_refused_and_what_is_said_works(tmp_path: Path) -> None:
+    written(tmp_path / "run", kept())
+    path = tmp_path / "run" / "depth.json"
+    path.write_text(plain.to_json(DEPTH_RECORDS["small"]())[:-200], encoding="utf-8")
+    with pytest.raises(CorruptFileError, match=r"depth\.json' is not the record of a search: .*; take it from a copy"):
+        write_report([tmp_path / "run"])
+    path.unlink()
+    write_report([tmp_path / "run"])
 
 
 def test_gains_are_those_of_the_answers_that_were_kept(runs: list[Path], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from regraft import report
+from regraft.core.depth import DepthRecord
 from regraft.core.evidence import GRID, Evidence
 from regraft.core.side_by_side import SideBySide
 from regraft.core.similarity import Similarity
@@ -20,6 +21,7 @@ from regraft.recipes import side_by_side
 from regraft.report import embedding_map
 from tests.report.chromium import Browser, needs_chromium, opened
 from tests.report.conftest import good, pictures
+from tests.report.depth_records import DEPTH_RECORDS
 from tests.report.evidence import evidence
 from tests.report.runs import finished, kept
 
@@ -35,10 +37,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser]:
         yield made
 
 
-def run_page(given: Evidence) -> str:
+def run_page(given: Evidence, search: DepthRecord | None = None) -> str:
     similarity = tuple(Similarity(f"conv_pw_{block}_relu", 1.01 - 0.01 * block, 112) for block in (9, 10, 11))
     record = dataclasses.replace(good(), similarity=similarity)
-    return report.page(record, pictures(record), given)
+    return report.page(record, pictures(record), given, search)
 
 
 def comparison() -> str:
@@ -56,6 +58,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     made = {
         "run": run_page(kept()),
         "one map": run_page(evidence(60, 5, two=False)),
+        "searched": run_page(kept(), DEPTH_RECORDS["huge"]()),
         "comparison": comparison(),
     }
     for name, html in made.items():
@@ -65,7 +68,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("name", ["run", "one map", "comparison"])
+@pytest.mark.parametrize("name", ["run", "one map", "searched", "comparison"])
 def test_it_fits_asks_for_nothing_and_complains_of_nothing(
     browser: Browser, pages: Mapping[str, Path], name: str, width: int, dark: bool
 ) -> None:
@@ -102,7 +105,7 @@ _CONTRAST = """(() => {
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["run", "comparison"])
+@pytest.mark.parametrize("name", ["run", "searched", "comparison"])
 def test_all_text_stands_out_from_what_it_stands_on(
     browser: Browser, pages: Mapping[str, Path], name: str, dark: bool
 ) -> None:
@@ -137,7 +140,7 @@ def contrast(one: str, other: str) -> float:
     return max(first, second) / min(first, second)
 
 
-@pytest.mark.parametrize("name", ["run", "one map", "comparison"])
+@pytest.mark.parametrize("name", ["run", "one map", "searched", "comparison"])
 def test_it_can_be_read_without_being_seen(browser: Browser, pages: Mapping[str, Path], name: str) -> None:
     browser.open(pages[name])
     assert browser.value("document.documentElement.lang") == "en"

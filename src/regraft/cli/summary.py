@@ -31,10 +31,20 @@ def summary(record: RunRecord, pictures: str | None = None) -> str:
         paragraph(record.verdict),
         accuracies(record),
         facts(_done(record)),
-        facts([("report", record.report), ("model", record.model)]),
+        facts(_files(record)),
         f"next\n{_next(record, pictures)}",
     ]
     return "\n\n".join(blocks)
+
+
+def _files(record: RunRecord) -> list[tuple[str, str]]:
+    """What to open, and what to deploy; the page of the search where one led to the run."""
+    # Here, because it needs more than the help does.
+    from regraft.report.depth_page import DEPTH_PAGE
+
+    search = Path(record.run) / DEPTH_PAGE
+    searched = [("search", str(search))] if search.exists() else []
+    return [("report", record.report), *searched, ("model", record.model)]
 
 
 def _taken(record: RunRecord) -> str:

@@ -4,6 +4,7 @@ One converter serves the plan, the run record and every `--json` answer, so that
 identity and an unknown or misspelt key is an error that names the nearest one.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -41,7 +42,8 @@ def from_plain(kind: type[T], value: Any, where: str = "") -> T:
     """The value of type `kind` that `to_plain` made this plain value from.
 
     Args:
-        kind: a dataclass, or a type made of dataclasses, tuples, mappings from strings, unions, literals and scalars.
+        kind: a dataclass, or a type made of dataclasses, tuples, mappings from strings or integers, unions, literals
+            and scalars.
         value: the plain value. An absent key means the field's default, or None where the field may be None.
         where: the key path, for messages.
 
@@ -69,8 +71,18 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise _wrong(where, "a table", value)
         items = typing.cast(dict[str, Any], value).items()
-        return {key: _read(arguments[1], item, _join(where, key)) for key, item in items}
+        return {_key_of(arguments[0], key, where): _read(arguments[1], item, _join(where, key)) for key, item in items}
     return _read_scalar(kind, value, where)
+
+
+def _key_of(kind: Any, key: str, where: str) -> Any:
+    """A key, which JSON and TOML have as text only."""
+    if kind is not int:
+        return key
+    with contextlib.suppress(ValueError):
+        if str(int(key)) == key:
+            return int(key)
+    raise _wrong(where, "an integer as the key", key)
 
 
 def _read_scalar(kind: Any, value: Any, where: str) -> Any:

@@ -12,6 +12,7 @@ from regraft.core.evidence import EmbeddingMap, Method
 from regraft.core.side_by_side import SideBySide
 from regraft.formats import evidence
 from regraft.recipes import run_folder, side_by_side
+from regraft.recipes.depth import folder as searches
 from regraft.recipes.side_by_side import Finished
 from regraft.training import embedding
 
@@ -110,8 +111,15 @@ def _alone(run: Finished, out: Path | None, method: str | None) -> SideBySide:
             raise RequestError(f"the run in '{run.folder}' keeps no map that could be drawn in another way")
         kept = replace(kept, embedding=redrawn(kept.embedding, METHODS[method], run.record.plan.seed))
     _require_ours(page)
-    storage.write_text(page, report.page(run.record, kept.thumbnails if kept else {}, kept))
+    search, thumbnails = searches.read(run.folder), kept.thumbnails if kept else {}
+    storage.write_text(page, report.page(run.record, thumbnails, kept, search, _beside(page, run.folder)))
     return SideBySide(str(page), side_by_side.summarised([run]))
+
+
+def _beside(page: Path, folder: Path) -> str | None:
+    """The address of the search's page, where that goes wherever the run's goes: in one folder with it."""
+    together = page.parent.resolve() == folder.resolve() and (folder / searches.PAGE).exists()
+    return searches.PAGE if together else None
 
 
 def redrawn(drawn: EmbeddingMap, method: Method, seed: int) -> EmbeddingMap:

@@ -74,7 +74,7 @@ def depth_page(record: DepthRecord, folder: Path | None = None) -> str:
             alike=reading.alike(record),
             ahead=reading.ahead(record),
             corrected=reading.corrected(record),
-            own=next((trial for trial, standing in rows if standing == "recommended"), None),
+            own=reading.recommended(record),
             cost=reading.cost(record),
             rows=rows,
             standings=reading.STANDINGS,

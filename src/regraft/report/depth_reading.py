@@ -40,9 +40,14 @@ def alike(record: DepthRecord) -> tuple[Trial, ...]:
     return tuple(trial for trial in record.table if standing(record, trial) == "alike")
 
 
+def recommended(record: DepthRecord) -> Trial | None:
+    """The last trial of the recommended way."""
+    return next((trial for trial in record.table if standing(record, trial) == "recommended"), None)
+
+
 def ahead(record: DepthRecord) -> tuple[Trial, ...]:
     """The ways that were left early although they did better than the recommended one does."""
-    own = next((trial for trial in record.table if standing(record, trial) == "recommended"), None)
+    own = recommended(record)
     early = [trial for trial in record.table if standing(record, trial) == "unfinished"]
     return tuple(trial for trial in early if own and trial.accuracy.value > own.accuracy.value)
 

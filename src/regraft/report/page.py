@@ -8,12 +8,15 @@ from typing import Any
 
 import jinja2
 
+from regraft.core.depth import DepthRecord
 from regraft.core.evidence import Evidence
 from regraft.core.records import RunRecord
 from regraft.core.verdict import WITHOUT, gains_of
 from regraft.report import doubtful, embedding_map, quantities, reading, reusing
+from regraft.report.naming import breakable
 from regraft.report.plots import PLOTS
 from regraft.report.plots.confusion import MOST_CLASSES
+from regraft.report.searched import searched
 
 SECTIONS: Mapping[str, str] = {
     "comparison": "Did reuse help?",
@@ -46,7 +49,13 @@ _FEW_PAIRS, _MANY_PAIRS = 5, 20
 _KINDS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
-def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence | None = None) -> str:
+def page(
+    record: RunRecord,
+    thumbnails: Mapping[str, bytes],
+    evidence: Evidence | None = None,
+    search: DepthRecord | None = None,
+    search_page: str | None = None,
+) -> str:
     """The report as a page that can be read, mailed and printed, and that asks for nothing from the network.
 
     Args:
@@ -54,6 +63,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence 
         thumbnails: JPEG or PNG bytes by example id; mistakes and doubtful examples without one are shown without a
             picture.
         evidence: what the run keeps beside its record, for the map; None: the page says that there is none.
+        search: that led to the run, for the depth curve; None: the run was made without one.
+        search_page: address of the search's own page, as seen from this one; None: it is named and not linked.
 
     Returns:
         HTML. Every name in it is escaped, and what is not Unicode in a file name is replaced by a question mark.
@@ -67,6 +78,8 @@ def page(record: RunRecord, thumbnails: Mapping[str, bytes], evidence: Evidence 
         outcome=reading.outcome(record),
         headline=reading.OUTCOMES[reading.outcome(record)],
         accuracy=reading.accuracy(record),
+        search=searched(search, search_page),
+        breakable=breakable,
         better=reading.better_baseline(record),
         gains=gains_of(record),
         decisive=reading.decisive(record),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import time
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from regraft.core.errors import RequestError
 from regraft.core.plan import HeadSpec, Plan
 from regraft.recipes import early, run_folder
 from regraft.recipes.depth import halving, recommending, timing
-from regraft.recipes.depth.folder import PLAN, RECORD
+from regraft.recipes.depth.folder import PLAN, RECORD, read
 from regraft.recipes.depth.halving import Ladder
+from regraft.report.plots.depth import DEPTH_PLOTS
 from regraft.training.again import Again
 
 FEW = Ladder((8, 32), (1e-3,))
@@ -66,6 +68,18 @@ def test_the_record_is_what_the_folder_holds(searched):
     assert kept["recommended"]["cut_point"] == searched.recommended.cut_point
     assert set(kept["recommended"]) >= {"cut_point", "frozen", "tuned", "accuracy", "interval"}
     assert kept["seconds"]["total"] > kept["seconds"]["search"] > 0
+
+
+def test_the_run_shows_the_search_that_led_to_it_and_keeps_it(searched):
+    run = Path(searched.run)
+    assert read(run) == read(Path(searched.folder)) == searched
+    page = (run / "report.html").read_text(encoding="utf-8")
+    figure = DEPTH_PLOTS["cuts"](searched)
+    assert str(figure.drawing) in page
+    assert (run / re.search(r'href="([^"#]*depth\.html)"', page)[1]).exists()
+    # The page that lies with the run has its links from there.
+    assert 'href="report.html"' in (run / "depth.html").read_text(encoding="utf-8")
+    assert 'href="run/report.html"' in (Path(searched.folder) / "depth.html").read_text(encoding="utf-8")
 
 
 def test_the_forecast_begins_with_what_there_is(searched):
@@ -169,6 +183,9 @@ def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):
     kept = json.loads((tmp_path / "run" / RECORD).read_text())
     assert kept["recommended"]["cut_point"] == made.plan.cut_point
     assert 'href="report.html"' in (tmp_path / "run" / "depth.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert str(DEPTH_PLOTS["cuts"](read(tmp_path / "run")).drawing) in page
+    assert 'href="depth.html"' in page
     assert run_folder.read(tmp_path / "run").metrics == made.metrics
     assert set(kept["warnings"]) == set(made.warnings)
 

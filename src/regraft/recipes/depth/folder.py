@@ -1,12 +1,16 @@
 """The folder of a search: what lies in it, and whether a new one can begin there. Needs no framework."""
 
+import json
 from pathlib import Path
 
+from regraft.core import plain
+from regraft.core.depth import DepthRecord
+from regraft.core.errors import CorruptFileError, RequestError
 from regraft.formats.folders import SEARCH as RECORD
 from regraft.recipes import run_folder
 from regraft.report import depth_page
 
-RUN, PLAN = run_folder.OF_SEARCH, run_folder.PLAN
+RUN, PLAN, PAGE = run_folder.OF_SEARCH, run_folder.PLAN, depth_page.DEPTH_PAGE
 
 
 def require_free(folder: Path) -> None:
@@ -15,5 +19,23 @@ def require_free(folder: Path) -> None:
     Raises:
         RequestError: it does.
     """
-    known = {run_folder.LOCK, PLAN, RUN, depth_page.DEPTH_PAGE}
+    known = {run_folder.LOCK, PLAN, RUN, PAGE}
     run_folder.refuse_taken(folder, "search", RECORD, lambda found: {entry.name for entry in found.iterdir()} <= known)
+
+
+def read(folder: Path) -> DepthRecord | None:
+    """The record of the search that lies in a folder, its own or that of the run that it led to; None: there is none.
+
+    Raises:
+        CorruptFileError: it is damaged.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return None
+    try:
+        return plain.from_plain(DepthRecord, json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RequestError) as error:
+        raise CorruptFileError(
+            f"'{path}' is not the record of a search: {error}; take it from a copy, or remove it: the run that the "
+            "search led to is whole without it, but for the curve on its page"
+        ) from None

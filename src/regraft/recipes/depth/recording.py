@@ -1,4 +1,4 @@
-"""What a search leaves behind, in its own folder or in that of the run that began with it: a record, and a page."""
+"""What a search leaves behind, in its own folder and in that of the run that it led to: a record, and a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,10 @@ from regraft.core.depth import DepthRecord
 from regraft.core.plan import Plan
 from regraft.core.records import Baseline, RunRecord
 from regraft.data import Examples
-from regraft.formats.folders import SEARCH
 from regraft.recipes.clock import Clock
+from regraft.recipes.depth.folder import RECORD
 from regraft.recipes.depth.searching import Found
+from regraft.recipes.reporting import write_report
 from regraft.report import depth_page
 
 
@@ -62,7 +63,25 @@ def record_of(
 
 
 def write(folder: Path, record: DepthRecord) -> Path:
-    """Write both; the page's file, `depth.html`."""
-    page = depth_page.write(folder, record)
-    storage.write_text(folder / SEARCH, plain.to_json(record))
-    return page
+    """Write both, into the folder of the run as well, whose own page then shows the depth curve.
+
+    A run is the same whatever led to it, and its folder may go elsewhere alone: what tells how it came about goes with
+    it. Its page was drawn when the run was finished, whose figures the search's record has in it, and is drawn again.
+
+    Args:
+        folder: of the search, which may be that of the run.
+        record: of the search.
+
+    Returns:
+        The page of the search in its own folder, `depth.html`.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    run = Path(record.run) if record.run else None
+    for place in dict.fromkeys(each for each in (run, folder) if each is not None):
+        depth_page.write(place, record)
+        storage.write_text(place / RECORD, plain.to_json(record))
+    if run is not None:
+        write_report([run])
+    return folder / depth_page.DEPTH_PAGE
