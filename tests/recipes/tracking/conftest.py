@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from regraft import report
+from regraft.core import plain
+from regraft.core.depth import DepthRecord
 from regraft.core.evidence import Answers, Evidence
 from regraft.core.records import RunRecord
 from regraft.recipes import run_folder
+from regraft.recipes.depth.folder import PAGE
+from regraft.recipes.depth.folder import RECORD as SEARCH
 from tests.report.conftest import RECORDS
+from tests.report.depth_records import DEPTH_RECORDS
 
 # When the run ended.
 ENDED = 1_750_000_000
@@ -26,6 +31,15 @@ def record() -> RunRecord:
 def folder(record: RunRecord, tmp_path: Path) -> Path:
     """Where it is."""
     return written(tmp_path / "flowers", record)
+
+
+@pytest.fixture
+def search(folder: Path) -> DepthRecord:
+    """A search that led to the run, which lies with it."""
+    found = DEPTH_RECORDS["small"]()
+    (folder / SEARCH).write_text(plain.to_json(found), encoding="utf-8")
+    (folder / PAGE).write_text("the page of a search", encoding="utf-8")
+    return found
 
 
 def written(folder: Path, record: RunRecord) -> Path:

@@ -1,13 +1,15 @@
 """What others are told are the record's own numbers, each once, and only such as can be drawn."""
 
-import csv
+import dataclasses
 import math
 from pathlib import Path
 
-from regraft.core.records import RunRecord
+from regraft.core.records import Metric, RunRecord
+from regraft.core.similarity import Similarity
 from regraft.recipes.tracking import figures
 from tests.recipes.tracking.conftest import ENDED, written
 from tests.report.conftest import RECORDS
+from tests.report.depth_records import DEPTH_RECORDS, cut
 
 
 def test_figures_come_with_their_intervals(record: RunRecord) -> None:
@@ -20,8 +22,21 @@ def test_figures_come_with_their_intervals(record: RunRecord) -> None:
     assert found["seconds/fine_tune"] == 37.6
     assert found["certificate/frozen_unchanged"] == 1.0
     assert {name.partition("/")[0] for name in found} == {
-        "validation", "test", "baselines", "transfer_gain", "transfer_gain_low", "transfer_gain_high", "seconds",
-        "variables", "certificate",
+        "validation", "test", "baselines", "transfer_gain", "transfer_gain_low", "transfer_gain_high", "gains",
+        "seconds", "variables", "certificate",
+    }  # fmt: skip
+
+
+def test_every_gain_over_what_does_without_the_source_is_told(record: RunRecord) -> None:
+    gains = {"scratch": Metric(0.4, (0.3, 0.5)), "random_trunk": Metric(0.2, (0.1, 0.3))}
+    gains["raw_inputs"] = Metric(0.1, (-0.1, 0.3))
+    found = figures.figures(dataclasses.replace(record, gains=gains))
+    for name, gain in gains.items():
+        told = [found[f"gains/{name}{end}"] for end in ("", "_low", "_high")]
+        assert told == [gain.value, *gain.interval]
+    # A record of before there were more of them has one.
+    assert {name for name in figures.figures(record) if name.startswith("gains/")} == {
+        "gains/scratch", "gains/scratch_low", "gains/scratch_high",
     }  # fmt: skip
 
 
@@ -29,7 +44,9 @@ def test_what_is_no_number_is_left_out() -> None:
     record = RECORDS["undefined"]()
     assert all(map(math.isfinite, figures.figures(record).values()))
     assert "test/accuracy" not in figures.figures(record)
-    assert all(math.isfinite(point.value) for point in figures.curves(record, 0.0))
+    search = DEPTH_RECORDS["undefined"]()
+    assert all(math.isfinite(point.value) for point in figures.curves(record, 0.0, search))
+    assert "depth/accuracy" not in figures.figures(record, search)
 
 
 def test_curves_count_epochs_through_all_phases_and_know_when(folder: Path, record: RunRecord) -> None:
@@ -52,6 +69,44 @@ def test_probes_are_a_curve_over_depth(record: RunRecord) -> None:
     assert found == {probe.depth: probe.accuracy.value for probe in record.probes}
 
 
+def curve(record: RunRecord, name: str, *search: object) -> dict[int, float]:
+    """Values by step."""
+    return {point.step: point.value for point in figures.curves(record, 0.0, *search) if point.name == name}  # type: ignore[arg-type]
+
+
+def test_what_thawing_changed_is_a_curve_over_layers(record: RunRecord) -> None:
+    similarity = tuple(Similarity(f"conv_pw_{block}_relu", 1.01 - 0.01 * block, 112) for block in (9, 10, 11))
+    changed = dataclasses.replace(record, similarity=(*similarity, Similarity("dead", math.nan, 112)))
+    assert curve(changed, "drift/relative_change") == {
+        step: layer.relative_change for step, layer in enumerate(record.drift)
+    }
+    assert curve(changed, "similarity/cka") == {step: place.value for step, place in enumerate(similarity)}
+    assert not curve(record, "similarity/cka")
+
+
+def test_the_search_that_led_to_a_run_is_a_curve_over_depth(record: RunRecord) -> None:
+    search = DEPTH_RECORDS["small"]()
+    frozen = {
+        trial.way.cut_point: trial.accuracy for trial in search.table if trial.folds == 5 and not trial.way.trained
+    }
+    depths = {probe.cut_point: probe.depth for probe in search.probes}
+    assert len(frozen) == 9
+    for end, part in (("", lambda metric: metric.value), ("_low", lambda metric: metric.interval[0])):
+        assert curve(record, f"depth/frozen_accuracy{end}", search) == {
+            depths[name]: part(accuracy) for name, accuracy in frozen.items()
+        }
+    # One point for each of the cut points below which layers were let learn: the best of the ways there.
+    best = max(trial.accuracy.value for trial in search.table if trial.way.cut_point == cut(11) and trial.way.tuned)
+    tuned = curve(record, "depth/tuned_accuracy", search)
+    assert set(tuned) == {depths[cut(block)] for block in (9, 11, 12)}
+    assert tuned[depths[cut(11)]] == best
+    # Its probes are of all cut points, those of the run of the one that was found.
+    assert curve(record, "probes/accuracy", search) == {probe.depth: probe.accuracy.value for probe in search.probes}
+    told = [figures.figures(record, search)[f"depth/accuracy{end}"] for end in ("", "_low", "_high")]
+    assert told == [search.recommended.accuracy, *search.recommended.interval]
+    assert not any(point.name.startswith("depth/") for point in figures.curves(record, 0.0))
+
+
 def test_the_plan_is_one_name_for_each_value(record: RunRecord) -> None:
     found = figures.parameters(record)
     assert found["cut_point"] == "conv_pw_11_relu"
@@ -61,16 +116,6 @@ def test_the_plan_is_one_name_for_each_value(record: RunRecord) -> None:
     assert found["strict"] is False
     assert found["trained_from"] == "conv_pw_9_relu"
     assert "architecture" not in found
-
-
-def test_the_confusion_matrix_reads_back(tmp_path: Path) -> None:
-    for name in ("good", "hostile", "huge"):
-        record = RECORDS[name]()
-        (tmp_path / "c.csv").write_text(figures.confusion_csv(record), encoding="utf-8", newline="")
-        with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
-        assert tuple(head[1:]) == record.classes
-        assert tuple(tuple(map(int, row[1:])) for row in rows) == record.confusion
 
 
 def test_every_record_can_be_told(tmp_path: Path) -> None:

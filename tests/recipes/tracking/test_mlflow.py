@@ -1,5 +1,6 @@
 """MLflow's own client finds in its store what the record says."""
 
+import csv
 import importlib
 import json
 import sys
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from regraft.core.errors import RequestError, WorkError
+from regraft.core.depth import DepthRecord
+from regraft.core.errors import CorruptFileError, RequestError, WorkError
 from regraft.core.records import RunRecord
 from regraft.recipes.tracking import figures, mlflow, mlflow_store
 from tests.recipes.tracking.conftest import ENDED, written
@@ -49,14 +51,33 @@ def test_the_client_reads_the_record_s_numbers(library: Any, folder: Path, recor
     assert run.data.tags["regraft.verdict"] == record.verdict
 
 
-def test_report_plan_record_and_confusion_are_artifacts(library: Any, folder: Path, record: RunRecord) -> None:
+def test_documents_and_tables_are_artifacts_and_the_search_that_led_to_the_run_is_told(
+    library: Any, folder: Path, record: RunRecord, search: DepthRecord
+) -> None:
     client, (run,) = runs(library, mlflow.write(folder, record))
     assert sorted(each.path for each in client.list_artifacts(run.info.run_id)) == [
-        "README.md", "confusion.csv", "history.csv", "plan.toml", "report.html", "run.json",
+        "README.md", "confusion.csv", "depth.csv", "depth.html", "depth.json", "drift.csv", "history.csv", "plan.toml",
+        "report.html", "run.json",
     ]  # fmt: skip
     kept = folder / "exported" / "mlflow" / "artifacts"
     (report,) = kept.rglob("report.html")
     assert report.read_bytes() == (folder / "report.html").read_bytes()
+    (table,) = kept.rglob("depth.csv")
+    with table.open(encoding="utf-8", newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["way", *(trial.way.name for trial in search.table)]
+    assert run.data.metrics["depth/accuracy_low"] == search.recommended.interval[0]
+    told = client.get_metric_history(run.info.run_id, "depth/frozen_accuracy")
+    wanted = [point for point in figures.curves(record, 0.0, search) if point.name == "depth/frozen_accuracy"]
+    assert [(each.step, each.value) for each in told] == [(point.step, point.value) for point in wanted]
+
+
+def test_a_damaged_search_is_refused_before_anything_is_told(
+    library: Any, folder: Path, record: RunRecord, search: DepthRecord
+) -> None:
+    (folder / "depth.json").write_text("{")
+    with pytest.raises(CorruptFileError, match=r"depth\.json' is not the record of a search: .*or remove it"):
+        mlflow.write(folder, record)
+    assert not (folder / "exported").exists()
 
 
 def test_a_run_that_is_there_is_not_written_again(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from regraft.core import plan
+from regraft.core.depth import DepthRecord
 from regraft.core.errors import RequestError
 from regraft.core.records import RunRecord
 from regraft.formats import events
@@ -124,6 +125,25 @@ def test_written_again_nothing_is_there_twice(folder: Path, record: RunRecord, t
     assert sorted(path.name for path in (tmp_path / "logs" / "one").iterdir()) == [events.FILE, "report.html"]
     assert (tmp_path / "logs" / "one" / "report.html").read_bytes() == (folder / "report.html").read_bytes()
     assert len(scalars(read(tmp_path / "logs" / "one"))["test/accuracy"]) == 1
+
+
+def test_the_search_that_led_to_the_run_is_told_too(folder: Path, record: RunRecord, search: DepthRecord) -> None:
+    out = tensorboard.write(folder, record)
+    told = scalars(read(out))
+    wanted = [point for point in figures.curves(record, 0.0, search) if point.name == "depth/tuned_accuracy"]
+    assert told["depth/tuned_accuracy"] == [(point.step, pytest.approx(point.value, rel=1e-7)) for point in wanted]
+    assert [value for _, value in told["depth/accuracy"]] == [pytest.approx(search.recommended.accuracy, rel=1e-7)]
+    # The report beside it has a link to this page.
+    assert (out / "depth.html").read_bytes() == (folder / "depth.html").read_bytes()
+    assert "| conv_pw_11_relu < conv_pw_9_relu | conv_pw_11_relu |" in texts(read(out))["depth"]
+
+
+def test_layers_are_named_beside_the_curve_of_what_thawing_changed(folder: Path, record: RunRecord) -> None:
+    found = read(tensorboard.write(folder, record))
+    steps = [step for step, _ in scalars(found)["drift/relative_change"]]
+    assert steps == list(range(len(record.drift)))
+    for step, layer in enumerate(record.drift):
+        assert f"| {step} | {layer.layer} | " in texts(found)["drift"]
 
 
 @pytest.mark.parametrize("name", ["bad", "bare", "huge", "undefined"])

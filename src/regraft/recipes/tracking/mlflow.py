@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from regraft.core import storage
+from regraft.core.depth import DepthRecord
 from regraft.core.progress import say
 from regraft.core.records import RunRecord
 from regraft.recipes import run_folder
-from regraft.recipes.tracking import figures, mlflow_store
+from regraft.recipes.depth import folder as searches
+from regraft.recipes.tracking import figures, mlflow_store, tables
 from regraft.recipes.tracking.mlflow_store import AT_ONCE, TRACKING, key, shortened
 
 T = TypeVar("T")
@@ -37,10 +39,11 @@ def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
 
     Raises:
         RequestError: MLflow is not installed, or `out` is no folder.
+        CorruptFileError: the record of the search that led to the run is damaged.
         WorkError: MLflow refused.
         StorageError: the store cannot be written.
     """
-    library = mlflow_store.library()
+    library, search = mlflow_store.library(), searches.read(folder)
     named = os.environ.get(TRACKING, "") if out is None else ""
     store = out or folder / run_folder.EXPORTED / "mlflow"
     if not named:
@@ -51,7 +54,7 @@ def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
         experiment = mlflow_store.experiment(client, None if named else store)
         digest = hashlib.sha256((folder / run_folder.RECORD).read_bytes()).hexdigest()
         found = client.search_runs([experiment], f"tags.`{_DIGEST}` = '{digest}' and status = 'FINISHED'")
-        run = found[0].info.run_id if found else _written(library, client, experiment, folder, record, digest)
+        run = found[0].info.run_id if found else _written(library, client, experiment, folder, record, search, digest)
     say(f"MLflow {'has it already' if found else 'has it'} as run {run} of experiment '{heading}'")
     if not named:
         say(f"to look at it: mlflow ui --backend-store-uri {mlflow_store.address(store)}")
@@ -61,7 +64,9 @@ def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
     return receipt
 
 
-def _written(library: Any, client: Any, experiment: str, folder: Path, record: RunRecord, digest: str) -> str:
+def _written(
+    library: Any, client: Any, experiment: str, folder: Path, record: RunRecord, search: DepthRecord | None, digest: str
+) -> str:
     """A new run with all that is known; returns its id. One that cannot be finished is marked as failed."""
     begun, ended = figures.times(folder, record)
     tags = {
@@ -72,7 +77,7 @@ def _written(library: Any, client: Any, experiment: str, folder: Path, record: R
     }
     run = client.create_run(experiment, _milliseconds(begun), tags, folder.absolute().name).info.run_id
     try:
-        _log(library, client, run, folder, record)
+        _log(library, client, run, folder, record, search)
     except BaseException:
         client.set_terminated(run, "FAILED")
         raise
@@ -80,15 +85,16 @@ def _written(library: Any, client: Any, experiment: str, folder: Path, record: R
     return run
 
 
-def _log(library: Any, client: Any, run: str, folder: Path, record: RunRecord) -> None:
+def _log(library: Any, client: Any, run: str, folder: Path, record: RunRecord, search: DepthRecord | None) -> None:
     entities = library.entities
     begun, ended = figures.times(folder, record)
     measured = [
         entities.Metric(key(point.name), point.value, _milliseconds(point.seconds), point.step)
-        for point in figures.curves(record, begun)
+        for point in figures.curves(record, begun, search)
     ]
     measured += [
-        entities.Metric(key(name), value, _milliseconds(ended), 0) for name, value in figures.figures(record).items()
+        entities.Metric(key(name), value, _milliseconds(ended), 0)
+        for name, value in figures.figures(record, search).items()
     ]
     told = [entities.Param(key(name), shortened(str(value))) for name, value in figures.parameters(record).items()]
     for part in _parts(measured):
@@ -98,8 +104,9 @@ def _log(library: Any, client: Any, run: str, folder: Path, record: RunRecord) -
     for name in figures.TELLING:
         if (folder / name).exists():
             client.log_artifact(run, str(folder / name))
-    if record.confusion:
-        client.log_text(run, figures.confusion_csv(record), "confusion.csv")
+    named = tables.tables(record, search) | ({"confusion": tables.confusion(record)} if record.confusion else {})
+    for name, rows in named.items():
+        client.log_text(run, tables.as_csv(rows), f"{name}.csv")
 
 
 def _parts(items: Iterable[T]) -> Generator[Sequence[T]]:

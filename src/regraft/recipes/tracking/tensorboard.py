@@ -5,13 +5,15 @@ import shutil
 from pathlib import Path
 
 from regraft.core import plan, storage
+from regraft.core.depth import DepthRecord
 from regraft.core.errors import RequestError
 from regraft.core.progress import say
 from regraft.core.records import RunRecord
 from regraft.formats import events
 from regraft.formats.events import Event
 from regraft.recipes import run_folder
-from regraft.recipes.tracking import figures
+from regraft.recipes.depth import folder as searches
+from regraft.recipes.tracking import figures, tables
 from regraft.report.confusion_png import confusion_png
 
 # A table of more classes is not read by anybody; the picture shows where they stand.
@@ -19,7 +21,7 @@ _MOST_IN_TABLE = 40
 
 
 def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
-    """Write the events of a run, and its report beside them.
+    """Write the events of a run, and its report beside them, with the page of the search that led to it, if one did.
 
     Args:
         folder: of the run.
@@ -32,27 +34,29 @@ def write(folder: Path, record: RunRecord, out: Path | None = None) -> Path:
 
     Raises:
         RequestError: `out` is a file.
+        CorruptFileError: the record of the search that led to the run is damaged.
         StorageError: it cannot be written.
     """
     out = out or folder / run_folder.EXPORTED / "tensorboard"
     if out.exists() and not out.is_dir():
         raise RequestError(f"expected a folder for TensorBoard's events, found the file '{out}'; name a folder")
     begun, ended = figures.times(folder, record)
-    events.write(out / events.FILE, _events(folder, record, begun, ended))
-    report = folder / run_folder.REPORT
-    if report.exists():
-        storage.write_with(out / run_folder.REPORT, lambda partial: shutil.copyfile(report, partial))
+    events.write(out / events.FILE, _events(folder, record, searches.read(folder), begun, ended))
+    for page in (run_folder.REPORT, searches.PAGE):
+        if (folder / page).exists():
+            storage.write_with(out / page, lambda partial, page=page: shutil.copyfile(folder / page, partial))
     say(f"TensorBoard draws it: tensorboard --logdir {out}")
     return out
 
 
-def _events(folder: Path, record: RunRecord, begun: float, ended: float) -> list[Event]:
-    points = sorted(figures.curves(record, begun), key=lambda point: point.seconds)
+def _events(folder: Path, record: RunRecord, search: DepthRecord | None, begun: float, ended: float) -> list[Event]:
+    points = sorted(figures.curves(record, begun, search), key=lambda point: point.seconds)
     curves = [events.scalar(point.name, point.value, point.step, point.seconds) for point in points]
-    finals = [events.scalar(name, value, 0, ended) for name, value in figures.figures(record).items()]
+    finals = [events.scalar(name, value, 0, ended) for name, value in figures.figures(record, search).items()]
     texts = {"verdict": record.verdict, "plan": _code(plan.to_toml(record.plan)), "phases": _phases(record)}
     if record.confusion and len(record.classes) <= _MOST_IN_TABLE:
-        texts["confusion"] = _table([["actual, then answers", *record.classes], *_rows(record)])
+        texts["confusion"] = _table(tables.confusion(record, "actual, then answers"))
+    texts |= {name: _table(rows) for name, rows in tables.tables(record, search).items()}
     if record.warnings:
         texts["warnings"] = "\n".join(f"- {_line(warning)}" for warning in record.warnings)
     start, end = events.parameters(figures.parameters(record), str(folder), begun, ended)
@@ -69,10 +73,6 @@ def _phases(record: RunRecord) -> str:
     """Which steps of the learning curves belong to which phase."""
     rows = [[name, str(first), str(last)] for name, first, last in figures.phases(record)]
     return _table([["phase", "first step", "last step"], *rows]) if rows else ""
-
-
-def _rows(record: RunRecord) -> list[list[str]]:
-    return [[name, *map(str, row)] for name, row in zip(record.classes, record.confusion, strict=False)]
 
 
 def _table(rows: list[list[str]]) -> str:
