@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from regraft import cli
+from regraft.core.errors import RequestError
 from regraft.recipes.depth import halving
 from regraft.recipes.depth.halving import Ladder
 from tests.recipes.shapes import convolutional, write_pictures
@@ -44,7 +45,9 @@ def test_a_search_ends_with_a_plan_that_fit_takes(few, pictures, source, tmp_pat
     assert fitted["cut_point"] == record["recommended"]["cut_point"]
 
 
-def test_json_has_what_the_design_promises(few, pictures, source, tmp_path, capsys):
+def test_json_has_what_the_design_promises(pictures, source, tmp_path, capsys, monkeypatch):
+    # Heads are tried in any case, and what comes of more is told in the same words.
+    monkeypatch.setattr(halving, "work", lambda *_: None)
     words = ["depth", str(pictures), "--source", str(source), "--out", str(tmp_path / "d"), "--cache", str(tmp_path)]
     assert cli.main([*words, "--json", "--no-forecast", "--hidden", "8"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -52,6 +55,19 @@ def test_json_has_what_the_design_promises(few, pictures, source, tmp_path, caps
     assert {"cut_point", "frozen", "tuned", "accuracy", "interval"} <= set(found["recommended"])
     assert Path(found["run"], "report.html").exists()
     assert any(trial["way"]["hidden"] == [8] for trial in found["table"])
+
+
+@pytest.mark.parametrize("words", [[], ["--taps"]])
+def test_heads_that_read_a_lower_cut_point_are_tried_where_that_is_asked_for(words, pictures, source, monkeypatch):
+    asked = {}
+
+    def noted(_, **given):
+        asked.update(given)
+        raise RequestError("that is enough")
+
+    monkeypatch.setattr("regraft.depth", noted)
+    assert cli.main(["depth", str(pictures), "--source", str(source), *words]) == 2
+    assert asked["taps"] == bool(words)
 
 
 @pytest.mark.parametrize(

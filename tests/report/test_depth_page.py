@@ -140,6 +140,19 @@ def test_figures_of_a_way_are_its_trial_s() -> None:
     )
 
 
+def test_says_which_lower_cut_point_a_head_reads_and_what_its_name_means() -> None:
+    record = small()
+    assert "the head reads" not in words_of(depth_page.depth_page(record))
+    way = dataclasses.replace(record.recommended.way, tap=cut(5))
+    best = dataclasses.replace(record.table[0], way=way)
+    answer = dataclasses.replace(record.recommended, way=way)
+    record = dataclasses.replace(record, recommended=answer, table=(best, *record.table[1:]))
+    words = words_of(depth_page.depth_page(record))
+    assert "up to conv_pw_11_relu; the head reads conv_pw_5_relu as well" in words
+    assert "conv_pw_11_relu & conv_pw_5_relu < conv_pw_9_relu recommended" in words
+    assert "“a & b”: the head on a reads b as well" in words
+
+
 def test_says_what_it_took_what_was_known_and_what_was_left_early() -> None:
     assert depth_reading.cost(small()).replace("\xa0", " ") == (
         "24 ways were tried in 36 trials, of which 11 were known from before and not run again. It took 3 min 31 s of "

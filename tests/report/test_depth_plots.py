@@ -144,6 +144,25 @@ def test_a_strip_is_as_long_as_the_layers_it_stands_for() -> None:
     assert [frozen, trained, dropped] == pytest.approx([32.4 * part / 52 for part in (36, 8, 8)], abs=0.011)
 
 
+def test_a_head_that_reads_a_lower_block_has_a_line_there_and_is_on_no_curve() -> None:
+    record = small()
+    way = dataclasses.replace(record.recommended.way, trained_from=cut(11), tuned=0, tap=cut(5))
+    frozen = next(each for each in record.table if each.way == dataclasses.replace(way, tap=None))
+    tapped = dataclasses.replace(frozen, way=way)
+    with_it = dataclasses.replace(record, table=(record.table[0], tapped, *record.table[1:]))
+    # Five blocks of four of 52 layers are below it; the head takes 1.6 of 34, and the line is 0.6 wide.
+    heads = attributes(draw("ways", with_it).drawing, "rect", "part head")
+    (line,) = (each for each in heads if each["height"] == "18")
+    assert percentage(line["x"]) + 0.3 == pytest.approx(32.4 * 20 / 52, abs=0.011)
+    assert f"the head reads {cut(5)} as well" in draw("ways", with_it).drawing
+    assert len(attributes(draw("cuts", with_it).drawing, "circle", "mark tapped")) == 1
+    for told in (depth_reading.frozen_curve, depth_reading.by_cut_point):
+        assert told(with_it) == told(record)
+    for name, label in (("cuts", "Two cut points"), ("ways", "Head")):
+        with_tap, without = ({each[1]: each[2] for each in draw(name, of).legend} for of in (with_it, record))
+        assert with_tap.get(label) != without.get(label)
+
+
 def test_intervals_of_what_cannot_be_told_apart_have_the_colour_of_the_recommended() -> None:
     drawing = draw("ways", small()).drawing
     assert len(attributes(drawing, "rect", "interval own")) == 4

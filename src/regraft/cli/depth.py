@@ -50,6 +50,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="also try new layers of so many units on top of the reused ones; may be repeated",
     )
+    parser.add_argument(
+        "--taps", action="store_true", help="also try heads that read a lower cut point beside the one they stand on"
+    )
     parser.add_argument("--jobs", metavar="N", type=words.positive, default=1, help="how many processes search; 1")
     parser.add_argument("--no-fit", action="store_true", help="only search; do not fit what is recommended")
     parser.add_argument("--no-forecast", action="store_true", help="do not ask what more labels would bring")
@@ -99,6 +102,7 @@ def run(arguments: argparse.Namespace) -> DepthRecord:
         out=arguments.out,
         time_budget=arguments.time_budget,
         hidden=arguments.hidden or (),
+        taps=arguments.taps,
         jobs=arguments.jobs,
         fit=not arguments.no_fit,
         forecast=not arguments.no_forecast,

@@ -18,6 +18,8 @@ class Way:
         hidden: widths of new layers between the reused ones and the head.
         reused: layers of the source with weights that are below the head.
         tuned: how many of them learn.
+        tap: a lower cut point that the head reads as well, not below `trained_from` where layers learn; None: it reads
+            `cut_point` alone.
     """
 
     cut_point: str
@@ -25,6 +27,7 @@ class Way:
     hidden: tuple[int, ...] = ()
     reused: int = 0
     tuned: int = 0
+    tap: str | None = None
 
     @property
     def frozen(self) -> int:
@@ -37,14 +40,22 @@ class Way:
         return self.tuned + len(self.hidden)
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The cut points that the head reads, from the lowest upwards."""
+        return (self.cut_point,) if self.tap is None else (self.tap, self.cut_point)
+
+    @property
     def name(self) -> str:
         """What tables and files call it; no other way is called so.
 
         >>> Way("conv_5", "conv_3", (64,)).name
         'conv_5 < conv_3 + 64'
+        >>> Way("conv_5", "conv_2", tap="conv_4").name
+        'conv_5 & conv_4 < conv_2'
         """
+        tapped = f" & {self.tap}" if self.tap is not None else ""
         tuned = f" < {self.trained_from}" if self.trained_from != self.cut_point else ""
-        return f"{self.cut_point}{tuned}" + "".join(f" + {width}" for width in self.hidden)
+        return f"{self.cut_point}{tapped}{tuned}" + "".join(f" + {width}" for width in self.hidden)
 
 
 @dataclass(frozen=True, slots=True)

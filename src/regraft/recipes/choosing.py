@@ -1,6 +1,6 @@
 """Where the head stands, what it reads, and the head itself: probes and cross-validation on training examples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,15 +124,13 @@ def tapped(found: Survey, plan: Plan, training: Array, error: float) -> list[Pla
     """
     depth = found.points[plan.cut_point].depth
     names = [name for name in found.taps if found.points[name].depth < depth]
-    some = stratified(found.examples.labels[training], _TAP_EXAMPLES, plan.seed)
-    labels = found.examples.labels[training[some]]
-    both = {name: found.pooled((name, plan.cut_point), training[some]) for name in names}
-    results = probe_many(both, labels, len(found.examples.classes), seed=plan.seed)
-    share = np.bincount(labels) / len(labels)
+    some = _of_taps(found, training, plan.seed)
+    errors = beside(found, plan.cut_point, names, training, plan.seed)
+    share = np.bincount(found.examples.labels[some]) / len(some)
     nothing = float((share * (1 - share)).sum()) / len(found.examples.classes)
     least = _PROMISING * _effect(error, nothing)
-    promising = [name for name in names if _effect(results[name].error, nothing) > least]
-    ranked = sorted(promising, key=lambda name: results[name].error)
+    promising = [name for name in names if _effect(errors[name], nothing) > least]
+    ranked = sorted(promising, key=errors.__getitem__)
     tunes = plan.fine_tune.enabled != "no"
     lowest = found.points[plan.fine_tune.from_cut].depth if tunes else 0
     above = [name for name in ranked if found.points[name].depth >= lowest]
@@ -142,6 +140,27 @@ def tapped(found: Survey, plan: Plan, training: Array, error: float) -> list[Pla
         spec = replace(plan.fine_tune, enabled="no", from_cut=plan.cut_point)
         made.append(replace(plan, head=head, fine_tune=spec, views=1))
     return made
+
+
+def beside(found: Survey, cut_point: str, taps: Sequence[str], training: Array, seed: int) -> dict[str, float]:
+    """What quick probes leave unexplained that see a cut point and a lower one together: mean squared error, by tap.
+
+    Args:
+        found: the survey.
+        cut_point: where the head stands.
+        taps: lower ones, each of which is looked at beside it.
+        training: indices.
+        seed: of which examples are looked at.
+    """
+    some = _of_taps(found, training, seed)
+    both = {name: found.pooled((name, cut_point), some) for name in taps}
+    results = probe_many(both, found.examples.labels[some], len(found.examples.classes), seed=seed)
+    return {name: result.error for name, result in results.items()}
+
+
+def _of_taps(found: Survey, training: Array, seed: int) -> Array:
+    """Indices of the examples that taps are compared on."""
+    return training[stratified(found.examples.labels[training], _TAP_EXAMPLES, seed)]
 
 
 def _effect(error: float, nothing: float) -> float:

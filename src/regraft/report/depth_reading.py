@@ -103,6 +103,8 @@ def in_words(way: Way) -> str:
 
     >>> in_words(Way("conv_5", "conv_3", (64,), 5, 2)).replace(chr(160), " ")
     'head on conv_5, 5 layers reused; the 2 layers above conv_3 learn; new layers of 64'
+    >>> in_words(Way("conv_5", "conv_5", (), 5, 0, "conv_3")).replace(chr(160), " ")
+    'head on conv_5, 5 layers reused; none of them learns; the head reads conv_3 as well'
     """
     said = f"head on {way.cut_point}, {counted(way.reused, 'layer')} reused"
     if way.trained_from == _INPUT and way.tuned:
@@ -111,7 +113,8 @@ def in_words(way: Way) -> str:
         said += f"; the {counted(way.tuned, 'layer')} above {way.trained_from} learn"
     else:
         said += "; none of them learns"
-    return said + (f"; new layers of {', '.join(map(str, way.hidden))}" if way.hidden else "")
+    said += f"; new layers of {', '.join(map(str, way.hidden))}" if way.hidden else ""
+    return said + (f"; the head reads {way.tap} as well" if way.tap is not None else "")
 
 
 def judged(trials: Iterable[Trial]) -> list[Trial]:
@@ -133,9 +136,14 @@ def sentence(said: str) -> str:
     return f"{said[:1].upper()}{said[1:]}{'' if said.endswith(('.', '!', '?')) else '.'}" if said else ""
 
 
+def is_plain(way: Way) -> bool:
+    """Whether nothing is new but a head that reads one cut point."""
+    return not way.hidden and way.tap is None
+
+
 def is_frozen(way: Way) -> bool:
-    """Whether nothing that is reused learns, and nothing is new but the head."""
-    return not way.tuned and not way.hidden
+    """Whether nothing that is reused learns, and nothing is new but a head that reads one cut point."""
+    return not way.tuned and is_plain(way)
 
 
 def frozen_curve(record: DepthRecord) -> list[Trial]:
@@ -157,11 +165,11 @@ def tuned_curve(record: DepthRecord) -> list[Trial]:
 
 
 def by_cut_point(record: DepthRecord) -> list[tuple[str, list[Trial]]]:
-    """For each cut point the ways without new layers, by how many layers learn; the best cut points first.
+    """For each cut point the plain ways, by how many layers learn; the best cut points first.
 
     Only cut points where that number varies: one point is no curve.
     """
-    trials = judged(trial for trial in record.table if not trial.way.hidden and is_compared(record, trial))
+    trials = judged(trial for trial in record.table if is_plain(trial.way) and is_compared(record, trial))
     cuts = dict.fromkeys(trial.way.cut_point for trial in trials)
     grouped = [
         (cut, sorted((each for each in trials if each.way.cut_point == cut), key=lambda each: each.way.tuned))
@@ -199,6 +207,13 @@ def all_layers(record: DepthRecord) -> int:
     """How many layers with weights the source has below its highest cut point, as far as the record knows."""
     most = max((trial.way.reused for trial in record.table), default=record.recommended.way.reused)
     return max(sum(each.layers for each in record.stretches), most, 1)
+
+
+def layers_below(record: DepthRecord, cut_point: str) -> int | None:
+    """How many layers with weights are in the blocks up to the one that ends with a cut point; None: none does."""
+    totals = accumulate(each.layers for each in record.stretches)
+    ends = (each.cut_point for each in record.stretches)
+    return dict(zip(ends, totals, strict=True)).get(cut_point)
 
 
 def block_of(record: DepthRecord, cut_point: str) -> str:

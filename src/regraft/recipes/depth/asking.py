@@ -42,6 +42,7 @@ def depth(
     labels: Any = None,
     time_budget: str | float | None = None,
     hidden: Sequence[Sequence[int]] = (),
+    taps: bool = False,
     jobs: int = 1,
     fit: bool = True,
     forecast: bool = True,
@@ -58,6 +59,7 @@ def depth(
         labels: for data that does not hold them.
         time_budget: seconds, or a text such as `10m`; None: no bound.
         hidden: widths of new layers on top of the reused ones that are to be tried, such as `[(128,)]`.
+        taps: whether heads that read a lower cut point as well are to be tried.
         jobs: how many processes search; more than one needs data and source that are files.
         fit: whether to fit what is recommended, on all labelled examples.
         forecast: whether to say what more labels would bring.
@@ -99,7 +101,7 @@ def depth(
         with run_folder.held(folder):
             with clock.stage("activations"):
                 check_inputs(pretrained, examples)
-                prepared = prepare(pretrained, examples, asked, store, widths)
+                prepared = prepare(pretrained, examples, asked, store, widths, taps)
             if fit:
                 # Only now: how long it took so far tells how long the report will take.
                 deadline.reserve(compared=asked.baselines != "no")
@@ -110,7 +112,7 @@ def depth(
                 else:
                     until = None if seconds is None else time.time() + deadline.left
                     written = plans.to_toml(asked)
-                    task = Task(written, store.folder.parent, prepared.study, widths, study.ladder, until)
+                    task = Task(written, store.folder.parent, prepared.study, widths, taps, study.ladder, until)
                     sharing_out.work(task, jobs)
 
             with clock.stage("search"):

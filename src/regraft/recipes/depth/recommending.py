@@ -248,9 +248,11 @@ def plan_of(item: Tried, trier: Trier) -> Plan:
 def _sentence(way: Way, choice: Choice, many: int) -> str:
     low, high = choice.accuracy.interval
     new = f", with new layers of {', '.join(map(str, way.hidden))} units on top" if way.hidden else ""
+    also = f"; the head reads '{way.tap}' as well" if way.tap is not None else ""
+    alike = _alike(len(choice.indistinguishable), many - 1)
     return (
-        f"Reuse {_counted(way.reused)} up to '{way.cut_point}', {_learning(way)}{new}: {choice.accuracy.value:.1%} of "
-        f"new examples right (95 % interval {low:.1%} to {high:.1%}){_alike(len(choice.indistinguishable), many - 1)}."
+        f"Reuse {_counted(way.reused)} up to '{way.cut_point}', {_learning(way)}{new}{also}: "
+        f"{choice.accuracy.value:.1%} of new examples right (95 % interval {low:.1%} to {high:.1%}){alike}."
     )
 
 

@@ -13,6 +13,7 @@ from regraft.core.progress import warn
 from regraft.core.records import Probe
 from regraft.data import Examples
 from regraft.importers import Pretrained
+from regraft.recipes.choosing import beside
 from regraft.recipes.depth import answers, forecasting, halving, recommending, space
 from regraft.recipes.depth.answers import Kept
 from regraft.recipes.depth.lessons import lessons
@@ -24,6 +25,8 @@ from regraft.training.probes import PROBE_EXAMPLES, probe_many, stratified
 
 # Whoever changes what is tried raises it, so that a search of before is not taken for one of now.
 _FORMAT = 4
+# Lower cut points that are tried beside one that a head stands on.
+_TAPS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +76,12 @@ class Prepared:
 
 
 def prepare(
-    pretrained: Pretrained, examples: Examples, plan: Plan, store: Store, hidden: Sequence[tuple[int, ...]] = ()
+    pretrained: Pretrained,
+    examples: Examples,
+    plan: Plan,
+    store: Store,
+    hidden: Sequence[tuple[int, ...]] = (),
+    taps: bool = False,
 ) -> Prepared:
     """One pass of the trunk over all examples, and what is to be tried.
 
@@ -83,6 +91,7 @@ def prepare(
         plan: what is the same for all ways, new upper layers of its head included.
         store: of activations; what ways answered is kept beside it.
         hidden: widths of new upper layers to try.
+        taps: whether to try heads that read a lower cut point as well.
     """
     # Here, so that what cannot be judged is refused before anything is computed.
     lessons(examples, plan.seed)
@@ -93,7 +102,8 @@ def prepare(
     standing = space.worth_a_head(pretrained.model, found.candidates)
     stretches = space.stretches(pretrained.model, found.points, standing)
     below = space.layers_below(pretrained.model, found.points, standing)
-    ways = space.ways(stretches, below, liked, hidden)
+    tapped = _tapped(found, stretches, space.favourites(stretches, liked), plan) if taps else []
+    ways = space.ways(stretches, below, liked, hidden, tapped)
     if plan.head.hidden:
         # Asked for, and not only to be tried.
         ways = tuple(replace(way, hidden=plan.head.hidden) for way in ways)
@@ -171,6 +181,21 @@ def _probed(found: Survey, plan: Plan) -> tuple[tuple[Probe, ...], dict[str, flo
         Probe(name, found.points[name].depth, result.width, result.accuracy) for name, result in results.items()
     )
     return probes, {name: -result.error for name, result in results.items()}
+
+
+def _tapped(
+    found: Survey, given: Sequence[Stretch], heads: Sequence[str], plan: Plan
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Those of some heads that a block ends below, each with the ends that a quick probe likes best beside it."""
+    training, points = found.examples.indices("train"), found.points
+    ends = [stretch.cut_point for stretch in given if stretch.cut_point in found.taps]
+    made: list[tuple[str, tuple[str, ...]]] = []
+    for head in heads:
+        lower = [name for name in ends if points[name].depth < points[head].depth]
+        errors = beside(found, head, lower, training, plan.seed)
+        if lower:
+            made.append((head, tuple(sorted(lower, key=errors.__getitem__)[:_TAPS])))
+    return made
 
 
 def _forecast(item: Tried, by_way: dict[str, Tried], trier: Trier, deadline: Deadline) -> Forecast | None:

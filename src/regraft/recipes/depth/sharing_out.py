@@ -26,6 +26,7 @@ class Task:
         cache: the folder of activations and answers.
         study: the folder of the search's state.
         hidden: widths of new upper layers that are tried.
+        taps: whether heads that read a lower cut point as well are tried.
         ladder: steps and rates.
         until: the moment, by the clock of the machine, at which to be done; None: no bound.
     """
@@ -34,6 +35,7 @@ class Task:
     cache: Path
     study: Path
     hidden: tuple[tuple[int, ...], ...]
+    taps: bool
     ladder: Ladder
     until: float | None
 
@@ -73,7 +75,7 @@ def take_part(task: Task) -> None:
 
     plan = plans.from_toml(task.plan)
     examples = data_room.open(plan.data, split=plan.split, strict=plan.strict, columns=plan.columns)
-    prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden)
+    prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden, task.taps)
     deadline = Deadline(None if task.until is None else max(0.0, task.until - time.time()))
     try:
         halving.work(halving.attach(task.study, prepared.ways, task.ladder), prepared.trier, deadline)

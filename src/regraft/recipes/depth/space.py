@@ -14,7 +14,8 @@ from regraft.graph.linearity import is_linear
 
 # Of a source with more blocks than this, heads are tried on so many of them, spread evenly, the best by probes besides.
 _FROZEN = 16
-# On so many blocks, those that probes like best and the topmost one, the layers below the head may learn too.
+# On so many blocks, those that probes like best and the topmost one, the layers below the head may learn too, the head
+# may read a lower block as well, and new layers may be below it.
 _TUNED = 4
 # How many blocks may learn; above, all of them.
 _LEARNING = (1, 2, 3, 5, 8, 13)
@@ -63,40 +64,73 @@ def layers_below(model: keras.Model, points: Mapping[str, CutPoint], candidates:
     return found
 
 
+def favourites(given: Sequence[Stretch], liked: Mapping[str, float]) -> tuple[str, ...]:
+    """The few cut points whose heads are tried in more than one way: what probes like best, and the topmost block.
+
+    Args:
+        given: the blocks of a source.
+        liked: cut point -> what a quick probe of it came to, the higher the better.
+    """
+    ends = [stretch.cut_point for stretch in given]
+    return tuple(dict.fromkeys([*sorted(ends, key=lambda name: -liked[name])[: _TUNED - 1], ends[-1]]))
+
+
 def ways(
     given: Sequence[Stretch],
     below: Mapping[str, int],
     liked: Mapping[str, float],
     hidden: Sequence[tuple[int, ...]] = (),
+    taps: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> tuple[Way, ...]:
     """The ways of reusing a source that are worth trying, those that are expected to do best first.
+
+    New upper layers are tried on each favourite, of which there are four at most, with nothing learning below them, one
+    block, and all of them: up to twelve ways for each of `hidden`. A tap is tried with nothing learning; the best of a
+    head also with all layers above it learning, and with all that are reused, since layers learn only above what a
+    head reads: up to sixteen ways where each favourite has two taps.
 
     Args:
         given: its blocks.
         below: cut point -> how many layers with a kernel are needed for it.
         liked: cut point -> what a quick probe of it came to, the higher the better.
         hidden: widths of new upper layers to be tried besides none.
+        taps: favourites, each with the lower cut points that its head is to read as well in turn, the best first.
 
     Returns:
-        First one way for each head that nothing learns below, then those with learning layers.
+        First one way for each head that nothing learns below, then those with learning layers, then those with new
+        layers: of all favourites those in which little learns first.
     """
     ends = [stretch.cut_point for stretch in given]
     by_liking = sorted(ends, key=lambda name: -liked[name])
     spread = {ends[round(place * (len(ends) - 1) / (_FROZEN - 1))] for place in range(_FROZEN)}
     standing = ends if len(ends) <= _FROZEN else [name for name in ends if name in spread or name in by_liking[:_TUNED]]
     frozen = [_way(name, name, below) for name in by_liking if name in standing]
-    heads = by_liking if len(ends) <= _TUNED + 1 else list(dict.fromkeys([*by_liking[: _TUNED - 1], ends[-1]]))
+    best = favourites(given, liked)
     tuned: list[Way] = []
-    for head in heads:
+    for head in by_liking if len(ends) <= _TUNED + 1 else best:
         place = ends.index(head)
         counts = [count for count in _LEARNING if count <= place] + [place + 1]
-        starts = [INPUT if count > place else ends[place - count] for count in dict.fromkeys(counts)]
-        tuned += [_way(head, start, below) for start in starts]
-    wider = [_way(heads[0], heads[0], below, widths) for widths in hidden]
-    wider += [_way(heads[0], ends[max(0, ends.index(heads[0]) - 1)], below, widths) for widths in hidden]
+        tuned += [_way(head, _start(ends, head, count), below) for count in dict.fromkeys(counts)]
+    frozen += [_way(head, head, below, tap=tap) for head, lower in taps for tap in lower]
+    tuned += [_way(head, first, below, tap=first) for head, (first, *_) in taps]
+    tuned += [_way(head, INPUT, below, tap=first) for head, (first, *_) in taps]
+    wider = [
+        _way(head, _start(ends, head, count), below, widths)
+        for count in (0, 1, len(ends))
+        for head in best
+        for widths in hidden
+    ]
     return tuple(dict.fromkeys([*frozen, *tuned, *wider]))
 
 
-def _way(cut_point: str, start: str, below: Mapping[str, int], hidden: tuple[int, ...] = ()) -> Way:
+def _start(ends: Sequence[str], head: str, learning: int) -> str:
+    """The cut point above which so many of the blocks below a head learn; the input where that is all of them."""
+    place = ends.index(head)
+    return INPUT if learning > place else ends[place - learning]
+
+
+def _way(
+    cut_point: str, start: str, below: Mapping[str, int], hidden: tuple[int, ...] = (), tap: str | None = None
+) -> Way:
     reused = below[cut_point]
-    return Way(cut_point, start, hidden, reused, reused - (0 if start == INPUT else below[start]))
+    return Way(cut_point, start, hidden, reused, reused - (0 if start == INPUT else below[start]), tap)

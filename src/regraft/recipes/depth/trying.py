@@ -153,10 +153,10 @@ class Trier:
 
     def _head(self, way: Way, fold: int, part: float) -> LinearHead | LayeredHead:
         """What the lesson begins with: all reused layers frozen, the head solved, new layers trained."""
-        key = (way.cut_point, way.hidden, fold, part)
+        key = (way.reads, way.hidden, fold, part)
         if key not in self._heads:
             rows = self.lessons.learnt(fold, part)
-            x = self.found.pooled([way.cut_point], self.lessons.indices[rows])
+            x = self.found.pooled(way.reads, self.lessons.indices[rows])
             self._heads[key] = self._fitted(way, x, self.lessons.labels[rows])
         return self._heads[key]
 
@@ -171,7 +171,7 @@ class Trier:
 
     def _of_head(self, way: Way, fold: int, part: float) -> Answers:
         rows = self.lessons.left_out(fold)
-        x = self.found.pooled([way.cut_point], self.lessons.indices[rows])
+        x = self.found.pooled(way.reads, self.lessons.indices[rows])
         made = self._head(way, fold, part).probabilities(x)
         return Answers((0.0,), np.asarray(made, np.float32)[None], 0.0)
 
@@ -246,12 +246,13 @@ def joined(parts: Sequence[Answers], lessons: Lessons, folds: Sequence[int]) -> 
 
 
 def head_spec(plan: Plan, way: Way) -> HeadSpec:
-    """The plan's head, on one cut point, with the new layers of a way."""
-    return replace(plan.head, taps=(), hidden=way.hidden, learning=plan.head.learning if way.hidden else None)
+    """The plan's head, on the cut points that a way reads, with its new layers."""
+    learning = plan.head.learning if way.hidden else None
+    return replace(plan.head, taps=way.reads[:-1], hidden=way.hidden, learning=learning)
 
 
 def _learning(way: Way) -> str:
     """What of two lessons makes them take as long as each other."""
     if way.hidden and not way.tuned:
         return f"new layers {way.hidden}"
-    return f"{way.cut_point} < {way.trained_from} {way.hidden}"
+    return way.name

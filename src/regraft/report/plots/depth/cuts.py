@@ -84,12 +84,12 @@ def _curve(record: DepthRecord, trials: Sequence[Trial], x: Scale, y: Scale, kin
 
 
 def _others(record: DepthRecord, drawn: set[int], x: Scale, y: Scale) -> Markup:
-    """The recommended way where it is on no curve, ways with new layers, and those that were left early."""
+    """Ways on no curve: the recommended one, those with new layers or a head that reads more, those left early."""
     where = reading.depths(record)
     pieces: list[Markup] = []
     for trial in reading.judged(record.table):
         telling = (
-            trial.way.hidden
+            not reading.is_plain(trial.way)
             or not reading.is_compared(record, trial)
             or reading.standing(record, trial) == "recommended"
         )
@@ -102,6 +102,8 @@ def _others(record: DepthRecord, drawn: set[int], x: Scale, y: Scale) -> Markup:
 def _kind(trial: Trial) -> str:
     if trial.way.hidden:
         return "new"
+    if trial.way.tap is not None:
+        return "tapped"
     return "tuned" if trial.way.tuned else "own"
 
 
@@ -130,6 +132,8 @@ def _legend(
         found.append(("part trained", "Layers learn as well", "the best number of them at each cut point"))
     if any(trial.way.hidden for trial in record.table):
         found.append(("part new", "New layers", "between the reused ones and the head"))
+    if any(trial.way.tap is not None for trial in record.table):
+        found.append(("part head", "Two cut points", "the head reads a lower one as well"))
     if probes:
         found.append(("s1", "Quick probes", f"at {counted(len(probes), 'cut point')}, to choose where to look"))
     return found

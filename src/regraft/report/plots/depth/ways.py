@@ -17,7 +17,7 @@ MOST_ROWS = 12
 _ROW, _TOP = 50.0, 6.0
 # The strip of layers at the left, accuracy at the right of it.
 _STRIP, _LEFT, _RIGHT = 34.0, 40.0, 99.0
-_HEAD = 1.6
+_HEAD, _TAP = 1.6, 0.6
 # Letters of a name, on a telephone and on a wide screen.
 _TIGHT, _ROOMY = 38, 62
 
@@ -82,15 +82,19 @@ def _strip(record: DepthRecord, way: Way, y: float) -> Markup:
         if width > 0:
             pieces.append(bar(x, y, max(width - 0.3, 0.2), 10, kind, said))
         x += width
+    below = reading.layers_below(record, way.tap) if way.tap is not None else None
+    if below is not None:
+        pieces.append(bar(below * layer - _TAP / 2, y - 4, _TAP, 18, "part head", f"the head reads {way.tap} as well"))
     return Markup("").join(pieces)
 
 
 def _legend(rows: Sequence[Trial]) -> tuple[tuple[str, str, str], ...]:
+    tapped = any(trial.way.tap is not None for trial in rows)
     found = [
         ("part frozen", "Frozen", "reused as it is"),
         ("part trained", "Learns", "reused, and trained on"),
         ("part new", "New layers", "between the reused ones and the head"),
-        ("part head", "Head", "new"),
+        ("part head", "Head", "new; a line where it reads a lower cut point" if tapped else "new"),
         ("part dropped", "Dropped", "layers of the source above the cut"),
     ]
     is_new = any(trial.way.hidden for trial in rows)
