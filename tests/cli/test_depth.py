@@ -57,8 +57,10 @@ def test_json_has_what_the_design_promises(pictures, source, tmp_path, capsys, m
     assert any(trial["way"]["hidden"] == [8] for trial in found["table"])
 
 
-@pytest.mark.parametrize("words", [[], ["--taps"]])
-def test_heads_that_read_a_lower_cut_point_are_tried_where_that_is_asked_for(words, pictures, source, monkeypatch):
+@pytest.mark.parametrize(("words", "taps", "repeats"), [([], False, 1), (["--taps", "--repeats", "3"], True, 3)])
+def test_more_is_tried_and_judged_more_often_where_that_is_asked_for(
+    words, taps, repeats, pictures, source, monkeypatch
+):
     asked = {}
 
     def noted(_, **given):
@@ -67,7 +69,7 @@ def test_heads_that_read_a_lower_cut_point_are_tried_where_that_is_asked_for(wor
 
     monkeypatch.setattr("regraft.depth", noted)
     assert cli.main(["depth", str(pictures), "--source", str(source), *words]) == 2
-    assert asked["taps"] == bool(words)
+    assert (asked["taps"], asked["repeats"]) == (taps, repeats)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--taps", action="store_true", help="also try heads that read a lower cut point beside the one they stand on"
     )
+    parser.add_argument(
+        "--repeats",
+        metavar="N",
+        type=words.positive,
+        default=1,
+        help="judge the ways that are chosen among on so many divisions of the examples into folds; 1",
+    )
     parser.add_argument("--jobs", metavar="N", type=words.positive, default=1, help="how many processes search; 1")
     parser.add_argument("--no-fit", action="store_true", help="only search; do not fit what is recommended")
     parser.add_argument("--no-forecast", action="store_true", help="do not ask what more labels would bring")
@@ -103,6 +110,7 @@ def run(arguments: argparse.Namespace) -> DepthRecord:
         time_budget=arguments.time_budget,
         hidden=arguments.hidden or (),
         taps=arguments.taps,
+        repeats=arguments.repeats,
         jobs=arguments.jobs,
         fit=not arguments.no_fit,
         forecast=not arguments.no_forecast,

@@ -93,6 +93,8 @@ def _search(record: DepthRecord) -> str:
     said = f"{counted(len(record.table), 'way')} in {counted(len(record.trials), 'trial')}"
     if record.reused_trials:
         said += f", {record.reused_trials:,} of them known from before"
+    if (divisions := record.table[0].divisions if record.table else 1) > 1:
+        said += f", on {divisions} divisions into folds"
     total = record.seconds.get("total", math.nan)
     if math.isfinite(total):
         said += f"; {seconds(total)}"

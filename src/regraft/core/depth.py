@@ -76,6 +76,8 @@ class Trial:
         seconds: that it took, all folds and rates.
         finished: whether it was given all the steps there were to give; False: left because others did better, or
             because time was up.
+        divisions: of the examples into folds that it was judged on; the figures are those of each example's mean over
+            them.
     """
 
     way: Way
@@ -88,6 +90,7 @@ class Trial:
     log_loss: Metric
     seconds: float
     finished: bool
+    divisions: int = 1
 
 
 @dataclass(frozen=True, slots=True)

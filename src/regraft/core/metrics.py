@@ -37,7 +37,7 @@ def measure(probabilities: NDArray[np.floating], labels: NDArray[np.integer], se
         examples=len(labels),
         accuracy=accuracy(correct),
         balanced_accuracy=balanced_accuracy(correct, labels),
-        log_loss=_log_loss(losses(probabilities, labels), seed),
+        log_loss=log_loss(losses(probabilities, labels), seed),
         calibration_error=_calibration_error(confidence, correct, seed),
     )
 
@@ -57,11 +57,28 @@ def losses(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> 
     return -np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0))
 
 
-def accuracy(correct: NDArray[np.bool_]) -> Metric:
+def log_loss(losses: NDArray[np.float64], seed: int = 0) -> Metric:
+    """Mean log loss with its bootstrap interval.
+
+    Args:
+        losses: (n,), of every answer.
+        seed: of the bootstrap.
+    """
+    low, high = losses.min(), losses.max()
+    if len(losses) <= LOSS_CELLS:
+        cells = np.arange(len(losses))
+    else:
+        cells = np.minimum((losses - low) / max(high - low, 1e-300) * LOSS_CELLS, LOSS_CELLS - 1).astype(np.int64)
+    sizes, (sums,) = _cells(cells, losses)
+    mean = sums / sizes
+    return _bootstrap(float(losses.mean()), sizes, lambda counts: counts @ mean / len(losses), seed)
+
+
+def accuracy(correct: NDArray[np.bool_ | np.floating]) -> Metric:
     """Share of right answers with Wilson's score interval (Wilson 1927), which holds for few examples and near 0 and 1.
 
     Args:
-        correct: (n,), whether each answer is right.
+        correct: (n,), whether each answer is right; or the share of right ones among several answers to one example.
 
     Raises:
         DataError: there is no example.
@@ -69,7 +86,7 @@ def accuracy(correct: NDArray[np.bool_]) -> Metric:
     if not len(correct):
         raise DataError("expected at least one example to measure on, found none")
     value = float(np.mean(correct))
-    low, high = wilson(np.array([np.count_nonzero(correct)]), np.array([len(correct)]))
+    low, high = wilson(np.array([correct.sum()]), np.array([len(correct)]))
     return Metric(value, (float(low[0]), float(high[0])))
 
 
@@ -187,17 +204,6 @@ def wilson(
     # Exactly 0 and 1 at the ends, where rounding would leave the interval a hair short of the value.
     low, high = np.clip(centre - spread, 0.0, 1.0), np.clip(centre + spread, 0.0, 1.0)
     return np.where(hits == 0, 0.0, low), np.where(hits == counts, 1.0, high)
-
-
-def _log_loss(losses: NDArray[np.float64], seed: int) -> Metric:
-    low, high = losses.min(), losses.max()
-    if len(losses) <= LOSS_CELLS:
-        cells = np.arange(len(losses))
-    else:
-        cells = np.minimum((losses - low) / max(high - low, 1e-300) * LOSS_CELLS, LOSS_CELLS - 1).astype(np.int64)
-    sizes, (sums,) = _cells(cells, losses)
-    mean = sums / sizes
-    return _bootstrap(float(losses.mean()), sizes, lambda counts: counts @ mean / len(losses), seed)
 
 
 def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], seed: int) -> Metric:

@@ -235,6 +235,8 @@ def cost(record: DepthRecord) -> str:
     if finite(total):
         said += f" It took {duration(total)}"
         said += f" of the {duration(record.budget)} that were allowed." if record.budget is not None else "."
+    if (divisions := record.table[0].divisions if record.table else 1) > 1:
+        said += f" Ways that were judged to the end were judged on {divisions} divisions of the examples into folds."
     early = [trial for trial in record.table if not is_compared(record, trial)]
     if early:
         which = "One way was" if len(early) == 1 else f"{len(early)} ways were"

@@ -104,6 +104,21 @@ def test_another_search_of_the_same_tries_nothing_again(searched, digits, cache,
     assert again.reused_trials == len(again.trials) > 0
 
 
+def test_what_is_chosen_among_is_judged_on_as_many_divisions_as_asked_for(
+    searched, digits, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    source, data = digits
+    found = regraft.depth(data, source, out=tmp_path / "out", cache=cache, repeats=2, fit=False, forecast=False)
+    finalists = [trial for trial in found.table if trial.folds == 5]
+    assert {trial.divisions for trial in finalists} == {2}
+    assert {trial.examples for trial in finalists} == {180}
+    assert {trial.divisions for trial in found.table if trial.folds < 5} <= {1}
+    once = {trial.way: trial for trial in searched.table}
+    assert all(trial.log_loss != once[trial.way].log_loss for trial in finalists)
+    assert "judged on 2 divisions of the examples" in (tmp_path / "out" / "depth.html").read_text()
+
+
 def test_a_search_that_is_ended_by_hand_says_so(digits, tmp_path, monkeypatch):
     source, data = digits
     learn = Again.train
@@ -245,6 +260,8 @@ def test_what_cannot_be_is_refused_in_one_line(digits, searched, tmp_path):
         regraft.fit(data, source, plan=Plan(str(source), head=HeadSpec(taps=("low",))), time_budget=5)
     with pytest.raises(RequestError, match="expected a time budget such as 90s, 10m or 1h, found 'soon'"):
         regraft.depth(data, source, time_budget="soon")
+    with pytest.raises(RequestError, match=r"one division into folds or more \(repeats\), found 0"):
+        regraft.depth(data, source, repeats=0)
     with pytest.raises(RequestError, match="examples and a source that are files"):
         regraft.depth(([[0.0]], [0]), source, jobs=2)
     with pytest.raises(RequestError, match="the plan says that already"):

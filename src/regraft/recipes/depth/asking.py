@@ -43,6 +43,7 @@ def depth(
     time_budget: str | float | None = None,
     hidden: Sequence[Sequence[int]] = (),
     taps: bool = False,
+    repeats: int = 1,
     jobs: int = 1,
     fit: bool = True,
     forecast: bool = True,
@@ -60,6 +61,7 @@ def depth(
         time_budget: seconds, or a text such as `10m`; None: no bound.
         hidden: widths of new layers on top of the reused ones that are to be tried, such as `[(128,)]`.
         taps: whether heads that read a lower cut point as well are to be tried.
+        repeats: on how many divisions of the examples into folds the ways are judged that are chosen among.
         jobs: how many processes search; more than one needs data and source that are files.
         fit: whether to fit what is recommended, on all labelled examples.
         forecast: whether to say what more labels would bring.
@@ -74,6 +76,8 @@ def depth(
         WorkError: the work failed.
     """
     widths = sharing_out.widths(hidden)
+    if repeats < 1:
+        raise RequestError(f"expected one division into folds or more (repeats), found {repeats}")
     if jobs < 1 or (jobs > 1 and not _in_files(data, source, labels)):
         raise RequestError(
             f"expected one job or more, and for more than one examples and a source that are files, found {jobs}"
@@ -116,7 +120,7 @@ def depth(
                     sharing_out.work(task, jobs)
 
             with clock.stage("search"):
-                found = search(prepared, deadline, work, forecasts=forecast)
+                found = search(prepared, deadline, work, forecasts=forecast, repeats=repeats)
             say(found.recommended.sentence)
             plans.write(folder / PLAN, found.plan)
             run = _fitted(pretrained, examples, found, folder, store, clock, deadline) if fit else None

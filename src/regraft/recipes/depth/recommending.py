@@ -34,6 +34,7 @@ class Tried:
         losses: (n,) log loss of each of these answers, likewise.
         complete: whether it was judged on all folds.
         known: whether all of that was known from before.
+        again: what came of the same on other divisions of the examples into folds; its trial has the means of all.
     """
 
     trial: Trial
@@ -42,6 +43,7 @@ class Tried:
     losses: Array
     complete: bool
     known: bool
+    again: tuple["Tried", ...] = ()
 
 
 def tried(made: Study, trier: Trier) -> list[Tried]:
@@ -100,11 +102,11 @@ def levelled(found: Sequence[Tried], trier: Trier) -> list[Tried]:
     examples that both have answered, is taken for what it would do better or worse on all.
     """
     standard, gaps = _beside_the_best(found, trier.lessons.labels)
-    right = _right(standard, trier.lessons.labels)
+    rightly = right(standard, trier.lessons.labels)
 
     def moved(item: Tried, gap: float) -> Tried:
-        own, trial = _right(item, trier.lessons.labels), item.trial
-        accuracy = standard.trial.accuracy.value + float(np.nanmean(own - right)) - trial.accuracy.value
+        own, trial = right(item, trier.lessons.labels), item.trial
+        accuracy = standard.trial.accuracy.value + float(np.nanmean(own - rightly)) - trial.accuracy.value
         log_loss = standard.trial.log_loss.value + gap - trial.log_loss.value
         accuracy, log_loss = _moved(trial.accuracy, accuracy, 1.0), _moved(trial.log_loss, log_loss, math.inf)
         return replace(item, trial=replace(trial, accuracy=accuracy, log_loss=log_loss))
@@ -125,7 +127,7 @@ def _beside_the_best(found: Sequence[Tried], labels: Array) -> tuple[Tried, list
     return best, [gap(item) for item in found]
 
 
-def _right(item: Tried, labels: Array) -> Array:
+def right(item: Tried, labels: Array) -> Array:
     """1 where an answer is right, 0 where it is wrong, NaN where there is none."""
     return np.where(np.isnan(item.answers[:, 0]), np.nan, np.argmax(item.answers, axis=1) == labels)
 
@@ -177,16 +179,39 @@ def choose(found: Sequence[Tried], trier: Trier) -> tuple[Tried, Choice, dict[st
 
     Of one way with different numbers of steps, the better one is compared with the others.
     """
+    by_way = finalists(found)
+    first = next(iter(by_way.values()))
+    judged = [trier.lessons.judged, *(np.flatnonzero(~np.isnan(each.losses)) for each in first.again)]
+    rows = np.concatenate(judged)
+    answers = {name: _joined(item, judged) for name, item in by_way.items()}
+    costs = {name: float(item.trial.way.trained) for name, item in by_way.items()}
+    made = comparing.chosen(
+        answers,
+        trier.lessons.labels[rows],
+        costs,
+        # However often an example was judged, it tells no more than one.
+        groups=rows if len(judged) > 1 else None,
+        learnt=1 - 1 / (int(trier.lessons.fold.max()) + 1),
+        seed=trier.plan.seed,
+    )
+    return by_way[made.name], made, by_way
+
+
+def finalists(found: Sequence[Tried]) -> dict[str, Tried]:
+    """Those that are chosen among, by the name of the way: judged on all folds, with the number of steps that is best.
+
+    Where some were judged on several divisions it is they, and the others of the same way are not.
+    """
     ready = [item for item in found if item.complete]
     by_way: dict[str, Tried] = {}
-    for item in sorted(ready, key=lambda item: item.trial.log_loss.value, reverse=True):
+    for item in sorted(ready, key=lambda item: (-len(item.again), item.trial.log_loss.value), reverse=True):
         by_way[item.trial.way.name] = item
-    rows = trier.lessons.judged
-    answers = {name: item.answers[rows] for name, item in by_way.items()}
-    costs = {name: float(item.trial.way.trained) for name, item in by_way.items()}
-    learnt = 1 - 1 / (int(trier.lessons.fold.max()) + 1)
-    made = comparing.chosen(answers, trier.lessons.labels[rows], costs, learnt=learnt, seed=trier.plan.seed)
-    return by_way[made.name], made, by_way
+    return by_way
+
+
+def _joined(item: Tried, judged: Sequence[Array]) -> Array:
+    """The answers of each division in turn to the examples that it judges."""
+    return np.concatenate([each.answers[rows] for each, rows in zip((item, *item.again), judged, strict=True)])
 
 
 def recommended(item: Tried, choice: Choice, many: int) -> Recommended:

@@ -18,6 +18,7 @@ from regraft.recipes.depth import answers, forecasting, halving, recommending, s
 from regraft.recipes.depth.answers import Kept
 from regraft.recipes.depth.lessons import lessons
 from regraft.recipes.depth.recommending import Tried
+from regraft.recipes.depth.repeating import repeated
 from regraft.recipes.depth.timing import Deadline, Pace
 from regraft.recipes.depth.trying import Interrupted, Trier
 from regraft.recipes.survey import Survey, survey
@@ -115,7 +116,12 @@ def prepare(
 
 
 def search(
-    prepared: Prepared, deadline: Deadline, work: Callable[[halving.Study], None], *, forecasts: bool = True
+    prepared: Prepared,
+    deadline: Deadline,
+    work: Callable[[halving.Study], None],
+    *,
+    forecasts: bool = True,
+    repeats: int = 1,
 ) -> Found:
     """Find how many layers of a source to reuse, and how many of those to freeze.
 
@@ -124,6 +130,7 @@ def search(
         deadline: when to be done.
         work: tries what is waiting, here or in other processes.
         forecasts: whether to say what more labels would bring.
+        repeats: on how many divisions into folds to judge what is chosen among.
     """
     trier = prepared.trier
     made = halving.begin(prepared.study, prepared.ways)
@@ -134,7 +141,10 @@ def search(
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
     tried = recommending.with_heads(made, trier, recommending.tried(made, trier), deadline)
-    tried = recommending.levelled(recommending.completed(made, trier, tried, deadline), trier)
+    tried = recommending.completed(made, trier, tried, deadline)
+    if repeats > 1 and not interrupted:
+        tried, interrupted = repeated(made, trier, tried, repeats, deadline)
+    tried = recommending.levelled(tried, trier)
     item, choice, by_way = recommending.choose(tried, trier)
     forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None
     if not interrupted and not halving.is_done(made):

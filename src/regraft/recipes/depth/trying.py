@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ from regraft.graph import names
 from regraft.importers import Pretrained
 from regraft.recipes.averaging import Line, at
 from regraft.recipes.depth.answers import Answers, Kept
-from regraft.recipes.depth.lessons import Lessons
+from regraft.recipes.depth.lessons import Lessons, lessons
 from regraft.recipes.depth.timing import Pace
 from regraft.recipes.fine_tuning import reused
 from regraft.recipes.keeping import on_the_fly, spreads, wish
@@ -99,6 +99,11 @@ class Trier:
         self.pace.note(_learning(way), self.operations(way), steps, made.seconds)
         self.kept.put(key, made)
         return made
+
+    def divided(self, number: int) -> Self:
+        """The same with the examples divided into folds in another way; 0 is the way of the plan's seed."""
+        other = lessons(self.found.examples, self.plan.seed + number)
+        return replace(self, lessons=other, _heads={}, _data="")
 
     def knew(self, way: Way, folds: Sequence[int], *, steps: int = 0, rate: float | None = None) -> bool:
         """Whether all of these answers were known before."""
