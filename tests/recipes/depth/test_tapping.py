@@ -10,6 +10,7 @@ from regraft.activations.store import Store
 from regraft.core import plan as plans
 from regraft.core.depth import Way
 from regraft.core.plan import HeadSpec, Plan
+from regraft.core.progress import collecting_warnings
 from regraft.recipes.depth import halving, recommending
 from regraft.recipes.depth.halving import Ladder, Rung, Study
 from regraft.recipes.depth.searching import prepare
@@ -34,6 +35,16 @@ def test_they_are_tried_beside_all_other_ways(prepared):
     tapped = ["high & low", "high & low < low", "high & low < input"]
     assert [name for name in names if "&" in name] == tapped
     assert {name for name in names if "&" not in name} == {"low", "high", "low < input", "high < low", "high < input"}
+
+
+def test_it_is_said_where_there_are_none(digits, tmp_path):
+    source, data = digits
+    # This plan forbids them; tensors inside a nested model cannot be read either.
+    plan = Plan(str(source), head=HeadSpec(taps=()))
+    with collecting_warnings() as warned:
+        made = prepare(regraft.open(source), regraft.data.open(data), plan, Store(tmp_path), taps=True)
+    assert [line for line in warned if "no way with a tap is tried" in line]
+    assert all(way.tap is None for way in made.ways)
 
 
 def test_the_head_is_fitted_to_both_of_its_cut_points(prepared):

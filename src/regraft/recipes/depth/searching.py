@@ -205,6 +205,8 @@ def _tapped(
         errors = beside(found, head, lower, training, plan.seed)
         if lower:
             made.append((head, tuple(sorted(lower, key=errors.__getitem__)[:_TAPS])))
+    if not made:
+        warn("no lower block ends where a head could read it as well, so that no way with a tap is tried")
     return made
 
 
