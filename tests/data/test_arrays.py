@@ -69,7 +69,7 @@ def test_a_one_hot_column_without_examples_is_no_class() -> None:
     [
         (Y[:-1], "in the arrays given x has 12 examples, y has 11 labels; give one label for each"),
         (np.where(Y == 1, 0.5, 1), r"y: expected whole numbers as labels, found 0.5 at index 1"),
-        (np.where(Y == 2, np.nan, Y), "y: expected whole numbers as labels, found nan at index 2"),
+        (np.where(Y == 2, np.inf, Y), "y: expected whole numbers as labels, found inf at index 2"),
         (np.eye(3)[Y] * 2, r"y: expected one-hot rows \(a single 1, else 0\), found row 0: \[2.0, 0.0, 0.0\]"),
         (
             np.zeros((12, 2, 2)),
@@ -85,9 +85,32 @@ def test_labels_that_cannot_be_used(y: Any, message: str) -> None:
         opened((X, y))
 
 
-def test_examples_without_a_label_are_left_out() -> None:
-    examples = opened((X, np.array(["a", None, "b"] * 4, dtype=object)))
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "", "b"] * 4),
+        np.array([b"a", b" ", b"b"] * 4),
+        np.array(["a", None, "b"] * 4, dtype=object),
+        np.array(["a", np.nan, "b"] * 4, dtype=object),
+        # NumPy makes a text of it.
+        np.array(["a", np.nan, "b"] * 4),
+        ["a", "", "b"] * 4,
+        ["a", None, "b"] * 4,
+        ["a", float("nan"), "b"] * 4,
+        [0, None, 1] * 4,
+        np.array([0, np.nan, 1] * 4),
+        np.array([[0], [np.nan], [1]] * 4),
+    ],
+    ids=repr,
+)
+def test_examples_without_a_label_are_left_out(y: Any) -> None:
+    with collecting_warnings() as warned:
+        examples = opened((X, y))
     assert len(examples) == 8
+    assert len(examples.classes) == 2
+    assert warned[0].startswith("left out of the arrays given: 'index 1' has no label; 'index 4' has no label;")
+    with pytest.raises(DataError, match="'index 1' has no label, in the arrays given and 3 more; repair it"):
+        opened((X, y), strict=True)
     assert examples.left_out[0] == "'index 1' has no label"
     np.testing.assert_array_equal(examples.load([1])[0], X[2])
 

@@ -125,6 +125,27 @@ def test_arrays_need_no_labels(tmp_path: Path) -> None:
         open_data(tmp_path / "x.npz")
 
 
+@pytest.mark.parametrize("gap", ["", None, np.nan])
+def test_of_arrays_as_of_tables_some_may_have_no_label(gap: str | float | None, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((30, 2)).round(3)
+    y = ["a", gap, "b"] * 10
+    lines = [
+        f"{one},{other},{label or ''}" for (one, other), label in zip(x.tolist(), ["a", "", "b"] * 10, strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["u,v,label", *lines]))
+    table = open_unlabelled(tmp_path / "t.csv")
+    for given in (y, np.array(y, object)):
+        found = open_unlabelled({"x": x, "y": given})
+        assert (
+            (found.classes, found.labels.tolist())
+            == (table.classes, table.labels.tolist())
+            == (
+                ("a", "b"),
+                [0, -1, 1] * 10,
+            )
+        )
+
+
 def test_labelled_examples_are_divided_as_ever_and_their_copies_go_with_them() -> None:
     x = np.random.default_rng(0).random((60, 4))
     y = np.arange(60) % 3

@@ -14,6 +14,9 @@ from regraft.data.portions import counted, looked_up, portions, smallest
 Array = np.ndarray[Any, Any]
 Label = str | int
 
+# What is no label: an empty text, and what NumPy and pandas write where there is no value.
+_GAPS = frozenset({"", "nan", "<NA>"})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
@@ -84,12 +87,12 @@ def flat(values: Any, where: str, first: int = 0) -> Labels:
 
     Args:
         values: (n,) or (n, 1) integers, whole floats, booleans, strings or bytes; or (n, k) one-hot rows; or `Labels`,
-            which are returned as they are.
+            which are returned as they are. None, NaN and an empty text are no label.
         where: what messages call it.
         first: the index of the first one, for messages.
 
     Raises:
-        DataError: it is something else, or a label is not a number.
+        DataError: it is something else, or a label is a number with a fraction.
     """
     if isinstance(values, Labels):
         return values
@@ -111,24 +114,31 @@ def flat(values: Any, where: str, first: int = 0) -> Labels:
 
 
 def _numbered(array: Array, where: str, first: int) -> Labels:
-    values = np.empty(0, np.int64)
+    values, gaps = np.empty(0, np.int64), False
     for part in portions(len(array)):
-        values = np.union1d(values, _whole(array[part], first + part.start, where))
-    codes = np.empty(len(array), smallest(len(values)))
+        whole, missing = _whole(array[part], first + part.start, where)
+        values, gaps = np.union1d(values, whole[~missing]), gaps or bool(missing.any())
+    codes = np.empty(len(array), smallest(len(values) + gaps))
     for part in portions(len(array)):
-        codes[part] = np.searchsorted(values, _whole(array[part], first + part.start, where))
-    return Labels(tuple(values.tolist()), codes)
+        whole, missing = _whole(array[part], first + part.start, where)
+        # The last place is that of no label.
+        codes[part] = np.where(missing, len(values), np.searchsorted(values, whole))
+    return Labels((*values.tolist(), *[None] * gaps), codes)
 
 
-def _whole(block: Array, start: int, where: str) -> Array:
+def _whole(block: Array, start: int, where: str) -> tuple[Array, Array]:
+    """The numbers, int64 (k,), and which of them are missing, bool (k,)."""
+    missing = np.zeros(len(block), bool)
     if block.ndim == 2:
-        return _from_one_hot(block, start, where)
+        return _from_one_hot(block, start, where), missing
     if block.dtype.kind == "f":
+        missing = np.isnan(block)
+        block = np.where(missing, 0, block)
         bad = ~np.isfinite(block) | (block != np.rint(block))
         if bad.any():
             index = int(np.flatnonzero(bad)[0])
             raise DataError(f"{where}: expected whole numbers as labels, found {block[index]} at index {start + index}")
-    return block.astype(np.int64)
+    return block.astype(np.int64), missing
 
 
 def _from_one_hot(block: Array, start: int, where: str) -> Array:
@@ -143,10 +153,10 @@ def _from_one_hot(block: Array, start: int, where: str) -> Array:
 
 def _word(value: Any, index: int, where: str) -> Label | None:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if value is None or value != value:
+        value = value.decode("utf-8", "replace")
+    if value is None or str(value).strip() in _GAPS:
         return None
-    if isinstance(value, (bool, int)):
+    if isinstance(value, (bool, int, np.bool_, np.integer)):
         return int(value)
     if isinstance(value, str):
         return value
