@@ -188,9 +188,18 @@ def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:
     )
 
 
-def strict_argument(parser: argparse.ArgumentParser) -> None:
-    """--strict, for those who want no example left out."""
-    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error")
+def strict_argument(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """--strict, for those who want nothing left out.
+
+    Args:
+        parser: of the command.
+        more: what else is an error there.
+    """
+    parser.add_argument("--strict", action="store_true", help=f"an example that cannot be read is an error{more}")
+
+
+# What `strict_argument` tells of besides where a network learns from texts or rows.
+OF_NO_USE = ", and so is a column of no use, or a text that is longer than the network sees"
 
 
 def columns_arguments(parser: argparse.ArgumentParser, labelled: bool = True, grouped: bool = False) -> None:

@@ -134,7 +134,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     words.columns_arguments(parser)
     words.text_arguments(parser)
-    words.strict_argument(parser)
+    words.strict_argument(parser, words.OF_NO_USE)
     words.zoo_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)

@@ -84,7 +84,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="tokens of each text that the network sees; else nearly all of nearly all",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of every random choice; 0")
-    words.strict_argument(parser)
+    words.strict_argument(parser, words.OF_NO_USE)
     words.cache_argument(parser)
 
 

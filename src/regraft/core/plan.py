@@ -131,7 +131,8 @@ class Plan:
         dtype: how whole activations are kept; `auto`: in float32, and in less only where a budget or a small disk
             asks for it.
         engine: what runs the frozen layers.
-        strict: an unreadable example is an error instead of a warning.
+        strict: an unreadable example is an error instead of a warning; so is a column of no use, or a text that is
+            longer than the network sees.
         trust: Python code that the source holds may be run. On the command line a plan's word alone is not enough.
         seed: of every random choice.
         format: version of this document.

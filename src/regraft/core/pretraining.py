@@ -117,7 +117,7 @@ class Asked:
         labels: labelled examples for the probe and for the question whether it helped, where `data` has none.
         probe: how many labels the probe and that question have; 0: neither is asked.
         compare: whether it helped is measured; `auto`: where that does not take long.
-        strict: an unreadable example is an error.
+        strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
         seed: of every random choice.
         columns: of a table of texts or rows: which hold what, as far as that was said; None: told by their names. Of a
             table of pictures: the column of groups alone.

@@ -252,7 +252,9 @@ def learn(
         else:
             left_out.append(f"column '{name}' {found}")
     if not columns:
-        raise DataError(f"no column says anything: {'; '.join(left_out[:3]) or 'there is none'}")
+        others = ", ".join(f"'{name}'" for name in names[3 : 3 + _NAMED])
+        more = f"; and {len(names) - 3} more: {others}{', ...' if len(names) > 3 + _NAMED else ''}" if others else ""
+        raise DataError(f"no column says anything: {'; '.join(left_out[:3]) or 'there is none'}{more}")
     return Learnt(TableSpec(tuple(columns)), tuple(left_out), tuple(doubtful))
 
 

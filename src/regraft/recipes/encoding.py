@@ -40,12 +40,14 @@ def encoded(pretrained: Pretrained, examples: Examples, plan: Plan) -> Pretraine
 
     Raises:
         SourceError: the source takes something else.
-        DataError: no column says anything, or one that the source was trained on is missing.
+        DataError: all training examples are the same, no column says anything, or one that the source was trained on is
+            missing; in a strict plan, a column is of no use or a text is longer than the network sees.
         RequestError: words of the plan that do not go together.
     """
     columns = examples.columns
     if columns is None:
         _refuse_words(plan)
+        require_different(examples, examples.indices("train"))
         return pretrained
     shape = _shape(pretrained, "texts" if columns.of_text else "rows of a table")
     if columns.of_text:
@@ -69,7 +71,7 @@ def with_texts(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tu
     elif plan.tokens is not None and plan.tokens != spec.unit:
         raise RequestError(f"'{pretrained.source}' takes {spec.unit}, and {plan.tokens} were asked for; leave that out")
     _require_known(spec, known_ids(pretrained.model), pretrained.source)
-    tell_of_long_ones(lengths(examples, spec), shape[0], spec, examples)
+    tell_of_long_ones(lengths(examples, spec), shape[0], spec, examples, strict=plan.strict)
     return replace(inputs, shape=shape, text=spec, scale=(1.0,), offset=(0.0,))
 
 
@@ -94,7 +96,7 @@ def with_rows(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tup
             warn(f"'{pretrained.source}' was not trained on the columns {_some(ignored)} of {examples.origin}")
         tell_of_unknown_values(examples, inputs.table)
         return inputs
-    spec = table_for(examples, standardise=plan.preprocessing != "raw")
+    spec = table_for(examples, standardise=plan.preprocessing != "raw", strict=plan.strict)
     if spec.width != int(np.prod(shape)):
         raise SourceError(
             f"the {len(spec.columns)} columns of {examples.origin} become {spec.width} values ({_counted(spec)}), and "
@@ -125,13 +127,35 @@ def vocabulary_for(examples: Examples, plan: Plan, most: int | None, source: str
     return spec
 
 
-def table_for(examples: Examples, training: Array | None = None, standardise: bool = True) -> TableSpec:
+def require_different(examples: Examples, training: Array) -> None:
+    """Refuse examples that are all the same: nothing can be learnt from them.
+
+    Raises:
+        DataError: they are; it names the values that an example has.
+    """
+    digests = examples.ids.digests[training]
+    if len(digests) < 2 or (digests != digests[0]).any():
+        return
+    shape = examples.shape or ()
+    places = f" in each of the values {_some(range(shape[0]))}" if len(shape) == 1 and examples.columns is None else ""
+    raise DataError(
+        f"all {len(digests):,} training examples in {examples.origin} are the same{places}: there is nothing to learn"
+    )
+
+
+def table_for(
+    examples: Examples, training: Array | None = None, standardise: bool = True, strict: bool = False
+) -> TableSpec:
     """Means, scales and values of the columns, learnt from examples; columns of no use are warned of.
 
     Args:
         examples: rows.
         training: indices of those to learn from; None: the training examples.
         standardise: else numbers stay as they are.
+        strict: a column of no use is an error.
+
+    Raises:
+        DataError: no column says anything, or, if `strict`, one does not.
     """
     columns = examples.columns or Columns()
     rows = [raw.tolist() for raw in examples.load(examples.indices("train") if training is None else training)]
@@ -143,7 +167,10 @@ def table_for(examples: Examples, training: Array | None = None, standardise: bo
         # Of the others at least the names: whoever misses a column looks for it here.
         others = [name for name in columns.features if name not in learnt.spec.names][3:]
         more = f"; and {len(others)} more: {_some(others)}" if others else ""
-        warn(f"left out of {examples.origin}: {'; '.join(learnt.left_out[:3])}{more}")
+        said = f"{'; '.join(learnt.left_out[:3])}{more}"
+        if strict:
+            raise DataError(f"of no use in {examples.origin}: {said}; remove it, or do without strict")
+        warn(f"left out of {examples.origin}: {said}")
     if learnt.doubtful:
         more = f"; and {len(learnt.doubtful) - 3} more" if len(learnt.doubtful) > 3 else ""
         warn(f"of {examples.origin}: {'; '.join(learnt.doubtful[:3])}{more}")
@@ -231,7 +258,9 @@ def _require_known(spec: TextSpec, most: int | None, source: str) -> None:
         )
 
 
-def tell_of_long_ones(found: Array, limit: int, spec: TextSpec, examples: Examples, otherwise: str = "") -> None:
+def tell_of_long_ones(
+    found: Array, limit: int, spec: TextSpec, examples: Examples, otherwise: str = "", strict: bool = False
+) -> None:
     """Warn of texts that the network does not see whole, in one line.
 
     Args:
@@ -240,16 +269,23 @@ def tell_of_long_ones(found: Array, limit: int, spec: TextSpec, examples: Exampl
         spec: how texts become ids.
         examples: those texts.
         otherwise: how the network would see more.
+        strict: there must be none.
+
+    Raises:
+        DataError: there is one, and `strict`.
     """
     longer = int((found > limit).sum())
     if longer:
         end = "end" if spec.at_end else "beginning"
         lost = np.maximum(found - limit, 0).sum() / found.sum()
-        warn(
+        said = (
             f"{longer:,} of {len(found):,} texts of {examples.origin} have more than the {limit} {spec.unit} that the "
             f"network sees, up to {int(found.max()):,} ('{examples.names[int(found.argmax())]}'): their {end} is left "
             f"out, {_part(float(lost))} of all {spec.unit}{otherwise}"
         )
+        if strict:
+            raise DataError(f"{said}; shorten them, or do without strict")
+        warn(said)
 
 
 def _part(share: float) -> str:

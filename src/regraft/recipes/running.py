@@ -114,7 +114,7 @@ def fit(
         refit: whether the model learns from the validation examples too, once they have chosen all there was to choose;
             `auto`: where training examples are few.
         baselines: `auto` leaves out the network from scratch where that takes long.
-        strict: an unreadable example is an error.
+        strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
         trust: let Python code in the source run, such as Lambda layers; only where you trust its author.
         seed: of every random choice.
         cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.

@@ -14,7 +14,7 @@ import regraft
 from regraft.cli.pretrain import show
 from regraft.core import plain
 from regraft.core.errors import DataError, RequestError, SourceError
-from regraft.core.pretraining import PretrainingRecord
+from regraft.core.pretraining import PretrainingRecord, Scaling
 from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.recipes.pretraining import asking, running
@@ -206,9 +206,33 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(
     assert left <= {"asked.toml"}
 
 
+@pytest.mark.parametrize("scaling", ["auto", "unit", "standard", "none"])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_arrays_in_which_nothing_changes_are_refused(scaling: Scaling, dtype: Any, tmp_path: Path) -> None:
+    same = np.tile(np.arange(6), (40, 1)).astype(dtype)
+    said = (
+        r"all 40 training examples in the array given are the same in each of the values 0, 1, 2, 3 and 2 more: there"
+    )
+    with pytest.raises(DataError, match=said):
+        regraft.pretrain("autoencoder", same, out=tmp_path / "a", scaling=scaling)
+    if dtype == np.float32:
+        same += np.random.default_rng(0).uniform(0, 1e-7, same.shape).astype(dtype)
+        with pytest.raises(
+            DataError, match=r"6 of 6 values are the same in all .* \(0, 1, 2, 3, 4, ...\): there is no"
+        ):
+            regraft.pretrain("autoencoder", same, out=tmp_path / "a", scaling=scaling)
+
+
+def test_arrays_in_which_nothing_changes_are_refused_by_fit_too(tmp_path: Path) -> None:
+    source = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)])
+    with collecting_warnings(), pytest.raises(DataError, match="training examples in the arrays given are the same"):
+        regraft.fit((np.full((40, 5), 3.0), np.arange(40) % 2), source, out=tmp_path / "a")
+
+
 def test_examples_that_hold_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"all values of all examples .* are 3: there is nothing to learn"):
-        regraft.pretrain("autoencoder", np.full((40, 5), 3.0), out=tmp_path / "a")
+    for same in (np.full((40, 8, 8, 3), 3, np.uint8), ["one and the same"] * 40):
+        with pytest.raises(DataError, match=r"all 40 training examples in the array given are the same: there is noth"):
+            regraft.pretrain("masked", same, out=tmp_path / "a")
     with pytest.raises(DataError, match=r"expected at least 10 examples to learn from .*, found 4; bring more"):
         regraft.pretrain("autoencoder", np.eye(4), out=tmp_path / "b")
     x, y = _numbers()
@@ -239,6 +263,8 @@ def test_columns_that_never_change_are_named(tmp_path: Path) -> None:
     with collecting_warnings() as said:
         regraft.pretrain("autoencoder", x, out=tmp_path / "a", probe=0, **SMALL)
     assert [line for line in said if "1 of 16 values are the same in all examples of the array given (3)" in line]
+    with pytest.raises(DataError, match=r"1 of 16 values .* \(3\); remove them, or do without strict"):
+        regraft.pretrain("autoencoder", x, out=tmp_path / "b", strict=True, **SMALL)
 
 
 def test_labels_may_come_from_elsewhere(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """Pretraining on texts and on rows of tables, and what it made as a source."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import regraft
 from regraft.core.errors import DataError, RequestError, SourceError
@@ -211,6 +215,64 @@ def test_it_says_why_nothing_is_probed(tmp_path: Path, labels: str, said: str) -
     with collecting_warnings() as warned:
         regraft.pretrain("autoencoder", tmp_path / "t.csv", out=tmp_path / "other", probe=0, **given)
     assert not any("probe" in line for line in warned)
+
+
+_NOTHING = {"a": [1.5] * 30, "b": [None] * 30, "c": ["x"] * 30, "d": [2] * 30}
+
+
+def _written(folder: Path, ending: str, columns: dict[str, list[Any]]) -> Path:
+    path, names = folder / f"t{ending}", list(columns)
+    rows = list(zip(*columns.values(), strict=True))
+    if ending == ".csv":
+        path.write_text(
+            "\n".join(",".join("" if cell is None else str(cell) for cell in row) for row in [names, *rows])
+        )
+    elif ending == ".jsonl":
+        path.write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
+    else:
+        parquet.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_table_that_says_nothing_is_refused_by_all_of_its_columns(ending: str, tmp_path: Path) -> None:
+    said = r"column 'a' is '1.5' in every .*; column 'b' has no value .*; column 'c' is 'x' .*; and 1 more: 'd'$"
+    with pytest.raises(DataError, match=rf"t{ending}': no column says anything: {said}"):
+        regraft.pretrain("autoencoder", _written(tmp_path, ending, _NOTHING), out=tmp_path / "no")
+    labelled = _written(tmp_path, ending, _NOTHING | {"label": ["k", "l"] * 15})
+    source = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with collecting_warnings(), pytest.raises(DataError, match=rf"t{ending}': no column says anything: {said}"):
+        regraft.fit(labelled, source, out=tmp_path / "no")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_column_of_no_use_is_left_out_with_a_warning_and_refused_by_who_is_strict(
+    ending: str, tmp_path: Path
+) -> None:
+    columns = {"x": [number / 7 for number in range(30)], **_NOTHING}
+    del columns["c"], columns["d"]
+    given: dict[str, Any] = {"architecture": "mlp?units=4", "epochs": 1, "probe": 0}
+    said = "column 'a' is '1.5' in every training example; column 'b' has no value in any training example"
+    path = _written(tmp_path, ending, columns)
+    with collecting_warnings() as warned:
+        made = regraft.pretrain("autoencoder", path, out=tmp_path / "source", **given)
+    assert warned == [f"left out of '{path}': {said}"]
+    assert made.record.inputs.table is not None
+    assert made.record.inputs.table.names == ("x",)
+    with pytest.raises(DataError, match=rf"of no use in '.*t{ending}': {said}; remove it, or do without strict"):
+        regraft.pretrain("autoencoder", path, out=tmp_path / "no", strict=True, **given)
+    labelled = _written(tmp_path, ending, columns | {"label": ["k", "l"] * 15})
+    source = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    with (
+        collecting_warnings(),
+        pytest.raises(DataError, match=r"of no use in .*: column 'a' is '1.5' in every training"),
+    ):
+        regraft.fit(labelled, source, out=tmp_path / "no", strict=True)
+
+
+def test_who_is_strict_has_no_text_cut(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"40 of 40 texts .* more than the 2 words .*; shorten them, or do without"):
+        regraft.pretrain("corrupted", sentences(40, 0), out=tmp_path / "no", length=2, strict=True)
 
 
 def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def pretrain(
         scaling: of plain numbers: `unit`, `standard`, `none` or `auto`.
         input_size: height and width that pictures are brought to.
         compare: whether it is measured if pretraining helped.
-        strict: an unreadable example is an error.
+        strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
         seed: of every random choice.
         cache: folder of activations, for methods that train one layer at a time.
         columns: of a table of texts or rows, see `regraft.fit`; besides, `{"group": NAME}` names the column that says

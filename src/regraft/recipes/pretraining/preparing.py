@@ -12,7 +12,7 @@ from regraft.core.pretraining import Asked, Kind
 from regraft.core.progress import say, warn
 from regraft.data import Examples, UnreadableExample
 from regraft.data.in_memory import is_picture
-from regraft.recipes.encoding import lengths, table_for, tell_of_long_ones, texts_of
+from regraft.recipes.encoding import lengths, require_different, table_for, tell_of_long_ones, texts_of
 from regraft.recipes.pretraining.rows import readable
 
 Array = np.ndarray[Any, Any]
@@ -22,6 +22,8 @@ _SIDE = 64
 _LOOKED_AT = 16
 # Examples that the scale of numbers is worked out from.
 _MEASURED = 20_000
+# Values whose deviation is below this part of their mean are the same but for rounding.
+_SAME = 1e-7
 # A network may see so many times as many tokens as there are in any text; what is behind them is padding.
 _PADDED = 4
 
@@ -42,14 +44,18 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
         asked: the scaling of numbers, the size of pictures, the tokens of texts.
 
     Raises:
-        DataError: all values of all examples are the same, or none of the pictures can be read.
+        DataError: all examples are the same, or none of the pictures can be read; if it is asked to be strict, a column
+            is of no use or a text is longer than the network sees.
         RequestError: a size is said, and they are no pictures, or a length that no text comes near.
     """
     kind, scaling, size = kind_of(examples), asked.scaling, asked.input_size
+    if kind != "table":
+        # Of a table its columns are told of.
+        require_different(examples, training)
     if kind == "text" and size is None:
         return _texts(examples, training, asked)
     if kind == "table" and size is None:
-        spec = table_for(examples, training, standardise=scaling != "none")
+        spec = table_for(examples, training, scaling != "none", asked.strict)
         return InputSpec((spec.width,), table=spec, name="table", origin="requested")
     if kind == "pictures":
         shape = _picture_shape(examples, training, size)
@@ -63,8 +69,9 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
     chosen = training[:: max(1, len(training) // _MEASURED)]
     rows = np.stack([row for _, row in readable(examples, chosen, plain)])
     low, high = float(rows.min()), float(rows.max())
-    if low == high:
-        raise DataError(f"all values of all examples in {examples.origin} are {low:g}: there is nothing to learn")
+    mean, deviation = _moments(rows)
+    constant = deviation <= _SAME * np.maximum(1.0, np.abs(mean))
+    _tell_of_constant(constant, examples, asked.strict)
     if scaling == "auto":
         is_bytes = examples.read(int(training[0]), None).dtype == np.uint8
         scaling = "unit" if is_bytes else "none" if low >= 0 and high <= 1 else "standard"
@@ -74,7 +81,8 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
         return plain
     if scaling == "unit":
         return replace(plain, scale=(1 / (high - low),), offset=(-low / (high - low),), name="unit")
-    return _standardised(plain, rows, examples)
+    scale = 1.0 / np.where(constant, 1.0, deviation)
+    return replace(plain, scale=tuple(scale.tolist()), offset=tuple((-mean * scale).tolist()), name="standard")
 
 
 def _texts(examples: Examples, training: Array, asked: Asked) -> InputSpec:
@@ -90,22 +98,33 @@ def _texts(examples: Examples, training: Array, asked: Asked) -> InputSpec:
         )
     read = f"{length} {unit} each, of {spec.size:,} different ones"
     say(f"{len(training):,} texts of {examples.origin} are read as {read}")
-    tell_of_long_ones(found, length, spec, examples, "" if asked.length else "; --length says otherwise")
+    otherwise = "" if asked.length else "; --length says otherwise"
+    tell_of_long_ones(found, length, spec, examples, otherwise, asked.strict)
     return InputSpec((length,), text=spec, name="text", origin="requested")
 
 
-def _standardised(plain: InputSpec, rows: Array, examples: Examples) -> InputSpec:
-    flat = rows.reshape(-1, plain.shape[-1]).astype(np.float64)
-    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
-    constant = np.flatnonzero(deviation <= 1e-7 * np.maximum(1.0, np.abs(mean)))
-    if len(constant):
-        named = ", ".join(map(str, constant[:5].tolist())) + (", ..." if len(constant) > 5 else "")
-        warn(
-            f"{len(constant)} of {len(mean)} values are the same in all examples of {examples.origin} ({named}); "
-            "nothing can be learnt from them"
-        )
-    scale = 1.0 / np.where(np.isin(np.arange(len(mean)), constant), 1.0, deviation)
-    return replace(plain, scale=tuple(scale.tolist()), offset=tuple((-mean * scale).tolist()), name="standard")
+def _moments(rows: Array) -> tuple[Array, Array]:
+    """Mean and deviation of each value along the last axis."""
+    flat = rows.reshape(-1, rows.shape[-1]).astype(np.float64)
+    return flat.mean(axis=0), flat.std(axis=0)
+
+
+def _tell_of_constant(constant: Array, examples: Examples, strict: bool) -> None:
+    """Warn of values that are the same in all examples, bool (d,).
+
+    Raises:
+        DataError: all are, or, if `strict`, one is.
+    """
+    places = np.flatnonzero(constant).tolist()
+    if not places:
+        return
+    named = ", ".join(map(str, places[:5])) + (", ..." if len(places) > 5 else "")
+    said = f"{len(places)} of {len(constant)} values are the same in all examples of {examples.origin} ({named})"
+    if len(places) == len(constant):
+        raise DataError(f"{said}: there is nothing to learn")
+    if strict:
+        raise DataError(f"{said}; remove them, or do without strict")
+    warn(f"{said}; nothing can be learnt from them")
 
 
 def _some(examples: Examples, indices: Array) -> list[Array]:
