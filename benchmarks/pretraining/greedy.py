@@ -59,6 +59,7 @@ class Anew:
     """Rows of outputs that are computed whenever they are asked for."""
 
     groups = None
+    pairs = None
 
     def __init__(self, below: Any, rows: Any) -> None:
         """Compile the layers below once."""

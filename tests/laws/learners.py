@@ -33,6 +33,7 @@ class Rows:
     x: Array
     labels: Array | None = None
     groups: Array | None = None
+    pairs: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)

@@ -9,8 +9,10 @@ Array = np.ndarray[Any, Any]
 
 
 class InMemory:
-    def __init__(self, x: Array, labels: Array | None = None, groups: Array | None = None) -> None:
-        self.x, self.labels, self.groups = x, labels, groups
+    def __init__(
+        self, x: Array, labels: Array | None = None, groups: Array | None = None, pairs: Array | None = None
+    ) -> None:
+        self.x, self.labels, self.groups, self.pairs = x, labels, groups, pairs
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,6 +1,7 @@
-"""Max margin: the good one is above, by corruption and by labels."""
+"""Max margin: the good one is above, by corruption, by labels and by pairs."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -39,6 +40,32 @@ def test_a_later_class_comes_above_an_earlier_one():
     assert learned.history[-1].measures["ordered"] > 0.92
 
 
+def _ordered_by(x: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    """Pairs of rows, the one with the larger score above."""
+    score = x[:, 0] * 2 - x[:, 3]
+    one = random.integers(0, len(x), count)
+    pairs = np.stack([one, (one + 1 + random.integers(0, len(x) - 1, count)) % len(x)], axis=1)
+    return np.where((score[pairs[:, 0]] > score[pairs[:, 1]])[:, np.newaxis], pairs, pairs[:, ::-1])
+
+
+def test_pairs_say_what_is_above_what_and_each_has_its_turn_once_in_a_pass():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((400, 6)).astype(np.float32)
+    rows = InMemory(x[:300], pairs=_ordered_by(x[:300], 500, random))
+    held_out = InMemory(x[300:], pairs=_ordered_by(x[300:], 40, random))
+    learner = ranking.learner(dense_trunk(6), Sample("numbers", x, 300), ranking.Settings(by="pairs"), 0)
+    assert (learner.turns(rows), learner.turns(held_out)) == (500, 40)
+    better, worse, counted = learner.draw(rows, np.arange(500), random, 0.0)
+    np.testing.assert_array_equal(better, x[rows.pairs[:, 0]])
+    np.testing.assert_array_equal(worse, x[rows.pairs[:, 1]])
+    assert counted.sum() == 500
+    learned = loop.pretrain(learner, rows, held_out, replace(SPEC, epochs=10), 0)
+    # Of 40 pairs, none counted twice.
+    shares = [row.measures["ordered"] * 40 for row in learned.history]
+    np.testing.assert_allclose(shares, np.rint(shares), atol=1e-6)
+    assert learned.history[learned.best].measures["ordered"] > 0.9
+
+
 def test_the_loss_is_the_margin_that_is_missing_where_something_changed():
     x = factors(50)
     learner = ranking.learner(dense_trunk(10), Sample("numbers", x, 50), ranking.Settings(margin=0.4), 0)
@@ -54,5 +81,8 @@ def test_what_is_wrong_is_said():
     sample = Sample("numbers", factors(20), 20)
     with pytest.raises(DataError, match="expected labels for 'by = labels', found none"):
         ranking.learner(dense_trunk(10), sample, ranking.Settings(by="labels"), 0)
+    learner = ranking.learner(dense_trunk(10), sample, ranking.Settings(by="pairs"), 0)
+    with pytest.raises(DataError, match="expected pairs of examples for 'by = pairs', found none"):
+        loop.pretrain(learner, InMemory(factors(20)), InMemory(factors(20)), SPEC, 0)
     with pytest.raises(RequestError, match="expected 'margin' above 0, found -1"):
         ranking.Settings(margin=-1)

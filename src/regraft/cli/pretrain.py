@@ -19,6 +19,7 @@ regraft pretrain autoencoder photographs --out source
 regraft pretrain denoising-autoencoder digits.npz --set noise=0.4 --epochs 50
 regraft pretrain autoencoder table.npz --architecture mlp?units=500,250
 regraft pretrain pairs faces.csv --group-column person --out source
+regraft pretrain ranking photographs --pairs compared.csv
 regraft pretrain corrupted sentences.txt --architecture text-transformer --labels questions.csv
 """
 
@@ -50,6 +51,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a setting of the method (noise=0.3) or of its training (rate=1e-3, batch_size=64); may be repeated",
     )
     parser.add_argument("--labels", metavar="DATA2", help="labelled examples for the probe, where DATA has none")
+    parser.add_argument(
+        "--pairs",
+        metavar="FILE",
+        help="for ranking: a table with the columns above and below, each of which names an example: a picture by its "
+        "path, a row or a text by its line",
+    )
     parser.add_argument(
         "--probe",
         metavar="N",
@@ -90,15 +97,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> PretrainingRecord:
     """Do it."""
-    pairs = _pairs(arguments.settings)
+    settings = _settings(arguments.settings)
     from regraft.recipes.pretraining import early
 
-    early.refuse(arguments.method, arguments.data, arguments.labels, Path(arguments.out) if arguments.out else None)
+    given = Path(arguments.out) if arguments.out else None
+    early.refuse(arguments.method, arguments.data, arguments.labels, given, arguments.pairs)
     framework.load()
     # Only now, because this needs Keras.
     from regraft.recipes.pretraining.asking import default_folder, pretrain
 
-    out = Path(arguments.out) if arguments.out else default_folder(arguments.method, arguments.data)
+    out = given or default_folder(arguments.method, arguments.data)
     with interruption.resumable(out):
         return pretrain(
             arguments.method,
@@ -106,7 +114,7 @@ def run(arguments: argparse.Namespace) -> PretrainingRecord:
             out=out,
             architecture=arguments.architecture,
             epochs=arguments.epochs,
-            settings=pairs,
+            settings=settings,
             labels=arguments.labels,
             probe=arguments.probe,
             scaling=arguments.scaling,
@@ -119,19 +127,21 @@ def run(arguments: argparse.Namespace) -> PretrainingRecord:
             tokens=arguments.tokens,
             vocabulary=arguments.vocabulary_size,
             length=arguments.length,
+            pairs=arguments.pairs,
         ).record
 
 
 def show(result: PretrainingRecord) -> str:
     """For people."""
     # Here, because it needs more than the help does.
-    from regraft.report.pretraining_page import headline, learnt_from
+    from regraft.report.pretraining_page import headline, held_out, learnt_from
 
-    examples = [f"{counted(result.examples, 'example')} {learnt_from(result)}", f"{result.held_out:,} more held out"]
+    examples = [f"{counted(result.examples, 'example')} {learnt_from(result)}", f"{held_out(result)} held out"]
     if result.unused:
         examples.append(f"{result.unused:,} left for tests")
     if result.unknown:
-        examples.append(f"{result.unknown:,} without a {'group' if result.groups else 'label'}")
+        lacking = "pair" if result.pairs else "group" if result.groups else "label"
+        examples.append(f"{result.unknown:,} without a {lacking}")
     if result.unreadable:
         examples.append(f"{result.unreadable:,} that cannot be read")
     rows = [
@@ -156,7 +166,7 @@ def _came_to(stage: Stage) -> str:
     return said if kept.probe == last.probe else f"{said} ({share(last.probe)} after the last)"
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
+def _settings(texts: Sequence[str]) -> dict[str, str]:
     made: dict[str, str] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))

@@ -115,6 +115,9 @@ class Asked:
             `standard`.
         input_size: height and width in pixels; None: those of the pictures, or 64 where they differ.
         labels: labelled examples for the probe and for the question whether it helped, where `data` has none.
+        pairs: a table of pairs of examples, the first of each above the second, for a method that learns from that;
+            empty: there are none, or they were given in memory.
+        pairs_digest: of them; None before they are read, and where there are none.
         probe: how many labels the probe and that question have; 0: neither is asked.
         compare: whether it helped is measured; `auto`: where that does not take long.
         strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
@@ -143,6 +146,8 @@ class Asked:
     vocabulary: int | None = None
     length: int | None = None
     columns: Columns | None = None
+    pairs: str = ""
+    pairs_digest: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse figures that nothing can be done with.
@@ -215,7 +220,7 @@ class PretrainingRecord:
         inputs: what the network takes.
         kind: of data.
         examples: learnt from.
-        held_out: judged by while training.
+        held_out: judged by while training, and not learnt from.
         unused: left for the test of others: labelled examples of the test split, and those of the same content.
         classes: of the labels, where there are any.
         shape: of the representation of one example.
@@ -228,7 +233,9 @@ class PretrainingRecord:
         interrupted: whether somebody ended it before its time.
         labels: how many labels were learnt from while pretraining; 0: it learnt without.
         groups: of how many groups examples were learnt from; 0: it learnt without.
-        unknown: left out, because what the method learns from, a label or a group, is not known of them.
+        pairs: of how many pairs in an order was learnt; 0: it learnt without.
+        pairs_held_out: how many others were judged by while training.
+        unknown: left out, because what the method learns from, a label, a group or a pair, is not known of them.
         unreadable: left out, because they cannot be read.
     """
 
@@ -252,5 +259,7 @@ class PretrainingRecord:
     interrupted: bool = False
     labels: int = 0
     groups: int = 0
+    pairs: int = 0
+    pairs_held_out: int = 0
     unknown: int = 0
     unreadable: int = 0

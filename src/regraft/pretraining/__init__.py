@@ -20,7 +20,7 @@ METHODS: Mapping[str, str] = {
     "masked": "to say what stood where a part of the input was taken away",
     "pairs": "to tell whether two examples belong together",
     "corrupted": "to tell good examples from corrupted ones, and where",
-    "ranking": "to score a good example above its corrupted copy, or a higher class above a lower one",
+    "ranking": "to score a good example above its corrupted copy, a higher class above a lower one, or as pairs say",
     "barlow-twins": "to describe two views of an example alike, in numbers that say different things",
 }
 

@@ -29,6 +29,11 @@ class Rows(Protocol):
         """int64 (n,): which belong together; None where that is not known."""
         ...
 
+    @property
+    def pairs(self) -> Array | None:
+        """int64 (m, 2): which are above which, the first of each pair above the second; None where nothing says it."""
+        ...
+
     def __len__(self) -> int:
         """How many there are."""
         ...
@@ -83,7 +88,8 @@ class Learner:
         model: everything that learns; the layers of `trunk` are the very layers inside it. The loop changes it.
         trunk: what is kept as source: input -> representation.
         draw: (rows, indices, random, progress) -> one batch for `loss`. `indices` (int64) are the examples whose turn
-            it is, each once in a pass; a method of pairs may take others of `rows` besides. All randomness is drawn
+            it is, each once in a pass, or what else `turns` counts; a method of pairs may take others of `rows`
+            besides. All randomness is drawn
             here, in NumPy. `progress` goes from 0 to 1 over all steps; held-out examples are always drawn at 1 and
             from the same seed, so that epochs compare. Every array has the batch along its first axis, or no axis.
         loss: (model, batch, training) -> mean over the batch, in `keras.ops` alone. `batch` holds tensors: what `draw`
@@ -91,6 +97,7 @@ class Learner:
         measures: figures on held-out examples; lower is better for that which `monitor` names.
         monitor: what early stopping and the choice of the epoch go by: `loss` or a name in `measures`.
         carried: arrays that live from step to step, such as the chains of persistent contrastive divergence.
+        turns: how many of some rows have their turn in a pass: the examples, unless the method says otherwise.
     """
 
     model: keras.Model
@@ -100,6 +107,7 @@ class Learner:
     measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
     monitor: str = "loss"
     carried: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    turns: Callable[[Rows], int] = len
 
 
 class Method(Protocol):
@@ -115,8 +123,9 @@ class Method(Protocol):
         SPEC: how it is trained unless somebody says otherwise.
         Settings: a frozen slotted dataclass; each field has a default and a line in the docstring, and is `NAME=VALUE`
             on the command line. No field has the name of one of `Spec`. A property `needs_labels` says the same as
-            `LABELS` where that depends on the settings. `unused(kind)`, where some make no difference for a kind of
-            data or beside others, names these, each with what it is for.
+            `LABELS` where that depends on the settings, and `needs_pairs` whether pairs of examples in an order are
+            learnt from. `unused(kind)`, where some make no difference for a kind of data or beside others, names these,
+            each with what it is for.
     """
 
     NAME: str

@@ -83,8 +83,9 @@ def pretrain(
         CorruptFileError: the checkpoint is truncated or was altered.
     """
     for what, given in (("to learn from", rows), ("to hold out", held_out)):
-        if len(given) < 2:
-            raise DataError(f"expected at least 2 examples {what}, found {len(given)}; give more unlabelled data")
+        if learner.turns(given) < 2:
+            count = learner.turns(given)
+            raise DataError(f"expected at least 2 examples {what}, found {count}; give more unlabelled data")
     seed_layers(learner.model, seed)
     course = _Course(learner, rows, held_out, spec, seed, probe)
     settings = _settings(learner, rows, held_out, spec, seed)
@@ -119,8 +120,9 @@ class _Course:
         self.history: list[PretrainingEpoch] = []
         self._learner, self._rows, self._held_out = learner, rows, held_out
         self._spec, self._seed, self._probe = spec, seed, probe
-        self._size = min(spec.batch_size, len(rows))
-        self._steps = len(rows) // self._size
+        self._count = learner.turns(rows)
+        self._size = min(spec.batch_size, self._count)
+        self._steps = self._count // self._size
         self._optimizer = _optimizer(spec, learner.model, self._steps * spec.epochs)
         self._best: dict[str, Array] = {}
         self._stepper: Stepper = stepper(learner, self._optimizer)
@@ -139,7 +141,7 @@ class _Course:
     def epoch(self, epoch: int) -> None:
         """One pass over the examples, and a look at where it led."""
         started, total = time.monotonic(), 0.0
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._rows))
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._count)
         for step in track(range(self._steps), f"steps of epoch {epoch}"):
             done = ((epoch - 1) * self._steps + step) / max(1, self._steps * self._spec.epochs - 1)
             indices = order[step * self._size : (step + 1) * self._size]
@@ -222,12 +224,12 @@ class _Course:
             sums[""] += size * self._stepper.loss(batch)
             for name, measure in self._learner.measures.items():
                 sums[name] += size * float(measure(self._learner.model, batch))
-        means = {name: total / len(self._held_out) for name, total in sums.items()}
+        means = {name: total / self._learner.turns(self._held_out) for name, total in sums.items()}
         return means.pop(""), means
 
     def _held_out_batches(self) -> Iterator[tuple[Batch, int]]:
         # Parts of nearly one size: a last one of few examples would count for much where a loss compares examples.
-        count = len(self._held_out)
+        count = self._learner.turns(self._held_out)
         for place, indices in enumerate(np.array_split(np.arange(count), max(1, count // self._size))):
             random = np.random.default_rng([self._seed, _HELD_OUT, place])
             yield _checked(self._learner.draw(self._held_out, indices, random, 1.0)), len(indices)
@@ -269,4 +271,5 @@ def _settings(learner: Learner, rows: Rows, held_out: Rows, spec: Spec, seed: in
     values = of_variables(names.variables(learner.model))
     start = digest.of_strings(value for name, value in values.items() if not is_seed(name))
     known: dict[str, Any] = plain.to_plain(spec)
-    return plain.to_json(known | {"seed": seed, "start": start, "examples": [len(rows), len(held_out)]}, indent=None)
+    counts = [learner.turns(rows), learner.turns(held_out)]
+    return plain.to_json(known | {"seed": seed, "start": start, "examples": counts}, indent=None)

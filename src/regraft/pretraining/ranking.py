@@ -1,4 +1,4 @@
-"""Max margin: a network gives every example a score, a good one a higher one than its corrupted copy, by a margin."""
+"""Max margin: a network gives every example a score, one that is better than another a higher one, by a margin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ class Settings:
 
     Attributes:
         by: what is above what: `corrupted`: each example above a copy in which something was exchanged; `labels`: an
-            example of a later class above one of an earlier class.
+            example of a later class above one of an earlier class; `pairs`: as pairs of examples say, which is taken
+            where they are given.
         margin: by how much.
         words: text: `replace` them by words of other texts, `swap` them, or `either`.
         strength: the share of an example that is exchanged in the beginning.
@@ -41,7 +42,7 @@ class Settings:
         course: how the strength goes from one to the other: `linear`, `cosine`, or `constant`, it stays.
     """
 
-    by: Literal["corrupted", "labels"] = "corrupted"
+    by: Literal["corrupted", "labels", "pairs"] = "corrupted"
     margin: float = 1.0
     words: How = "either"
     strength: float = 0.4
@@ -62,9 +63,14 @@ class Settings:
         """Whether labels say what is above what."""
         return self.by == "labels"
 
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether pairs of examples say what is above what."""
+        return self.by == "pairs"
+
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
-        if self.by == "labels":
+        if self.by != "corrupted":
             return dict.fromkeys(("words", "strength", "last_strength", "course"), "by=corrupted")
         return choosing.unused(kind, self.course)
 
@@ -82,12 +88,17 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         above, below = ops.split(scores[:, 0], 2)
         return losses.mean_where(ops.maximum(settings.margin - (above - below), 0.0), counted)
 
-    draw = (
-        _by_labels(sample)
-        if settings.by == "labels"
-        else _by_corruption(choosing.corrupter(sample, settings.words), settings)
-    )
-    return Learner(model=model, trunk=trunk, draw=draw, loss=loss, measures={"ordered": _ordered})
+    turns = _pairs if settings.by == "pairs" else len
+    draw = _drawing(sample, settings)
+    return Learner(model=model, trunk=trunk, draw=draw, loss=loss, measures={"ordered": _ordered}, turns=turns)
+
+
+def _drawing(sample: Sample, settings: Settings) -> Any:
+    if settings.by == "pairs":
+        return _by_pairs
+    if settings.by == "labels":
+        return _by_labels(sample)
+    return _by_corruption(choosing.corrupter(sample, settings.words), settings)
 
 
 def _by_corruption(corrupt: choosing.Corrupt, settings: Settings) -> Any:
@@ -115,6 +126,22 @@ def _by_labels(sample: Sample) -> Any:
         return rows.take(better), rows.take(worse), np.ones(len(better), np.float32)
 
     return draw
+
+
+def _by_pairs(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
+    """The pairs whose turn it is: nothing is left to chance but their order."""
+    above, below = _stated(rows)[indices].T
+    return rows.take(above), rows.take(below), np.ones(len(indices), np.float32)
+
+
+def _pairs(rows: Rows) -> int:
+    return len(_stated(rows))
+
+
+def _stated(rows: Rows) -> Array:
+    if rows.pairs is None:
+        raise DataError("expected pairs of examples for 'by = pairs', found none; give them, or say by=corrupted")
+    return rows.pairs
 
 
 def _ordered(model: Any, batch: Batch) -> float:

@@ -19,6 +19,7 @@ def page(record: PretrainingRecord) -> str:
             record=record,
             headline=headline(record),
             learnt_from=learnt_from(record),
+            held_out=held_out(record),
             losses=plots.losses(record),
             probed=plots.probed(record),
             breakable=breakable,
@@ -39,10 +40,17 @@ def headline(record: PretrainingRecord) -> str:
 
 
 def learnt_from(record: PretrainingRecord) -> str:
-    """What of the examples was learnt from beside themselves: groups or labels, or neither."""
+    """What of the examples was learnt from beside themselves: pairs, groups or labels, or nothing."""
+    if record.pairs:
+        return f"in {record.pairs:,} pairs"
     if record.groups:
         return f"in {record.groups:,} groups"
     return "with their labels" if record.labels else "without labels"
+
+
+def held_out(record: PretrainingRecord) -> str:
+    """How many others it was judged by while training."""
+    return f"{record.pairs_held_out:,} more pairs" if record.pairs else f"{record.held_out:,} more"
 
 
 def _probed(record: PretrainingRecord) -> str:
@@ -67,7 +75,7 @@ def card(record: PretrainingRecord) -> str:
     lines = [
         f"# A network pretrained by {record.asked.method}",
         headline(record),
-        f"- learnt from: {record.examples} examples {learnt_from(record)} ({record.held_out} more held out)",
+        f"- learnt from: {record.examples} examples {learnt_from(record)} ({held_out(record)} held out)",
         f"- network: `{record.asked.architecture}`, {record.parameters:,} parameters",
         f"- takes: {record.kind} of shape {shape}, scaled as '{record.inputs.name}'; gives {record.shape}",
     ]

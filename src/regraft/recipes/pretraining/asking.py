@@ -49,6 +49,7 @@ def pretrain(
     tokens: Unit | None = None,
     vocabulary: int | None = None,
     length: int | None = None,
+    pairs: Any = None,
 ) -> Pretraining:
     """Pretrain a network on examples without labels, or on a task whose labels are free.
 
@@ -78,6 +79,9 @@ def pretrain(
         tokens: what texts are taken apart into: `characters`, `words` or `subwords`; by default words.
         vocabulary: how many different ids texts have at most.
         length: how many tokens of a text the network sees; by default all of nearly all texts, up to 128 words.
+        pairs: of examples in an order, which `ranking` then learns from (`by=pairs`): an array or a list (m, 2), the
+            first example of each pair above the second, or the path of a table with the columns `above` and `below`.
+            An example is its number as messages tell it, such as 17 for `index 17`, or its name, or its id.
 
     Returns:
         The finished pretraining; its folder opens as a source everywhere.
@@ -96,12 +100,15 @@ def pretrain(
     if compare == "yes" and probe == 0:
         raise RequestError("--compare yes compares on the labels of --probe, found --probe 0; leave one of them out")
     given = {**({"epochs": epochs} if epochs is not None else {}), **(settings or {})}
+    if pairs is not None and hasattr(named_method(method).Settings, "needs_pairs"):
+        given = {"by": "pairs", **given}
     asked = asked_of(
         method,
         {name: value if isinstance(value, str) else _text(value) for name, value in given.items()},
         data=storage.absolute(data) if isinstance(data, (str, os.PathLike)) else "",
         architecture=architecture if isinstance(architecture, str) else "",
         labels=storage.absolute(labels) if isinstance(labels, (str, os.PathLike)) else "",
+        pairs=storage.absolute(pairs) if isinstance(pairs, (str, os.PathLike)) else "",
         probe=probe,
         scaling=scaling,
         input_size=input_size,
@@ -127,15 +134,17 @@ def pretrain(
         said.append("--scaling")
     if asked.columns is not None and asked.columns.group is not None:
         said.append("--group-column")
-    return pretrain_in(folder, asked, data, labels, trunk, store, said)
+    if pairs is not None:
+        said.append("--pairs")
+    return pretrain_in(folder, asked, data, labels, trunk, store, said, pairs)
 
 
-def asked_of(method: str, pairs: Mapping[str, str], **others: Any) -> Asked:
+def asked_of(method: str, said: Mapping[str, str], **others: Any) -> Asked:
     """The document of a pretraining.
 
     Args:
         method: its name.
-        pairs: `NAME=VALUE` texts, of the method's settings and of `Spec`.
+        said: texts by name, of the method's settings and of `Spec`.
         others: the other fields of `Asked`.
 
     Raises:
@@ -144,12 +153,12 @@ def asked_of(method: str, pairs: Mapping[str, str], **others: Any) -> Asked:
     chosen = named_method(method)
     of_spec = [field.name for field in dataclasses.fields(Spec)]
     own = [field.name for field in dataclasses.fields(chosen.Settings)]
-    for name in pairs:
+    for name in said:
         if name not in of_spec and name not in own:
             known = [*own, *of_spec]
             raise RequestError(f"'{method}' has no setting '{name}'{nearest(name, known)}; it has {', '.join(known)}")
-    spec = read(Spec, {name: value for name, value in pairs.items() if name in of_spec}, chosen.SPEC)
-    settings = read(chosen.Settings, {name: value for name, value in pairs.items() if name in own})
+    spec = read(Spec, {name: value for name, value in said.items() if name in of_spec}, chosen.SPEC)
+    settings = read(chosen.Settings, {name: value for name, value in said.items() if name in own})
     return Asked(method=method, spec=spec, settings=plain.to_plain(settings), **others)
 
 
@@ -160,6 +169,7 @@ def resume(
     labels: Any = None,
     trunk: keras.Model | None = None,
     cache: str | os.PathLike[str] | None = None,
+    pairs: Any = None,
 ) -> Pretraining:
     """Finish a pretraining that was interrupted; a finished one is loaded.
 
@@ -169,6 +179,7 @@ def resume(
         labels: likewise.
         trunk: the same network again, where it was given as a model.
         cache: as `pretrain` was given it.
+        pairs: as `labels`.
 
     Raises:
         RequestError: there is none in the folder, or what it was made from is not there any more.
@@ -196,6 +207,7 @@ def resume(
         asked.labels or None if labels is None else labels,
         trunk,
         store,
+        pairs=asked.pairs or None if pairs is None else pairs,
     )
 
 

@@ -8,7 +8,7 @@ from regraft.formats.folders import PRETRAINING as RECORD
 from regraft.pretraining import METHODS
 
 
-def refuse(method: str, data: str, labels: str | None, out: Path | None) -> None:
+def refuse(method: str, data: str, labels: str | None, out: Path | None, pairs: str | None = None) -> None:
     """Refuse a request that cannot be carried out, as far as that can be told at once.
 
     Raises:
@@ -16,7 +16,7 @@ def refuse(method: str, data: str, labels: str | None, out: Path | None) -> None
     """
     if method not in METHODS:
         raise RequestError(f"expected a method of pretraining, found '{method}'{nearest(method, METHODS)}")
-    for path in (data, labels):
+    for path in (data, labels, pairs):
         if path is not None:
             files.existing(Path(path).expanduser())
     if out is not None and (out / RECORD).exists():

@@ -37,7 +37,7 @@ def held_out(used: Array, share: float, seed: int, found: Together | None = None
     """
     random = np.random.default_rng([seed, _STREAM])
     order = random.permutation(len(used))
-    count = min(_MOST, max(_FEWEST, round(share * len(used))))
+    count = count_of(len(used), share)
     sides = np.sort(used[order[count:]]), np.sort(used[order[:count]])
     if found is None:
         return sides
@@ -59,6 +59,11 @@ def held_out(used: Array, share: float, seed: int, found: Together | None = None
     return sides
 
 
+def count_of(count: int, share: float) -> int:
+    """How many of so many are held out."""
+    return min(_MOST, max(_FEWEST, round(share * count)))
+
+
 def _partnered(codes: Array) -> float:
     """The share of examples with another of their group beside them."""
     _, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
@@ -75,24 +80,23 @@ def _whole_groups(codes: Array, share: float, random: np.random.Generator) -> Ar
     if len(paired) < 3 or len(groups) < 4:
         return None
     sizes = counts[paired]
-    target = min(_MOST, max(_FEWEST, round(share * int(sizes.sum()))))
-    taken = _taken(sizes, target)
-    if len(taken) < 2:
+    chosen = taken(sizes, count_of(int(sizes.sum()), share))
+    if len(chosen) < 2:
         # Of one group alone no pair is different.
-        taken = np.argsort(sizes, kind="stable")[:2].tolist()
+        chosen = np.argsort(sizes, kind="stable")[:2].tolist()
     left = 1 if len(groups) > len(paired) else 2
-    return np.isin(codes, groups[paired[taken[: len(paired) - left]]])
+    return np.isin(codes, groups[paired[chosen[: len(paired) - left]]])
 
 
-def _taken(sizes: Array, target: int) -> list[int]:
+def taken(sizes: Array, target: int) -> list[int]:
     """Places of sizes, one after the other, that do not go beyond the target together."""
-    taken: list[int] = []
+    chosen: list[int] = []
     total = 0
     for place, size in enumerate(sizes.tolist()):
         if total + size <= target:
-            taken.append(place)
+            chosen.append(place)
             total += size
-    return taken
+    return chosen
 
 
 def _too_few(found: Together, used: Array) -> str:

@@ -26,12 +26,14 @@ class Outputs:
         ids: of each.
         labels: see `Rows`.
         groups: see `Rows`.
+        pairs: see `Rows`.
     """
 
     rows: RowsLike
     ids: Ids
     labels: Array | None
     groups: Array | None
+    pairs: Array | None = None
 
     def __len__(self) -> int:
         """How many there are."""
@@ -55,4 +57,5 @@ def outputs(below: keras.Model, given: Prepared, store: Store) -> Outputs:
     )
     if made.unreadable:
         raise WorkError(f"an example cannot be read any more: {made.unreadable[0][1]}")
-    return Outputs(made.rows[wanted], given.examples.ids.take(given.indices), given.labels, given.groups)
+    ids = given.examples.ids.take(given.indices)
+    return Outputs(made.rows[wanted], ids, given.labels, given.groups, given.pairs)

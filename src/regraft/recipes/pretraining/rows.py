@@ -25,13 +25,18 @@ class Prepared:
         indices: int64 (n,), which of them, in the order of the rows.
         inputs: what the network takes.
         keep: whether they are kept in memory.
+        pairs: int64 (m, 2), which examples are above which, as indices of `examples` that are sorted in `indices`; None
+            where nothing says it.
     """
 
-    def __init__(self, examples: Examples, indices: Array, inputs: InputSpec, keep: bool = True) -> None:
+    def __init__(
+        self, examples: Examples, indices: Array, inputs: InputSpec, keep: bool = True, pairs: Array | None = None
+    ) -> None:
         self.examples, self.indices, self.inputs = examples, indices, inputs
         known = examples.labels[indices].astype(np.int64)
         self.labels: Array | None = known if len(known) and bool((known >= 0).all()) else None
         self.groups: Array | None = None if examples.groups is None else examples.groups[indices].astype(np.int64)
+        self.pairs: Array | None = None if pairs is None else np.searchsorted(indices, pairs)
         self._kept = (
             np.stack([row for _, row in readable(examples, indices, inputs)]) if keep and len(indices) else None
         )

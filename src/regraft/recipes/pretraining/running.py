@@ -60,6 +60,7 @@ def pretrain_in(
     trunk: keras.Model | None = None,
     store: Store | None = None,
     said: Collection[str] = (),
+    pairs: Any = None,
 ) -> Pretraining:
     """Do what is asked for, in a folder, and go on where something of it was done before.
 
@@ -71,16 +72,26 @@ def pretrain_in(
         trunk: the network with the weights that it begins with; None: what `asked.architecture` builds.
         store: of activations.
         said: options and settings, of which those that make no difference are refused, see `unused.refuse`.
+        pairs: of examples in an order, where the method learns from them; what `data.pairs.of` takes.
+
+    Raises:
+        RequestError: the method is set to learn from pairs, and there are none.
     """
     clock = Clock()
     with collecting_warnings() as warned, run_folder.held(folder):
         chosen = method(asked.method)
         settings = plain.from_plain(chosen.Settings, dict(asked.settings), "settings")
         needs_labels: bool = getattr(settings, "needs_labels", chosen.LABELS)
+        ordered: bool = getattr(settings, "needs_pairs", False)
+        if ordered and pairs is None:
+            raise RequestError(
+                f"'{chosen.NAME}' with these settings learns from pairs of examples, found none; give a table of them "
+                "with --pairs, or pairs= in Python"
+            )
         with clock.stage("open"):
             own = trunk if trunk is not None else trunks.own(asked.architecture)
             taken = None if own is None else trunks.taken(own)
-            task = task_of(chosen, asked, data, labels, taken, needs_labels, said)
+            task = task_of(chosen, asked, data, labels, taken, needs_labels, said, pairs if ordered else None)
         asked = _resolved(chosen, asked, settings, task)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
@@ -98,7 +109,12 @@ def pretrain_in(
             groups = task.learning.groups if chosen.GROUPS else None
             learnt = len(task.learning) if needs_labels and groups is None else 0
             helped = None if ended else _helped(model, fresh, task, asked, learnt)
-        told = {"labels": learnt, "groups": 0 if groups is None else len(np.unique(groups))}
+        told = {
+            "labels": learnt,
+            "groups": 0 if groups is None else len(np.unique(groups)),
+            "pairs": 0 if task.learning.pairs is None else len(task.learning.pairs),
+            "pairs_held_out": 0 if task.held_out.pairs is None else len(task.held_out.pairs),
+        }
         record = _record(folder, asked, task, model, stages, helped, clock, tuple(warned), told)
         folders.finish(folder, record, pretraining_page.page(record), pretraining_page.card(record))
     return Pretraining(folder, record, model)
@@ -122,10 +138,16 @@ def _resolved(chosen: Method, asked: Asked, settings: Any, task: Task) -> Asked:
             f"the examples in {task.examples.origin} are not those that the pretraining was begun with; put those "
             "back, or begin anew in another folder"
         )
+    if asked.pairs_digest not in (None, task.pairs_digest):
+        raise RequestError(
+            f"the pairs in '{asked.pairs or 'memory'}' are not those that the pretraining was begun with; put those "
+            "back, or begin anew in another folder"
+        )
     kind = preparing.kind_of(task.examples)
     return replace(
         asked,
         data_digest=digest,
+        pairs_digest=task.pairs_digest,
         architecture=asked.architecture or chosen.ARCHITECTURES.get(kind) or trunks.USUAL[kind],
         spec=asked.spec or chosen.SPEC,
         settings=plain.to_plain(settings),
@@ -198,7 +220,7 @@ def _record(
         inputs=task.inputs,
         kind=preparing.kind_of(task.examples),
         examples=len(task.learning),
-        held_out=len(task.held_out),
+        held_out=len(np.setdiff1d(task.held_out.indices, task.learning.indices)),
         unused=task.unused,
         unknown=task.unknown,
         unreadable=task.unreadable,

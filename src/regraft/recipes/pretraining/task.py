@@ -13,9 +13,10 @@ from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked
 from regraft.core.progress import warn
 from regraft.data import Examples
+from regraft.data import pairs as pairs_
 from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
-from regraft.recipes.pretraining import grouping, holding_out, preparing, unused
+from regraft.recipes.pretraining import grouping, holding_out, ordering, preparing, unused
 from regraft.recipes.pretraining.probing import Labelled
 from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
 
@@ -36,11 +37,12 @@ class Task:
         learning: examples that are learnt from.
         held_out: examples that epochs are judged by.
         unused: how many examples are left for tests.
-        unknown: how many have no label or group, where the method learns from these.
+        unknown: how many have no label or group, or are in no pair, where the method learns from these.
         unreadable: how many cannot be read.
         labelled: what the probe learns from; None where there is no probe.
         judging: what it is judged by.
         classes: names of the labels.
+        pairs_digest: of all pairs that were given; None where none are learnt from.
     """
 
     examples: Examples
@@ -53,6 +55,7 @@ class Task:
     labelled: Labelled | None
     judging: Labelled | None
     classes: tuple[str, ...]
+    pairs_digest: str | None = None
 
 
 def task_of(
@@ -63,6 +66,7 @@ def task_of(
     taken: tuple[int | None, ...] | None = None,
     needs_labels: bool = False,
     said: Collection[str] = (),
+    pairs: Any = None,
 ) -> Task:
     """Open and divide what is learnt from.
 
@@ -74,6 +78,7 @@ def task_of(
         taken: the shape of one input of somebody's own network; None: the network is made for the examples.
         needs_labels: whether the method, as it is set, learns from labels or groups.
         said: options and settings, see `unused.refuse`.
+        pairs: of examples in an order, where the method learns from them, as it is set; what `data.pairs.of` takes.
 
     Raises:
         DataError: the method does not learn from such examples, or there are too few.
@@ -102,36 +107,56 @@ def task_of(
     together = grouping.together(examples, chosen, named) if needs_labels else None
     if together is not None:
         used = grouping.known(examples, used, chosen, together)
-    if len(used) < _FEWEST:
-        lacking = "group" if together is not None and together.given else "label"
-        others = [f"{tests} for tests"] * (tests > 0)
-        others += [f"{len(examples) - tests - len(used)} without a {lacking}"] * (len(used) + tests < len(examples))
-        why = f" of {len(examples)} ({', '.join(others)})" if others else ""
-        raise DataError(
-            f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {len(used)}"
-            f"{why}; bring more"
-        )
+    stated = None if pairs is None else pairs_.of(pairs, examples)
+    ordered = None if stated is None else ordering.among(stated, used, "that is left for tests")
+    if ordered is not None:
+        used = ordering.paired(examples, used, chosen, ordered)
+    lacking = "pair" if ordered is not None else "group" if together is not None and together.given else "label"
+    _require_enough(examples, len(used), tests, lacking)
     inputs = preparing.inputs_for(examples, used, asked)
     if taken is not None and inputs.is_picture and asked.input_size is None:
         inputs = _as_taken(inputs, taken)
     unknown = len(examples) - tests - len(used)
     readable = only_readable(examples, used, inputs, asked.strict)
     used, unreadable = readable, np.setdiff1d(used, readable)
-    alike = together if chosen.LABELS else None
-    sides = holding_out.held_out(used, (asked.spec or chosen.SPEC).held_out, asked.seed, alike)
-    if together is not None:
-        # Held-out examples are compared with one another as well.
-        for side, which in zip(sides, ("to learn from in", "held out of"), strict=True):
-            grouping.require_pairs(together, side, chosen, f"among those {which} {examples.origin}")
-    keep = fits_in_memory(len(used), inputs)
-    learning, held_out = (Prepared(examples, side, inputs, keep) for side in sides)
+    share, keep = (asked.spec or chosen.SPEC).held_out, fits_in_memory(len(used), inputs)
+    if ordered is None:
+        sides = holding_out.held_out(used, share, asked.seed, together if chosen.LABELS else None)
+        if together is not None:
+            # Held-out examples are compared with one another as well.
+            for side, which in zip(sides, ("to learn from in", "held out of"), strict=True):
+                grouping.require_pairs(together, side, chosen, f"among those {which} {examples.origin}")
+        learning, held_out = (Prepared(examples, side, inputs, keep) for side in sides)
+    else:
+        ordered = ordering.among(ordered, used, "that cannot be read")
+        parts = (part.rows for part in ordering.held_out(ordered, share, asked.seed))
+        learning, held_out = (Prepared(examples, np.unique(part), inputs, keep, part) for part in parts)
     labelled, judging, classes = _labelled(asked, examples, known, inputs, unreadable)
     if asked.compare == "yes" and (labelled is None or judging is None):
         raise DataError(
             f"--compare yes learns from labels and judges by others, found too few in {known.origin}; bring some with "
             "--labels, or leave it out"
         )
-    return Task(examples, inputs, learning, held_out, tests, unknown, len(unreadable), labelled, judging, classes)
+    digest = None if stated is None else stated.digest(examples)
+    return Task(
+        examples, inputs, learning, held_out, tests, unknown, len(unreadable), labelled, judging, classes, digest
+    )
+
+
+def _require_enough(examples: Examples, used: int, tests: int, lacking: str) -> None:
+    """Refuse so few examples that nothing can be learnt.
+
+    Raises:
+        DataError: they are that few; it says where the others are.
+    """
+    if used >= _FEWEST:
+        return
+    others = [f"{tests} for tests"] * (tests > 0)
+    others += [f"{len(examples) - tests - used} without a {lacking}"] * (len(examples) > used + tests)
+    why = f" of {len(examples)} ({', '.join(others)})" if others else ""
+    raise DataError(
+        f"expected at least {_FEWEST} examples to learn from in {examples.origin}, found {used}{why}; bring more"
+    )
 
 
 def _opened(labels: Any, asked: Asked) -> Examples:

@@ -41,6 +41,8 @@ def _unused(chosen: Method, asked: Asked, kind: Kind) -> dict[str, str]:
     if not chosen.GROUPS:
         grouped = ", ".join(name for name in METHODS if method(name).GROUPS)
         found["--group-column"] = f"the method {grouped}, which learns what belongs together"
+    if not getattr(settings, "needs_pairs", False):
+        found["--pairs"] = "by=pairs of the method ranking"
     if kind != "text":
         found |= dict.fromkeys(_OF_TEXTS, "texts")
     if kind == "table" and asked.scaling == "unit":
