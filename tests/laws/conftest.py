@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,47 @@ def exact_arithmetic() -> Iterator[None]:
 
     with exactly():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_at_once() -> Iterator[None]:
+    """First weights are NumPy's on JAX, which compiles a drawing for every shape; no law is about those of Keras."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    from keras.src.backend.jax import random
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, draw in _DRAWINGS.items():
+            patch.setattr(random, name, _by_numpy(getattr(random, name), draw))
+        yield
+
+
+def _truncated(drawing: np.random.Generator, *moments: float, size: Any) -> Any:
+    mean, deviation = moments or (0.0, 1.0)
+    return mean + deviation * np.clip(drawing.normal(size=size), -2, 2)
+
+
+_DRAWINGS: dict[str, Callable[..., Any]] = {
+    "uniform": np.random.Generator.uniform,
+    "normal": np.random.Generator.normal,
+    "truncated_normal": _truncated,
+}
+
+
+def _by_numpy(of_keras: Callable[..., Any], draw: Callable[..., Any]) -> Callable[..., Any]:
+    """The same by NumPy where the seed is a number, as it is for weights; what draws in a step has another one."""
+    import keras
+
+    def drawn(shape: Any, *bounds: float, dtype: Any = None, seed: Any = None, **named: float) -> Any:
+        if not isinstance(seed, int):
+            return of_keras(shape, *bounds, dtype=dtype, seed=seed, **named)
+        values = draw(np.random.default_rng(seed), *bounds, *named.values(), size=tuple(shape))
+        return keras.ops.convert_to_tensor(values.astype(np.float32), dtype or keras.config.floatx())
+
+    return drawn
 
 
 @pytest.fixture(scope="session")

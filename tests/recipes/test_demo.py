@@ -32,9 +32,10 @@ def test_the_new_digits_are_divided_and_none_is_twice(tmp_path):
 @pytest.mark.slow
 def test_the_demo_twice(tmp_path, capsys, monkeypatch):
     out = tmp_path / "demo"
-    # The network from scratch is tuned as for a user once; the second demo is about what the first has left.
-    for steps in (tuning.STEPS, 30):
-        monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", steps)
+    # Once all learn as for a user; the second demo is about what the first has left.
+    for epochs, steps in ((demo.EPOCHS, tuning.STEPS), (1, 30)):
+        monkeypatch.setattr(demo, "EPOCHS", epochs)
+        monkeypatch.setattr(tuning, "STEPS", steps)
         assert main(["demo", "--out", str(out)]) == 0
         told = capsys.readouterr().out
         assert "A network learnt the digits 0 to 4 from 701 pictures" in told

@@ -24,7 +24,7 @@ _MARK = ".regraft-demo"
 _KNOWN = range(5)
 _NEW = range(5, 10)
 _TRAINING, _VALIDATION, _SHOWN = 10, 20, 2
-_EPOCHS = 15
+EPOCHS = 15
 _HELD_BACK = 200
 # Digits stand anywhere on a sheet larger than they are, among specks: to see through that is what the source can learn
 # from many pictures, and a network from scratch cannot from fifty. Without specks, one that is well tuned can: it was
@@ -155,7 +155,7 @@ def source_network(images: Array, labels: Array, seed: int) -> tuple[keras.Model
     training, others = order[_HELD_BACK:], order[:_HELD_BACK]
     model = _network(len(_KNOWN), seed)
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    for _ in track(range(_EPOCHS), "training the source"):
+    for _ in track(range(EPOCHS), "training the source"):
         shuffled = random.permutation(training)
         sheets = on_sheets(images[shuffled], random)
         model.fit(sheets, labels[shuffled], batch_size=32, shuffle=False, verbose=_SILENT)

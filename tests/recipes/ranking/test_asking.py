@@ -14,7 +14,7 @@ from regraft.activations.store import Store
 from regraft.core import plain
 from regraft.core.errors import RequestError, SourceError
 from regraft.core.ranking import RankRecord
-from regraft.recipes.ranking import rounds
+from regraft.recipes.ranking import confirming, rounds
 from tests.recipes.ranking.sources import digits, learnt
 
 
@@ -192,7 +192,8 @@ def test_a_model_for_classes_of_these_names_is_asked_what_it_answers_as_it_is(ex
     assert note[known.source] == "it tells classes of these names apart already"
 
 
-def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kept, tmp_path):
+def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(confirming, "RATES", confirming.RATES[:2])
     found = regraft.rank(examples, nets, confirm=2, out=tmp_path / "runs", cache=kept)
     first, second, third = found.ranking
     assert first.confirmed.value >= second.confirmed.value
@@ -249,7 +250,8 @@ def test_counts_below_zero_are_refused(examples, nets):
         regraft.rank(examples, nets, confirm=-1)
 
 
-def test_the_catalogue_is_ranked_and_what_is_fitted_from_it_is_the_same(examples, nets, kept, tmp_path):
+def test_the_catalogue_is_ranked_and_what_is_fitted_from_it_is_the_same(examples, nets, kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(confirming, "RATES", confirming.RATES[:1])
     from regraft.recipes.cataloguing.adding import add
 
     zoo = tmp_path / "zoo"
