@@ -111,6 +111,7 @@ class Rows:
     x: Array
     groups: Array
     labels: Array | None = None
+    pairs: Array | None = None
 
     def __len__(self) -> int:
         """How many there are."""

@@ -56,6 +56,7 @@ class InMemory:
 
     labels = None
     groups = None
+    pairs = None
 
     def __init__(self, x: Array) -> None:
         """Keep examples (n, ...)."""
