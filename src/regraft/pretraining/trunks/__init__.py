@@ -16,6 +16,7 @@ from regraft.importers.keras_applications import PREFIX
 from regraft.pretraining.options import of_query
 from regraft.pretraining.starting import begin, begin_others
 from regraft.pretraining.trunks import cnn, mlp, text_cnn, text_rnn, text_transformer
+from regraft.surgery.settling import settle_sooner
 
 TRUNKS: dict[str, ModuleType] = {
     "mlp": mlp,
@@ -82,6 +83,7 @@ def build(
     model = own if own is not None else architecture.build(text)
     require_fitting(model, shape, text)
     begin_others(model, seed)
+    settle_sooner(model)
     return model
 
 

@@ -12,7 +12,6 @@ from regraft.surgery.cut import trunk_of
 from regraft.surgery.graft import graft
 from regraft.surgery.seeding import drawing
 
-_MOMENTUM = 0.9
 _KERNELS = ("kernel", "embeddings")
 
 
@@ -54,13 +53,6 @@ def _anew(model: keras.Model, seed: int) -> keras.Model:
         layer.trainable = True
     _draw_constant_kernels(fresh, seed)
     return fresh
-
-
-def settle_sooner(model: keras.Model) -> None:
-    """Let the averages of all BatchNorm layers of a model, in place, settle within the few steps that it has."""
-    for _, layer in names.layers(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
 
 
 def _draw_constant_kernels(model: keras.Model, seed: int) -> None:

@@ -20,11 +20,12 @@ from regraft.core.phase import Phase
 from regraft.core.plan import Plan
 from regraft.graph.cut_points import INPUT
 from regraft.recipes.baselines import tuning
-from regraft.recipes.baselines.anew import branch_anew, settle_sooner
+from regraft.recipes.baselines.anew import branch_anew
 from regraft.recipes.baselines.asking import CHEAP, Answers, Array, Lesson, Task
 from regraft.recipes.baselines.prepared import KEPT_BYTES
 from regraft.recipes.fine_tuning import lesson_for_all
 from regraft.recipes.survey import Survey, above_a_head
+from regraft.surgery.settling import settle_sooner
 from regraft.training import loop, predicting
 from regraft.training.feeds import Feed
 

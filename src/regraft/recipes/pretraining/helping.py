@@ -12,9 +12,9 @@ from regraft.core.blocks import HEAD
 from regraft.core.folds import folds
 from regraft.core.pretraining import Helped
 from regraft.recipes.baselines import tuning
-from regraft.recipes.baselines.anew import settle_sooner
 from regraft.recipes.pretraining.probing import Labelled, represented
 from regraft.surgery.graft import graft, set_head
+from regraft.surgery.settling import settle_sooner
 from regraft.training import predicting
 from regraft.training.feeds import Feed
 from regraft.training.heads import fit_head
