@@ -155,6 +155,19 @@ def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weight
     assert np.abs(kernel).max() < 2
 
 
+@pytest.mark.parametrize(("trained", "is_compared"), [(10**9, False), (100, True)])
+def test_it_is_compared_where_that_takes_no_longer_than_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: int, is_compared: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(running, "_CHEAP", 0.0)
+    monkeypatch.setattr(running, "_TRAINED", trained)
+    monkeypatch.setattr(running.helping, "helped", lambda *given: asked.append(given))
+    x, y = _numbers(90)
+    regraft.pretrain("autoencoder", {"x": x, "y": y}, out=tmp_path / "a", probe=30, **SMALL)
+    assert bool(asked) == is_compared
+
+
 def test_pictures_are_brought_to_the_size_that_a_model_takes(tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="mine")(inputs))

@@ -31,10 +31,12 @@ from regraft.surgery.copy import copy_model
 Array = np.ndarray[Any, Any]
 
 _SAMPLE = 2048
-# Operations that comparing may take where nobody says that it is wanted: some two minutes of two cores. Each of two
-# networks is trained nine times or so, for 600 steps of 32 examples, at three times what an answer takes.
+# Operations that comparing may take where nobody says that it is wanted: some two minutes of two cores, or as many as
+# the pretraining took. Each of two networks is trained nine times or so, for 600 steps of 32 examples. What learns
+# takes three times what an answer does.
 _CHEAP = 1.5e13
-_TRAINED = 2 * 9 * 600 * 32 * 3
+_TRAINED = 2 * 9 * 600 * 32
+_LEARNING = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,8 @@ def pretrain_in(
         with clock.stage("compare"):
             groups = task.learning.groups if chosen.GROUPS else None
             learnt = len(task.learning) if needs_labels and groups is None else 0
-            helped = None if ended else _helped(model, fresh, task, asked, learnt)
+            shown = len(task.learning) * sum(len(stage.history) - 1 for stage in stages)
+            helped = None if ended else _helped(model, fresh, task, asked, learnt, shown)
         told = {
             "labels": learnt,
             "groups": 0 if groups is None else len(np.unique(groups)),
@@ -196,13 +199,23 @@ def _stages(
     return made.stages
 
 
-def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, learnt: int) -> Helped | None:
+def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, learnt: int, shown: int) -> Helped | None:
+    """Whether it helped, where that is asked for or costs little, or no more than the pretraining.
+
+    Args:
+        model: pretrained.
+        fresh: the same with the weights that it began with.
+        task: what was learnt.
+        asked: what was asked for.
+        learnt: from how many labels the pretraining learnt.
+        shown: how many examples it was shown, all epochs together.
+    """
     if task.labelled is None or task.judging is None or asked.compare == "no":
         return None
     if asked.compare == "auto":
-        operations = _TRAINED * (cut_points(model)[-1].flops_below or 0)
-        if operations > _CHEAP:
-            say("left out: the same network from scratch, which would take long; --compare yes runs it")
+        an_answer = cut_points(model)[-1].flops_below or 0
+        if _LEARNING * _TRAINED * an_answer > max(_CHEAP, _LEARNING * shown * an_answer):
+            say("left out: the same network from scratch, which would take longer than this; --compare yes runs it")
             return None
     say(f"learning from {len(task.labelled.y)} labels with and without the pretrained weights")
     return helping.helped(model, fresh, task.labelled, task.judging, asked.seed, learnt)
