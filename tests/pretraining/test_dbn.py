@@ -1,5 +1,6 @@
 """Machines on top of each other: each learns from what the layers below make of the examples."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -31,7 +32,9 @@ def _trunk(activation: Any = "sigmoid") -> keras.Model:
     return keras.Model(inputs, x)
 
 
-def _stacked(x: np.ndarray, trunk: keras.Model, settings: Settings) -> tuple[greedy.Layered, list[np.ndarray]]:
+def _stacked(
+    x: np.ndarray, trunk: keras.Model, settings: Settings, spec: Spec = _SPEC
+) -> tuple[greedy.Layered, list[np.ndarray]]:
     seen: list[np.ndarray] = []
 
     def rows(below: Any) -> Any:
@@ -40,12 +43,30 @@ def _stacked(x: np.ndarray, trunk: keras.Model, settings: Settings) -> tuple[gre
         return InMemory(made[:240]), InMemory(made[240:])
 
     sample = Sample(kind="numbers", x=x[:240], count=240)
-    return greedy.pretrain(dbn, trunk, rows, sample, settings, _SPEC, 0, checkpoint=lambda _number: None), seen
+    return greedy.pretrain(dbn, trunk, rows, sample, settings, spec, 0, checkpoint=lambda _number: None), seen
 
 
-def test_each_layer_learns_on_the_outputs_of_those_below() -> None:
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Three machines that have learnt, what they began with, what each learnt on, and what was said."""
+
+    x: np.ndarray
+    trunk: keras.Model
+    layered: greedy.Layered
+    seen: list[np.ndarray]
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def stack() -> _Stack:
     x, trunk = bits(300), _trunk()
-    layered, seen = _stacked(x, trunk, Settings())
+    with saying() as lines:
+        layered, seen = _stacked(x, trunk, Settings())
+    return _Stack(x, trunk, layered, seen, lines)
+
+
+def test_each_layer_learns_on_the_outputs_of_those_below(stack: _Stack) -> None:
+    x, trunk, layered, seen = stack.x, stack.trunk, stack.layered, stack.seen
     assert [stage.name for stage in layered.stages] == ["hidden1", "hidden2", "hidden3"]
     assert [made.shape for made in seen] == [(300, 12), (300, 10), (300, 8)]
     # What the second machine learnt from is what the finished first layer says.
@@ -62,7 +83,7 @@ def test_each_layer_learns_on_the_outputs_of_those_below() -> None:
 
 def test_what_is_said_of_visible_units_is_said_of_the_examples() -> None:
     x = (10 * bits(300) + 3).astype("float32")
-    layered, _ = _stacked(x, _trunk(), Settings(visible="gaussian"))
+    layered, _ = _stacked(x, _trunk(), Settings(visible="gaussian"), replace(_SPEC, epochs=1))
     assert ["pseudo_likelihood" in stage.history[0].measures for stage in layered.stages] == [False, True, True]
 
 
@@ -83,12 +104,10 @@ def test_layers_that_are_no_machines_are_refused() -> None:
         _stacked(bits(300), _trunk("tanh"), Settings())
 
 
-def test_each_layer_that_has_learnt_is_one_line() -> None:
-    with saying() as lines:
-        layered, _ = _stacked(bits(300), _trunk(), Settings())
-    assert lines == [
+def test_each_layer_that_has_learnt_is_one_line(stack: _Stack) -> None:
+    assert stack.lines == [
         f"hidden{number} ({number} of 3): epoch {stage.best} is kept, held-out loss {stage.kept.held_out:.4g}"
-        for number, stage in enumerate(layered.stages, 1)
+        for number, stage in enumerate(stack.layered.stages, 1)
     ]
 
 

@@ -18,7 +18,7 @@ from regraft.training import certificates, phases
 from regraft.training.certificates import certify_phase
 from regraft.training.feeds import Feed, drawn
 from regraft.training.loop import train
-from regraft.training.phases import drawn_in, numbered, seed_of, train_phases
+from regraft.training.phases import TrainedPhases, drawn_in, numbered, seed_of, train_phases
 from tests.laws.networks import built, examples
 
 Array = np.ndarray[Any, Any]
@@ -39,8 +39,13 @@ def _values(model: keras.Model) -> dict[str, Array]:
     return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in names.variables(model).items()}
 
 
-def test_each_phase_begins_where_the_one_before_ended() -> None:
-    both = train_phases(_branch(), [_HEAD, _TOP], _FEED, _FEED, seed=4)
+@pytest.fixture(scope="module")
+def both() -> TrainedPhases:
+    """What came of the head alone and then of the top as well, undisturbed."""
+    return train_phases(_branch(), [_HEAD, _TOP], _FEED, _FEED, seed=4)
+
+
+def test_each_phase_begins_where_the_one_before_ended(both: TrainedPhases) -> None:
     first = train(_branch(), _HEAD, _FEED, _FEED, seed=4)
     second = train(first.model, _TOP, _FEED, _FEED, seed=seed_of(4, 1), kept=first.state)
     expected, found = _values(second.model), _values(both.model)
@@ -53,8 +58,7 @@ def test_each_phase_begins_where_the_one_before_ended() -> None:
     assert set(both.frozen) == set(expected) - set(both.learnt)
 
 
-def test_a_variable_that_is_thawed_counts_steps_of_its_own() -> None:
-    both = train_phases(_branch(), [_HEAD, _TOP], _FEED, _FEED, seed=4)
+def test_a_variable_that_is_thawed_counts_steps_of_its_own(both: TrainedPhases) -> None:
     steps = {name: item.steps for name, item in both.state.variables.items()}
     assert steps == {"head/kernel": 20, "head/bias": 20, "top/kernel": 10, "top/bias": 10}
 
@@ -67,8 +71,9 @@ def test_what_rests_in_a_phase_keeps_its_state_for_the_next() -> None:
     assert steps == {"head/kernel": 20, "head/bias": 20, "top/kernel": 20, "top/bias": 20}
 
 
-def test_a_killed_course_is_gone_on_with_across_the_border(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = train_phases(_branch(), [_HEAD, _TOP], _FEED, _FEED, seed=4)
+def test_a_killed_course_is_gone_on_with_across_the_border(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, both: TrainedPhases
+) -> None:
     checkpoint = tmp_path / "fine-tune.checkpoint.npz"
     original = phases.train
     begun: list[str] = []
@@ -89,8 +94,8 @@ def test_a_killed_course_is_gone_on_with_across_the_border(tmp_path: Path, monke
     before = checkpoint.read_bytes()
     again = train_phases(_branch(), [_HEAD, _TOP], _FEED, _FEED, seed=4, checkpoint=checkpoint)
     assert checkpoint.read_bytes() == before
-    assert all(np.array_equal(value, _values(again.model)[name]) for name, value in _values(whole.model).items())
-    assert [replace(row, seconds=0.0) for row in again.history] == [replace(row, seconds=0.0) for row in whole.history]
+    assert all(np.array_equal(value, _values(again.model)[name]) for name, value in _values(both.model).items())
+    assert [replace(row, seconds=0.0) for row in again.history] == [replace(row, seconds=0.0) for row in both.history]
 
 
 def test_the_first_file_has_the_name_and_the_others_a_number() -> None:

@@ -24,6 +24,7 @@ def test_without_the_classifier(proof, network):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("zeros")
 @pytest.mark.parametrize("network", [ConvNext, TimmConvNext])
 def test_true_size(proof, network):
     module = network((3, 3, 9, 3))

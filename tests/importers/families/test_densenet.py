@@ -33,6 +33,7 @@ def test_names_of_files_before_2018(proof):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("zeros")
 def test_true_size(proof):
     module = DenseNet((6, 12, 24, 16))
     assert sum(value.numel() for value in module.parameters()) == 7_978_856
