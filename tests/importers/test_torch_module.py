@@ -1,5 +1,6 @@
 """Live modules of PyTorch: the same numbers, the same parameters under their names, and the module as it was."""
 
+import functools
 import importlib
 import sys
 
@@ -136,12 +137,19 @@ def _elements(variables):
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
+@functools.cache
+def _opened(kind, exporter):
+    """A module, exported with one example in one way, and what was opened of it."""
+    module = _module(kind)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exporting, "_exporters", lambda: [getattr(exporting, exporter)])
+        return module, regraft.open(module, example=_examples(kind, 1), preprocessing="raw")
+
+
 @pytest.mark.parametrize("exporter", EXPORTERS.values())
 @pytest.mark.parametrize("kind", list(SHAPES))
-def test_the_numbers_and_parameters_are_those_of_the_module(kind, exporter, monkeypatch):
-    monkeypatch.setattr(exporting, "_exporters", lambda: [getattr(exporting, exporter)])
-    module = _module(kind)
-    opened = regraft.open(module, example=_examples(kind, 1), preprocessing="raw")
+def test_the_numbers_and_parameters_are_those_of_the_module(kind, exporter):
+    module, opened = _opened(kind, exporter)
     # Another number of examples than it was exported with.
     x = _examples(kind, 5)
     theirs, ours = _answer(module, x), np.asarray(opened.model(_channels_last(x)))
@@ -155,9 +163,8 @@ def test_the_numbers_and_parameters_are_those_of_the_module(kind, exporter, monk
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS.values())
-def test_variables_are_called_after_the_parameters(exporter, monkeypatch):
-    monkeypatch.setattr(exporting, "_exporters", lambda: [getattr(exporting, exporter)])
-    opened = regraft.open(_module(Residual), example=_examples(Residual, 2), preprocessing="raw")
+def test_variables_are_called_after_the_parameters(exporter):
+    _, opened = _opened(Residual, exporter)
     assert list(regraft.variables(opened.model)) == [
         "conv1/kernel",
         *(f"bn1/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")),
@@ -170,7 +177,7 @@ def test_variables_are_called_after_the_parameters(exporter, monkeypatch):
     renamed = dict(opened.report.renamed)
     assert renamed["block.1.running_var"] == "block_1/moving_variance"
     assert "module" not in " ".join(renamed)
-    text = regraft.open(_module(Text), example=_examples(Text, 2), preprocessing="raw")
+    _, text = _opened(Text, exporter)
     renamed = dict(text.report.renamed)
     assert renamed["lstm.weight_hh_l1"] == "lstm_l1/forward_layer/cell/recurrent_kernel"
     assert renamed["lstm.weight_hh_l1_reverse"] == "lstm_l1/backward_layer/cell/recurrent_kernel"

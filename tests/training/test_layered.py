@@ -81,12 +81,12 @@ def test_stopped_and_begun_again_it_ends_as_if_it_was_not(
     def dying(chosen: Array, view: int) -> Array:
         nonlocal fetched
         fetched += 1
-        if fetched == 300:
+        if fetched == 150:
             raise KeyboardInterrupt
         return _X[chosen]
 
-    monkeypatch.setattr("regraft.training.checkpoint.SAVE_SECONDS", 0.0)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("regraft.training.checkpoint.SAVE_SECONDS", 0.0)
         fit_layers(Feed(dying, _Y), _VALIDATION, 2, (16, 8), _PHASE, 3, checkpoint=checkpoint)
     assert checkpoint.exists()
     again = _fitted(checkpoint=checkpoint)
