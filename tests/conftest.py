@@ -59,6 +59,15 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
+def zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights, where nothing looks at them, are zeros: drawing them takes longer than building the networks."""
+    import keras
+
+    scaled = keras.initializers.VarianceScaling
+    monkeypatch.setattr(scaled, "__call__", lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype))
+
+
+@pytest.fixture
 def hearing() -> Iterator[None]:
     """Ctrl-C is heard, also in a process that was started deaf to it, as scripts start what runs in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

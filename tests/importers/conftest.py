@@ -1,9 +1,8 @@
-"""What tests of this room share: the last Keras 2 as a reference, and networks without values."""
+"""What tests of this room share: the last Keras 2 as a reference."""
 
 import warnings
 from typing import Any
 
-import keras
 import pytest
 
 
@@ -13,10 +12,3 @@ def keras_2() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("tf_keras", reason="needs Keras 2: pip install --no-deps tf_keras")
-
-
-@pytest.fixture
-def zeros(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random weights, where nothing looks at them, are zeros: drawing them takes longer than building the networks."""
-    scaled = keras.initializers.VarianceScaling
-    monkeypatch.setattr(scaled, "__call__", lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype))

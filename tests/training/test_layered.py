@@ -85,9 +85,10 @@ def test_stopped_and_begun_again_it_ends_as_if_it_was_not(
             raise KeyboardInterrupt
         return _X[chosen]
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("regraft.training.checkpoint.SAVE_SECONDS", 0.0)
-        fit_layers(Feed(dying, _Y), _VALIDATION, 2, (16, 8), _PHASE, 3, checkpoint=checkpoint)
+        with pytest.raises(KeyboardInterrupt):
+            fit_layers(Feed(dying, _Y), _VALIDATION, 2, (16, 8), _PHASE, 3, checkpoint=checkpoint)
     assert checkpoint.exists()
     again = _fitted(checkpoint=checkpoint)
     assert all(np.array_equal(value, again.values[name]) for name, value in fitted.values.items())

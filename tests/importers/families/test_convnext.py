@@ -29,5 +29,5 @@ def test_without_the_classifier(proof, network):
 def test_true_size(proof, network):
     module = network((3, 3, 9, 3))
     assert sum(value.numel() for value in module.parameters()) == 28_589_128
-    opened = proof.holds(module, 224)
+    opened = proof.holds(module, 96)
     assert opened.model.name == "convnext_tiny"
