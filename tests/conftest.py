@@ -3,7 +3,7 @@
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -41,6 +41,19 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Let the network from scratch learn for few steps where a test is not about how good it is.
+
+    No fixture could: those of a file or of a session, which fit as well, are made before any of one test.
+    """
+    about_it = item.get_closest_marker("tuned") is not None
+    with pytest.MonkeyPatch.context() as patch:
+        if item.nodeid.startswith(_NOT_ABOUT_SCRATCH) and not about_it:
+            patch.setattr("regraft.recipes.baselines.tuning.STEPS", 30)
+        return (yield)
+
+
 @pytest.fixture(scope="session")
 def shared_folder() -> Path:
     """The folder of real networks and data; the test is skipped where it is absent."""
@@ -73,11 +86,3 @@ def hearing() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(autouse=True)
-def short_scratch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network from scratch learns for few steps where a test is not about how good it is."""
-    about_it = request.node.get_closest_marker("tuned") is not None
-    if request.node.nodeid.startswith(_NOT_ABOUT_SCRATCH) and not about_it:
-        monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", 30)

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from regraft.recipes.estimator import TransferClassifier
 from regraft.recipes.exporting import export
 from regraft.recipes.fine_tuning import reused
 from regraft.recipes.running import Run
+from tests.recipes.killing import Forking
 from tests.recipes.shapes import convolutional
 from tests.recipes.test_running import same
 
@@ -166,7 +165,7 @@ def test_the_plan_that_is_left_does_it_again_to_the_bit(
 ) -> None:
     asked = dataclasses.replace(
         plan,
-        head=HeadSpec(taps=("conv2",), hidden=(9,), learning=NewLayersSpec(rate="find", epochs=4, dropout=0.2)),
+        head=HeadSpec(taps=("conv2",), hidden=(9,), learning=NewLayersSpec(rate="find", epochs=3, dropout=0.2)),
         fine_tune=FineTuneSpec("yes", epochs=2, strategy="gradual-unfreezing", average="auto"),
         refit="yes",
     )
@@ -209,15 +208,13 @@ else:
 
 
 def test_a_run_that_is_killed_while_new_layers_learn_ends_as_if_it_was_not(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path
+    plan: Plan, pictures: Path, tmp_path: Path, cache: Path, forking: Forking
 ) -> None:
     whole = running.fit(pictures, plan=plan, out=tmp_path / "whole", cache=cache)
     plans.write(tmp_path / "plan.toml", plan)
     folder = tmp_path / "killed"
     for moment in ("new-layers", "new-layers-refit"):
-        arguments = [moment, tmp_path / "plan.toml", pictures, folder, cache]
-        done = subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], capture_output=True, text=True)
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert forking.run(KILLED, moment, tmp_path / "plan.toml", pictures, folder, cache) == -signal.SIGKILL
         assert (folder / f"{moment}.checkpoint.npz").exists()
     resumed = running.resume(folder, cache=cache)
     assert not list(folder.glob("*.checkpoint.npz"))

@@ -2,8 +2,6 @@
 
 import dataclasses
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from regraft.graph import names
 from regraft.importers import open as open_source
 from regraft.recipes import run_folder, running, using
 from regraft.recipes.running import Run
+from tests.recipes.killing import Forking
 from tests.recipes.shapes import CLASSES, SIZE, convolutional, picture, write_pictures
 
 # Each moment kills the process that fits, or goes on fitting, as `kill -9` does.
@@ -99,13 +98,14 @@ def plan(network: Callable[..., Path]) -> Plan:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_as_if_it_was_not(plan: Plan, pictures: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_again_and_again_ends_as_if_it_was_not(
+    plan: Plan, pictures: Path, tmp_path: Path, forking: Forking
+) -> None:
     plans.write(tmp_path / "asked.toml", plan)
     folder, left = tmp_path / "run", []
     for moment in ("in the pass", "after the second step", "in the refit", "before the record"):
-        arguments = [moment, tmp_path / "asked.toml", pictures, folder, tmp_path / "cache"]
-        killed = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, *map(str, arguments)], timeout=300)
-        assert killed.returncode == -signal.SIGKILL
+        status = forking.run(KILLED, moment, tmp_path / "asked.toml", pictures, folder, tmp_path / "cache")
+        assert status == -signal.SIGKILL
         left.append({path.name for path in folder.iterdir() if not path.name.startswith(".partial-")})
         with pytest.raises(RequestError, match="is not finished"):
             running.load(folder)

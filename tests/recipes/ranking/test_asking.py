@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import regraft
 from regraft.activations.store import Store
 from regraft.core import plain
 from regraft.core.errors import RequestError, SourceError
+from regraft.core.plan import FineTuneSpec
 from regraft.core.ranking import RankRecord
 from regraft.recipes.ranking import confirming, rounds
 from tests.recipes.ranking.sources import digits, learnt
@@ -193,7 +195,9 @@ def test_a_model_for_classes_of_these_names_is_asked_what_it_answers_as_it_is(ex
 
 
 def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kept, tmp_path, monkeypatch):
+    # What is compared is the same whatever learns.
     monkeypatch.setattr(confirming, "RATES", confirming.RATES[:2])
+    monkeypatch.setattr(confirming, "FineTuneSpec", partial(FineTuneSpec, "no"))
     found = regraft.rank(examples, nets, confirm=2, out=tmp_path / "runs", cache=kept)
     first, second, third = found.ranking
     assert first.confirmed.value >= second.confirmed.value
@@ -252,6 +256,7 @@ def test_counts_below_zero_are_refused(examples, nets):
 
 def test_the_catalogue_is_ranked_and_what_is_fitted_from_it_is_the_same(examples, nets, kept, tmp_path, monkeypatch):
     monkeypatch.setattr(confirming, "RATES", confirming.RATES[:1])
+    monkeypatch.setattr(confirming, "FineTuneSpec", partial(FineTuneSpec, epochs=2))
     from regraft.recipes.cataloguing.adding import add
 
     zoo = tmp_path / "zoo"
