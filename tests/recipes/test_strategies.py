@@ -1,6 +1,7 @@
 """Every ready-made plan end to end: the right layers learn in each phase, from the right place, and no others."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("strategies")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plan(network: Callable[..., Path]) -> Plan:
     spec = FineTuneSpec("yes", epochs=2, rate=0.01, keep="last")
     return Plan(
@@ -69,6 +70,18 @@ def _with(plan: Plan, **said: Any) -> Plan:
     return dataclasses.replace(plan, fine_tune=dataclasses.replace(plan.fine_tune, **said))
 
 
+@pytest.fixture(scope="module")
+def by_name(plan: Plan, pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """A function from a strategy to its run, which is made once and only looked at."""
+    folder = tmp_path_factory.mktemp("by-name")
+
+    @functools.cache
+    def made(strategy: str) -> Run:
+        return running.fit(pictures, plan=_with(plan, strategy=strategy), out=folder / strategy, cache=cache)
+
+    return made
+
+
 def _moved(run: Run) -> list[set[str]]:
     return [
         {drift.layer for drift in phase.certificate.drift if drift.relative_change} - {"head"}
@@ -77,8 +90,8 @@ def _moved(run: Run) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("strategy", EXPECTED)
-def test_what_learns_and_where_from(strategy: str, plan: Plan, pictures: Path, tmp_path: Path, cache: Path) -> None:
-    run = running.fit(pictures, plan=_with(plan, strategy=strategy), out=tmp_path / "run", cache=cache)
+def test_what_learns_and_where_from(strategy: str, plan: Plan, by_name: Callable[[str], Run]) -> None:
+    run = by_name(strategy)
     from_cut, learning = EXPECTED[strategy]
     spec = run.record.plan.fine_tune
     assert (spec.from_cut, spec.strategy) == (from_cut, strategy)
@@ -100,11 +113,10 @@ def test_what_learns_and_where_from(strategy: str, plan: Plan, pictures: Path, t
 
 
 def test_without_a_name_all_is_as_it_was_and_its_name_says_the_same(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path
+    plan: Plan, pictures: Path, tmp_path: Path, cache: Path, by_name: Callable[[str], Run]
 ) -> None:
     one = running.fit(pictures, plan=plan, out=tmp_path / "one", cache=cache)
-    named = _with(plan, strategy="head-then-fine-tune")
-    other = running.fit(pictures, plan=named, out=tmp_path / "other", cache=cache)
+    other = by_name("head-then-fine-tune")
     assert one.record.plan.fine_tune.rates == other.record.plan.fine_tune.phases[0].rates
     assert [rule.rate for rule in one.record.plan.fine_tune.rates] == [0.01, 0.01 * 0.85, 0.01 * 0.85 * 0.85, 0.0]
     for mine, its in zip(one.model.weights, other.model.weights, strict=True):
@@ -133,10 +145,8 @@ def test_a_plan_with_its_phases_written_out_is_done_again_to_the_bit(
     same(Run(first.folder, alike, first.model), again)
 
 
-def test_from_the_input_raw_pictures_are_answered_as_the_run_did(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path
-) -> None:
-    run = running.fit(pictures, plan=_with(plan, strategy="whole-network"), out=tmp_path / "run", cache=cache)
+def test_from_the_input_raw_pictures_are_answered_as_the_run_did(pictures: Path, by_name: Callable[[str], Run]) -> None:
+    run = by_name("whole-network")
     assert [layer.name for layer in run.model.layers if isinstance(layer, keras.Model)] == ["branch"]
     told = using.evaluate(run, pictures, split="test")
     assert told.accuracy == run.record.metrics["test"].accuracy
@@ -170,11 +180,10 @@ def test_what_the_network_is_given_is_kept_like_other_activations(plan: Plan, pi
 
 
 def test_without_room_pictures_are_prepared_anew_in_every_epoch_to_the_same_result(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path
+    plan: Plan, pictures: Path, tmp_path: Path, by_name: Callable[[str], Run]
 ) -> None:
-    asked = _with(plan, strategy="surgical-first")
-    kept = running.fit(pictures, plan=asked, out=tmp_path / "kept", cache=cache)
-    tight = dataclasses.replace(asked, cache_budget="20kB", dtype="float32")
+    kept = by_name("surgical-first")
+    tight = dataclasses.replace(_with(plan, strategy="surgical-first"), cache_budget="20kB", dtype="float32")
     streamed = running.fit(pictures, plan=tight, out=tmp_path / "streamed", cache=tmp_path / "cache")
     assert streamed.record.activations is not None
     assert streamed.record.activations.maps == "streamed"
@@ -183,12 +192,17 @@ def test_without_room_pictures_are_prepared_anew_in_every_epoch_to_the_same_resu
 
 
 def test_an_interrupted_run_goes_on_in_its_phase(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan,
+    pictures: Path,
+    tmp_path: Path,
+    cache: Path,
+    by_name: Callable[[str], Run],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from regraft.training import phases
 
     asked = _with(plan, strategy="gradual-unfreezing")
-    whole = running.fit(pictures, plan=asked, out=tmp_path / "whole", cache=cache)
+    whole = by_name("gradual-unfreezing")
     train, calls = phases.train, list[str]()
 
     def dying(model: Any, phase: Phase, *given: Any, **named: Any) -> Any:
