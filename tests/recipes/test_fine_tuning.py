@@ -20,8 +20,10 @@ from tests.recipes.shapes import convolutional
 
 @pytest.fixture
 def plan(network: Callable[..., Path]) -> Plan:
-    spec = FineTuneSpec("yes", epochs=3)
-    return Plan(str(network()), preprocessing="tf", baselines="no", fine_tune=spec, cut_point="auto", seed=5)
+    spec = FineTuneSpec("yes", epochs=2)
+    return Plan(
+        str(network()), preprocessing="tf", baselines="no", fine_tune=spec, cut_point="conv3", refit="no", seed=5
+    )
 
 
 def _seen(cache: Path) -> dict[int, Any]:
@@ -114,7 +116,7 @@ def test_phases_run_one_after_the_other_and_the_plan_that_is_left_does_it_again(
         Phase(name="all", rate="find", optimizer="rmsprop", dropout=0.2, **common),
     )
     spec = FineTuneSpec("yes", from_cut="relu1", phases=phases, average="auto")
-    asked = dataclasses.replace(plan, fine_tune=spec, refit="yes")
+    asked = dataclasses.replace(plan, fine_tune=spec, cut_point="auto", refit="yes")
     first = running.fit(pictures, plan=asked, out=tmp_path / "first", cache=tmp_path / "cache").record
     assert [done.phase.name for done in first.phases] == ["top", "all", "refit"]
     assert [row.phase for row in first.history if row.epoch == 2] == ["top", "all"]
