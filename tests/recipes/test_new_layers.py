@@ -165,7 +165,7 @@ def test_the_plan_that_is_left_does_it_again_to_the_bit(
 ) -> None:
     asked = dataclasses.replace(
         plan,
-        head=HeadSpec(taps=("conv2",), hidden=(9,), learning=NewLayersSpec(rate="find", epochs=3, dropout=0.2)),
+        head=HeadSpec(taps=("conv2",), hidden=(9,), learning=NewLayersSpec(rate="find", epochs=4, dropout=0.2)),
         fine_tune=FineTuneSpec("yes", epochs=2, strategy="gradual-unfreezing", average="auto"),
         refit="yes",
     )
