@@ -203,8 +203,7 @@ def test_a_real_run_is_the_same_everywhere(shared_folder: Path, tmp_path: Path) 
     x = np.stack([np.asarray(Image.open(file).convert("RGB").resize((200, 150))) for file in files])
     y = [file.parent.name for file in files]
     source = open_source(trunk, preprocessing="tf", input_size=128)
-    settings = {"input_size": 128, "cut_point": "conv_pw_12_relu", "fine_tune": "no", "baselines": "no"}
-    run = running.fit((x, np.array(y)), source, **settings, out=tmp_path / "run")
+    run = running.fit((x, np.array(y)), source, input_size=128, fine_tune="no", baselines="no", out=tmp_path / "run")
     pictures = x[:4].astype(np.float32)
     own = run.model.predict_on_batch(pictures)
     # 13 blocks of float32 sums in another order.

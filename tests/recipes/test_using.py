@@ -220,8 +220,6 @@ def test_the_real_thing(shared_folder: Path, tmp_path: Path, answered: dict[str,
         input_size=96,
         views=2,
         baselines="no",
-        refit="no",
-        cut_point="conv_pw_12_relu",
         fine_tune=FineTuneSpec("yes", from_cut="conv_pw_11_relu", epochs=2),
     )
     run = running.fit(small, plan=plan, out=tmp_path / "run", cache=tmp_path / "cache")
