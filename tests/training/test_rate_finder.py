@@ -55,6 +55,18 @@ def test_it_is_near_the_best_of_a_grid_for_every_kind(optimizer: str, options: d
     assert _loss(phase, found) < (np.log(3) + losses[best]) / 2
 
 
+def test_what_a_phase_drops_is_dropped_before_the_first_step_too() -> None:
+    """A head that is sure of all examples, and much less so of half of each."""
+    branch = graft(None, 3, shape=(6,), dropout=0.9)
+    set_head(branch, np.vstack([60 * np.eye(3), np.zeros((3, 3))]).astype("float32"), np.zeros(3, "float32"))
+    sure = Feed(lambda chosen, view: np.eye(3, 6, dtype="float32")[_LABELS[chosen]], _LABELS)
+    found = find(branch, _phase("rmsprop", dropout=0.5), sure, 0)
+    assert found.losses[0] > 0.1
+    assert len(found.losses) > 20
+    # Of a phase that drops nothing, nothing is dropped, though another phase of the branch does.
+    assert find(branch, _phase("rmsprop"), sure, 0).losses[0] < 1e-6
+
+
 def test_a_phase_gets_the_number_and_keeps_its_proportions() -> None:
     rates = (Rate("head/bias", 0.2), Rate("head/kernel", 0.05))
     phase = _phase("adam", rates=rates)

@@ -16,6 +16,7 @@ from regraft.graph import names
 from regraft.surgery.copy import copy_model
 from regraft.surgery.seeding import seed_layers
 from regraft.training.feeds import Feed
+from regraft.training.loop import dropping
 from regraft.training.optimizers import updates
 from regraft.training.rate_curve import HIGHEST, LOWEST, STEPS, climb, read, rising
 from regraft.training.rates import set_trainable, with_rates
@@ -84,15 +85,20 @@ def find(
     seed_layers(model, seed)
     machine = _machine(model, replace(with_rates(_relative(phase), model), schedule="constant", floor=None), rates)
     chosen = batches(len(feed), phase.batch_size, steps, seed)
-    smoothing = phase.label_smoothing
-    first = {index: _loss(machine, feed, index, smoothing) for index in dict.fromkeys(chosen)}
-    before = np.array([first[index] for index in chosen])
 
-    def step(number: int) -> float:
-        x, y = _batch(feed, chosen[number], machine.classes, smoothing)
-        return machine.step([(x, y)])
+    def batch(indices: Sequence[int]) -> tuple[Array, Array]:
+        return _batch(feed, indices, machine.classes, phase.label_smoothing)
 
-    losses, exploded = climb(rates, before, step)
+    def loss(indices: Sequence[int]) -> float:
+        x, y = batch(indices)
+        # What a step costs with part of the input dropped says nothing beside what it costs with all of it.
+        logits = _dropped(model, x) if phase.dropout else machine.logits(x)
+        return float(-(y * log_softmax(logits.astype(np.float64), axis=1)).sum(axis=1).mean())
+
+    with dropping(model, phase.dropout):
+        first = {indices: loss(indices) for indices in dict.fromkeys(chosen)}
+        before = np.array([first[indices] for indices in chosen])
+        losses, exploded = climb(rates, before, lambda number: machine.step([batch(chosen[number])]))
     found = read(phase.name, phase.optimizer, rates, before, losses, exploded)
     say(f"learning rate found for phase '{phase.name}': {found.suggested:g} ({found.why})")
     return found
@@ -157,6 +163,7 @@ def _batch(feed: Feed, chosen: Sequence[int], classes: int, smoothing: float) ->
     return feed.fetch(indices, 0), (targets * (1 - smoothing) + smoothing / classes).astype(np.float32)
 
 
-def _loss(machine: Stepper, feed: Feed, chosen: Sequence[int], smoothing: float) -> float:
-    x, y = _batch(feed, chosen, machine.classes, smoothing)
-    return float(-(y * log_softmax(machine.logits(x).astype(np.float64), axis=1)).sum(axis=1).mean())
+def _dropped(model: keras.Model, x: Array) -> Array:
+    """What a model answers in training (n, classes); nothing in it changes."""
+    with keras.StatelessScope():
+        return np.asarray(keras.ops.convert_to_numpy(model(x, training=True)))
