@@ -127,6 +127,10 @@ def bad_at(index: int, value: float) -> np.ndarray:
     [
         (bad_at(7, np.nan), r"finite numbers in the arrays given, found NaN at x\[7, 0, 0, 0\]; repair it, or remove"),
         (bad_at(3, np.inf), r"finite numbers in the arrays given, found an infinite value at x\[3, 0, 0, 0\]; repair"),
+        (
+            np.where(np.arange(4) == 2, np.nan, np.arange(48.0).reshape(12, 4)),
+            "found NaN in column 2 of x for all 12 examples; remove that column",
+        ),
         (X[:0], "expected examples, found none in the arrays given"),
         (np.zeros(12), r"x: expected examples along the first axis, \(n, ...\), found shape \(12,\)"),
         (X.astype(str), "x: expected an array of numbers, found <U3; decode or convert it first"),

@@ -199,6 +199,7 @@ def _values(part: Part, origin: str) -> _Values:
             lowest, highest = float(block.min()), float(block.max())
         if floating and not (np.isfinite(lowest) and np.isfinite(highest)):
             row, *place = np.argwhere(~np.isfinite(block))[0].tolist()
+            _require_numbers(part, place, origin)
             what = "NaN" if np.isnan(block[(row, *place)]) else "an infinite value"
             found = f"{part.where[0]}[{', '.join(map(str, (start + row, *place)))}]"
             raise DataError(
@@ -206,6 +207,19 @@ def _values(part: Part, origin: str) -> _Values:
             )
         low, high = min(low, lowest), max(high, highest)
     return _Values(low, high, floating)
+
+
+def _require_numbers(part: Part, place: list[int], origin: str) -> None:
+    """Refuse a value that no example has: removing examples would not help.
+
+    Raises:
+        DataError: it is NaN in all of them.
+    """
+    if len(place) == 1 and isinstance(part.x, np.ndarray) and np.isnan(part.x[:, place[0]]).all():
+        raise DataError(
+            f"expected finite numbers in {origin}, found NaN in column {place[0]} of {part.where[0]} for all "
+            f"{len(part.x):,} examples; remove that column"
+        )
 
 
 def _warn_of_range(shape: tuple[int, ...] | None, low: float, high: float, origin: str) -> None:
