@@ -27,10 +27,13 @@ from regraft.recipes.pretraining.task import Task, task_of
 from regraft.recipes.recording import environment
 from regraft.report import pretraining_page
 from regraft.surgery.copy import copy_model
+from regraft.surgery.settling import settle_on
 
 Array = np.ndarray[Any, Any]
 
 _SAMPLE = 2048
+# Examples whose averages BatchNorm begins with.
+_SETTLING = 64
 # Operations that comparing may take where nobody says that it is wanted: some two minutes of two cores, or as many as
 # the pretraining took. Each of two networks is trained nine times or so, for 600 steps of 32 examples. What learns
 # takes three times what an answer does.
@@ -97,6 +100,8 @@ def pretrain_in(
         asked = _resolved(chosen, asked, settings, task)
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
+        if trunk is None:
+            settle_on(begun, task.learning.take(np.arange(min(_SETTLING, len(task.learning)))))
         # What a network that was given has learnt already is not the start of one from scratch.
         fresh, model = copy_model(begun) if trunk is None else anew(begun, asked.seed), copy_model(begun)
         # Only now: what was wrong with the request has left nothing behind.
