@@ -1,6 +1,10 @@
-"""Gradients as one tensor each, which is what optimizers take them for."""
+"""Gradients as one tensor each, which is what optimizers take them for; and work that nobody wants any of."""
 
+import contextlib
+from contextlib import AbstractContextManager
 from typing import Any
+
+import keras
 
 
 def whole(gradient: Any) -> Any:
@@ -14,3 +18,12 @@ def whole(gradient: Any) -> Any:
     import tensorflow as tf
 
     return tf.convert_to_tensor(gradient)
+
+
+def without_gradients() -> AbstractContextManager[Any]:
+    """PyTorch keeps what it computes, for gradients, unless it is told that there will be none."""
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()

@@ -1,8 +1,6 @@
 """What a model makes of examples on its way: the tensors at named places, and what its head is given."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -10,6 +8,7 @@ import numpy as np
 
 from regraft.core.blocks import HEAD
 from regraft.graph import flow
+from regraft.graph.gradients import without_gradients
 
 Array = np.ndarray[Any, Any]
 
@@ -49,19 +48,11 @@ def _running(opened: flow.Flow, entry: flow.Value, values: dict[int, str]) -> Ca
 
         given = keras.ops.cast(keras.ops.convert_to_tensor(batch), opened.tensors[entry].dtype)
         # Layers that count their calls are not to count these.
-        with _without_gradients(), keras.StatelessScope():
+        with without_gradients(), keras.StatelessScope():
             flow.evaluate(opened, calls, {entry: given}, keep)
         return found
 
     return run
-
-
-def _without_gradients() -> AbstractContextManager[Any]:
-    if keras.backend.backend() != "torch":
-        return contextlib.nullcontext()
-    import torch
-
-    return torch.no_grad()
 
 
 def portions(count: int, most: int) -> Iterable[Array]:

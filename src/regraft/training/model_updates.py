@@ -1,6 +1,5 @@
 """The updates of a model in a loop of one's own: one call takes a step, on every backend."""
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from regraft.core.errors import ProofError, RequestError, nearest
 from regraft.core.optimizer_state import Carried, OptimizerState, VariableState
 from regraft.graph import names
 from regraft.graph.digest import of_variable
-from regraft.graph.gradients import whole
+from regraft.graph.gradients import whole, without_gradients
 from regraft.training import slots
 from regraft.training.carried_text import table
 from regraft.training.marking import Marks
@@ -96,7 +95,7 @@ class ModelUpdates:
         Raises:
             RequestError: there are more or fewer, a name is unknown, a shape is another, or all are None.
         """
-        with _without_tracking():
+        with without_gradients():
             self.updates.apply(listed(gradients, self.named))
 
     def values(self) -> Values:
@@ -263,14 +262,6 @@ def _restorable(group: Group, state: OptimizerState) -> dict[str, VariableState]
             f"{', '.join(map(str, sorted(ages)))}; give the state to regraft.updates"
         )
     return own
-
-
-def _without_tracking() -> contextlib.AbstractContextManager[Any]:
-    if keras.backend.backend() != "torch":
-        return contextlib.nullcontext()
-    import torch
-
-    return torch.no_grad()
 
 
 def _some(found: Iterable[str], most: int = 3) -> str:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from regraft.graph import names
+from regraft.graph.gradients import without_gradients
 from regraft.training.rates import is_batch_norm
 
 Array = np.ndarray[Any, Any]
@@ -34,22 +35,12 @@ def recalibrate(model: keras.Model, batches: Iterable[Array]) -> set[str]:
         for moments in found.values():
             stack.enter_context(moments.watching())
         for batch in batches:
-            with keras.StatelessScope():
-                _run(model, batch)
+            with without_gradients(), keras.StatelessScope():
+                model(keras.ops.convert_to_tensor(batch), training=False)
     for moments in found.values():
         moments.write()
     statistics = {id(variable) for moments in found.values() for variable in moments.statistics}
     return {name for name, variable in names.variables(model).items() if id(variable) in statistics}
-
-
-def _run(model: Any, batch: Array) -> None:
-    if keras.backend.backend() != "torch":
-        model(batch, training=False)
-        return
-    import torch
-
-    with torch.no_grad():
-        model(keras.ops.convert_to_tensor(batch), training=False)
 
 
 class _Moments:

@@ -1,8 +1,10 @@
 """The journey: examples in, a source out that opens, is resumed, and says whether it helped."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -19,6 +21,7 @@ from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.recipes.pretraining import asking, running
 from regraft.recipes.pretraining import folder as folders
+from tests.recipes.pretraining.interrupting import interrupted
 
 SMALL = {"architecture": "mlp?units=8,4", "epochs": 3, "settings": {"batch_size": 16}}
 
@@ -100,18 +103,7 @@ def test_interrupted_and_resumed_is_the_same_source(
     x, _ = _numbers()
     asked = {**SMALL, "probe": 0, "cache": tmp_path / "cache"}
     whole = regraft.pretrain(method, x, out=tmp_path / "whole", **asked)
-    kept, saved = running.loop.checkpoint.save, []
-
-    def killed(path: Path, *given: object) -> None:
-        kept(path, *given)  # pyright: ignore[reportArgumentType]
-        saved.append(path)
-        if len(saved) == (2 if method == "autoencoder" else 5):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(running.loop.checkpoint, "save", killed)
-    with pytest.raises(KeyboardInterrupt):
-        regraft.pretrain(method, x, out=tmp_path / "part", **asked)
-    monkeypatch.setattr(running.loop.checkpoint, "save", kept)
+    interrupted(monkeypatch, method, x, after=2 if method == "autoencoder" else 5, out=tmp_path / "part", **asked)
     assert (tmp_path / "part" / "asked.toml").exists()
     resumed = asking.resume(tmp_path / "part", data=x, cache=tmp_path / "cache")
     one, other = names.values(resumed.model), names.values(whole.model)
@@ -153,6 +145,32 @@ def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weight
     kernel = np.asarray(keras.ops.convert_to_numpy(compared[0].get_layer("mine").kernel))
     assert kernel.std() > 0
     assert np.abs(kernel).max() < 2
+
+
+def _deep() -> keras.Model:
+    """Dead where averages of BatchNorm are 0 and 1."""
+    x = inputs = keras.Input((16,))
+    for _ in range(12):
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.999)(keras.layers.Dense(8)(x)))
+    return keras.Model(inputs, x, name="deep")
+
+
+def test_a_deep_network_begins_with_the_averages_of_some_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("deep_networks")
+    vars(module)["deep"] = _deep
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    begun: list[Any] = []
+    monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others: begun.append(fresh))
+    x = 0.01 * _numbers(90)[0]
+    regraft.pretrain(
+        "autoencoder", x, out=tmp_path / "a", architecture="deep_networks:deep", epochs=1, scaling="none", probe=0
+    )
+    (fresh,) = begun
+    made, dead = (keras.ops.convert_to_numpy(model(x, training=False)) for model in (fresh, _deep()))
+    assert made.std() > 0.2
+    assert np.abs(dead).max() < 0.1
 
 
 @pytest.mark.parametrize(("trained", "is_compared"), [(10**9, False), (100, True)])

@@ -18,9 +18,10 @@ from regraft.core.errors import DataError, RequestError
 from regraft.core.pretraining import Asked
 from regraft.core.progress import collecting_warnings
 from regraft.pretraining import method
-from regraft.recipes.pretraining import asking, running
+from regraft.recipes.pretraining import asking
 from regraft.recipes.pretraining import folder as folders
 from regraft.recipes.pretraining.task import Task, task_of
+from tests.recipes.pretraining.interrupting import interrupted
 
 PEOPLE, EACH = 60, 4
 GIVEN: dict[str, Any] = {
@@ -127,16 +128,7 @@ def test_pictures_of_a_list_have_groups_and_are_resumed(tmp_path: Path, monkeypa
         "columns": {"group": "object"},
     }
     whole = regraft.pretrain("pairs", tmp_path / "t.csv", out=tmp_path / "whole", **given)
-    kept = running.loop.checkpoint.save
-
-    def killed(path: Path, *given: Any) -> None:
-        kept(path, *given)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(running.loop.checkpoint, "save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            regraft.pretrain("pairs", tmp_path / "t.csv", out=tmp_path / "out", **given)
+    interrupted(monkeypatch, "pairs", tmp_path / "t.csv", out=tmp_path / "out", **given)
     assert folders.asked(tmp_path / "out").columns == Columns(group="object")
     # Whose it is is part of what it was begun with.
     text = (tmp_path / "t.csv").read_text()

@@ -16,9 +16,10 @@ from regraft.core.errors import DataError, RequestError
 from regraft.core.pretraining import Asked, PretrainingRecord
 from regraft.core.progress import collecting_warnings
 from regraft.data.pairs import Pairs
-from regraft.recipes.pretraining import asking, running
+from regraft.recipes.pretraining import asking
 from regraft.recipes.pretraining import folder as folders
 from regraft.recipes.pretraining.ordering import FEWEST, among, held_out
+from tests.recipes.pretraining.interrupting import interrupted
 
 COUNT = 120
 GIVEN: dict[str, Any] = {"architecture": "mlp?units=8", "epochs": 4, "settings": {"batch_size": 16, "rate": 0.01}}
@@ -151,27 +152,13 @@ def test_pairs_of_a_table_are_learnt_from_on_the_command_line(
     assert regraft.open(out).inputs.name == "table"
 
 
-def _killed(monkeypatch: pytest.MonkeyPatch, *given: Any, **others: Any) -> None:
-    """Ended after the first checkpoint."""
-    kept = running.loop.checkpoint.save
-
-    def save(path: Path, *state: Any) -> None:
-        kept(path, *state)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(running.loop.checkpoint, "save", save)
-        with pytest.raises(KeyboardInterrupt):
-            regraft.pretrain(*given, **others)
-
-
 def test_resumed_equals_trained_through_and_other_pairs_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, path, pairs = _data(tmp_path)
     given = {**GIVEN, "probe": 0, "columns": {"label": "kind"}}
     whole = regraft.pretrain("ranking", table, out=tmp_path / "whole", pairs=path, **given)
-    _killed(monkeypatch, "ranking", table, out=tmp_path / "out", pairs=path, **given)
+    interrupted(monkeypatch, "ranking", table, out=tmp_path / "out", pairs=path, **given)
     assert folders.asked(tmp_path / "out").pairs == str(path)
     text = path.read_text()
     path.write_text(text.replace(f"{pairs[0, 0] + 2},line", "2,line", 1))
@@ -187,7 +174,7 @@ def test_resumed_equals_trained_through_and_other_pairs_are_refused(
 def test_pairs_in_memory_are_given_again_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(40, 4))
     pairs = np.arange(40).reshape(-1, 2)
-    _killed(monkeypatch, "ranking", x, out=tmp_path / "out", pairs=pairs, **GIVEN)
+    interrupted(monkeypatch, "ranking", x, out=tmp_path / "out", pairs=pairs, **GIVEN)
     with pytest.raises(
         RequestError, match=r"learns from pairs of examples, found none; .* with --pairs, or pairs= in P"
     ):

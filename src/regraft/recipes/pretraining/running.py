@@ -27,7 +27,7 @@ from regraft.recipes.pretraining.task import Task, task_of
 from regraft.recipes.recording import environment
 from regraft.report import pretraining_page
 from regraft.surgery.copy import copy_model
-from regraft.surgery.settling import settle_on
+from regraft.training.recalibrating import recalibrate
 
 Array = np.ndarray[Any, Any]
 
@@ -101,7 +101,9 @@ def pretrain_in(
         spec = cast(Spec, asked.spec)
         begun = _begun(trunk, own, asked, task)
         if trunk is None:
-            settle_on(begun, task.learning.take(np.arange(min(_SETTLING, len(task.learning)))))
+            # In a deep network each layer is judged by averages of what those below make: where all begin at 0 and 1,
+            # it takes more steps than there are until anything comes out at the top.
+            recalibrate(begun, [task.learning.take(np.arange(min(_SETTLING, len(task.learning))))])
         # What a network that was given has learnt already is not the start of one from scratch.
         fresh, model = copy_model(begun) if trunk is None else anew(begun, asked.seed), copy_model(begun)
         # Only now: what was wrong with the request has left nothing behind.
@@ -115,7 +117,8 @@ def pretrain_in(
         with clock.stage("compare"):
             groups = task.learning.groups if chosen.GROUPS else None
             learnt = len(task.learning) if needs_labels and groups is None else 0
-            shown = len(task.learning) * sum(len(stage.history) - 1 for stage in stages)
+            # Where layers learn one after the other, an epoch of each is no more than one of the network.
+            shown = len(task.learning) * max(len(stage.history) - 1 for stage in stages)
             helped = None if ended else _helped(model, fresh, task, asked, learnt, shown)
         told = {
             "labels": learnt,
@@ -213,7 +216,7 @@ def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, le
         task: what was learnt.
         asked: what was asked for.
         learnt: from how many labels the pretraining learnt.
-        shown: how many examples it was shown, all epochs together.
+        shown: how many examples the network was shown, all epochs together.
     """
     if task.labelled is None or task.judging is None or asked.compare == "no":
         return None
