@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from keras.src.applications.efficientnet import EfficientNet
+from keras.src.applications.mobilenet_v2 import _inverted_res_block
 
 layers = keras.layers
 
@@ -242,7 +243,13 @@ def several() -> keras.Model:
 
 
 def mobilenet() -> keras.Model:
-    return keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None, name="mobilenet")
+    """The lower blocks of Keras' own MobileNetV2; on JAX every shape of a layer is compiled."""
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="Conv1")(inputs)
+    x = layers.ReLU(6.0, name="Conv1_relu")(layers.BatchNormalization(momentum=0.999, name="bn_Conv1")(x))
+    for block, (filters, stride) in enumerate(((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (64, 2))):
+        x = _inverted_res_block(x, 6 if block else 1, stride, 0.35, filters, block)
+    return keras.Model(inputs, x, name="mobilenet")
 
 
 def efficientnet() -> keras.Model:

@@ -1,14 +1,17 @@
-"""One small run in a process of its own: activations into a cache, then training; what came out, as JSON on stdout.
+"""A small run, activations into a cache, then training; and three of it, each in a process of its own.
 
-    python -m tests.laws.worker CACHE CHECKPOINT [EPOCH]
+    python -m tests.laws.worker FOLDER
 
-With an epoch it kills itself in the middle of that one, as `kill -9` would.
+Two do the same at the same time, with the folder's `cache` between them; the third kills itself in the middle of its
+third epoch, as `kill -9` would. They are forks of a process that has imported the framework and computed nothing. What
+came out lies as JSON beside the checkpoints `0.npz`, `1.npz` and `killed.npz`.
 """
 
 import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +113,35 @@ def state(checkpoint: Path) -> dict[str, str]:
         return {name: digest.of_array(archive[name]) for name in archive.files if name != "history"}
 
 
-def main(cache: str, checkpoint: str, kill_in: str | None = None) -> None:
-    x, y = activations(Path(cache))
-    result = trained(x, y, Path(checkpoint), kill_in=int(kill_in) if kill_in else None)
-    print(json.dumps({"activations": digest.of_array(x), "state": state(Path(checkpoint)), **described(result)}))
+def main(folder: str) -> None:
+    """All three, and an error where one of them ends in another way than it should."""
+    shared, own = Path(folder) / "cache", Path(folder) / "own"
+    runs = [(shared, "0.npz", None), (shared, "1.npz", None), (own, "killed.npz", 3)]
+    processes = [_forked(cache, Path(folder) / name, kill_in) for cache, name, kill_in in runs]
+    ends = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+    if ends != [0, 0, -signal.SIGKILL]:
+        sys.exit(f"the three processes ended with {ends}")
+
+
+def _forked(cache: Path, checkpoint: Path, kill_in: int | None) -> int:
+    """The number of a process that makes one run."""
+    process = os.fork()
+    if process:
+        return process
+    status = 1
+    try:
+        _run(cache, checkpoint, kill_in)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    os._exit(status)
+
+
+def _run(cache: Path, checkpoint: Path, kill_in: int | None) -> None:
+    x, y = activations(cache)
+    result = trained(x, y, checkpoint, kill_in=kill_in)
+    said = {"activations": digest.of_array(x), "state": state(checkpoint), **described(result)}
+    checkpoint.with_suffix(".json").write_text(json.dumps(said))
 
 
 if __name__ == "__main__":

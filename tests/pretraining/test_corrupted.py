@@ -124,7 +124,11 @@ def test_strengths_out_of_range_are_named():
 
 def test_the_area_is_how_often_the_true_one_is_higher():
     random = np.random.default_rng(0)
-    scores, true = np.round(random.random(60), 1), random.random(60) < 0.3
-    pairs = [(a > b) + 0.5 * (a == b) for a in scores[true] for b in scores[~true]]
-    assert corrupted.area(scores, true) == pytest.approx(np.mean(pairs))
-    assert corrupted.area(scores, true & False) == 0.5
+    scores, true, counted = (
+        np.round(random.random((6, 10)), 1),
+        random.random((6, 10)) < 0.3,
+        random.random((6, 10)) < 0.8,
+    )
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[true & counted] for b in scores[~true & counted]]
+    assert float(corrupted.area(scores, true, counted)) == pytest.approx(np.mean(pairs))
+    assert float(corrupted.area(scores, true & False, counted)) == 0.5

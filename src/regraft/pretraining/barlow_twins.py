@@ -147,9 +147,8 @@ def _standard(x: Any) -> Any:
     return centred / ops.sqrt(ops.mean(ops.square(centred), axis=0, keepdims=True) + _SMALL)
 
 
-def _agreement(model: Any, batch: Batch) -> float:
+def _agreement(model: Any, batch: tuple[Any, ...]) -> Any:
     """The mean correlation of the two descriptions, number by number."""
-    one, other = (np.asarray(keras.ops.convert_to_numpy(model(each, training=False)), np.float64) for each in batch)
-    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
-    scale = np.sqrt((np.square(one).mean(axis=0) + _SMALL) * (np.square(other).mean(axis=0) + _SMALL))
-    return float(((one * other).mean(axis=0) / scale).mean())
+    one, other = (_standard(model(each, training=False)) for each in batch)
+    ops: Any = keras.ops
+    return ops.mean(one * other)

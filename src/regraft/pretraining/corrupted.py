@@ -106,31 +106,42 @@ def _told(outputs: Any) -> list[Any]:
 
 def _measures(settings: Settings, text: bool) -> Mapping[str, Any]:
     """The share of examples told rightly, and how well corrupted places are ranked above others (area under ROC)."""
+    ops: Any = keras.ops
 
-    def answers(model: Any, batch: Batch) -> list[Array]:
-        told = _told(model(np.concatenate(batch[:2]), training=False))
-        return [np.asarray(keras.ops.convert_to_numpy(item)) for item in told]
+    def accuracy(model: Any, batch: tuple[Any, ...]) -> Any:
+        good, made, bad, _ = batch
+        right = (_told(model(ops.concatenate([good, made]), training=False))[0] > 0) == _after_good(bad > 0)
+        return ops.mean(ops.cast(right, "float32"))
 
-    def accuracy(model: Any, batch: Batch) -> float:
-        bad = np.concatenate([np.zeros_like(batch[2]), batch[2]])
-        return float(np.mean((answers(model, batch)[0] > 0) == (bad > 0)))
-
-    def found(model: Any, batch: Batch) -> float:
-        where = np.concatenate([np.zeros_like(batch[3]), batch[3]]) >= 0.5
-        counted = np.concatenate(batch[:2]) != 0 if text else np.ones(where.shape, bool)
-        return area(answers(model, batch)[-1][counted], where[counted])
+    def found(model: Any, batch: tuple[Any, ...]) -> Any:
+        good, made, _, where = batch
+        x, corrupted = ops.concatenate([good, made]), _after_good(where >= 0.5)
+        counted = x != 0 if text else ops.ones_like(corrupted)
+        return area(_told(model(x, training=False))[-1], corrupted, counted)
 
     told: dict[str, Any] = {"accuracy": accuracy} if settings.detect != "positions" else {}
     return told | ({"positions": found} if settings.detect != "whole" else {})
 
 
-def area(scores: Array, true: Array) -> float:
-    """How often a true one is scored above another, ties counted by half; 0.5 where there is but one kind.
+def _after_good(bad: Any) -> Any:
+    """What is told of the corrupted examples, after as much for the good ones, of which nothing is true."""
+    ops: Any = keras.ops
+    return ops.concatenate([ops.zeros_like(bad), bad])
 
-    >>> area(np.array([3.0, 1.0, 1.0, 0.0]), np.array([True, True, False, False]))
-    0.875
+
+def area(scores: Any, true: Any, counted: Any) -> Any:
+    """How often a true one is scored above another, ties counted by half: the area under the ROC curve.
+
+    0.5 where there is but one kind. All three are tensors of one shape, the last two bool: what is not counted is
+    neither.
     """
-    # Here, because loading it takes half a second, and most methods do without.
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(true, scores)) if true.any() and not true.all() else 0.5
+    ops: Any = keras.ops
+    scores, true, counted = (ops.reshape(item, (-1,)) for item in (scores, true, counted))
+    those, others = (ops.cast(ops.logical_and(counted, kind), "float32") for kind in (true, ops.logical_not(true)))
+    order = ops.argsort(scores)
+    ascending = ops.take(scores, order)
+    # How many of the others are among the so many lowest.
+    lowest = ops.concatenate([ops.zeros((1,)), ops.cumsum(ops.take(others, order))])
+    below, not_above = (ops.take(lowest, ops.searchsorted(ascending, scores, side)) for side in ("left", "right"))
+    pairs = ops.sum(those) * ops.sum(others)
+    return ops.where(pairs > 0, ops.sum(those * (below + not_above)) / ops.maximum(2 * pairs, 1.0), 0.5)

@@ -12,8 +12,8 @@ from regraft.core.pretraining import Kind, Spec
 Array = np.ndarray[Any, Any]
 Tensor = Any
 Batch = tuple[Array, ...]
-# (model, what `draw` gave) -> a figure, mean over the batch.
-Measure = Callable[[keras.Model, Batch], float]
+# (model, what `draw` gave, as tensors) -> a figure, mean over the batch; in inference mode, in `keras.ops` alone.
+Measure = Callable[[keras.Model, tuple[Tensor, ...]], Tensor]
 
 
 class Rows(Protocol):
@@ -94,7 +94,8 @@ class Learner:
             from the same seed, so that epochs compare. Every array has the batch along its first axis, or no axis.
         loss: (model, batch, training) -> mean over the batch, in `keras.ops` alone. `batch` holds tensors: what `draw`
             gave, then the values of `carried` in their order. With `carried`: -> (loss, {name: new value}).
-        measures: figures on held-out examples; lower is better for that which `monitor` names.
+        measures: figures on held-out examples, compiled with their loss; lower is better for that which `monitor`
+            names.
         monitor: what early stopping and the choice of the epoch go by: `loss` or a name in `measures`.
         carried: arrays that live from step to step, such as the chains of persistent contrastive divergence.
         turns: how many of some rows have their turn in a pass: the examples, unless the method says otherwise.

@@ -221,9 +221,9 @@ class _Course:
         """The loss on held-out examples, and the method's figures; the same draws for every epoch."""
         sums: dict[str, float] = {"": 0.0, **dict.fromkeys(self._learner.measures, 0.0)}
         for batch, size in self._held_out_batches():
-            sums[""] += size * self._stepper.loss(batch)
-            for name, measure in self._learner.measures.items():
-                sums[name] += size * float(measure(self._learner.model, batch))
+            loss, figures = self._stepper.look(batch)
+            for name, figure in {"": loss, **figures}.items():
+                sums[name] += size * figure
         means = {name: total / self._learner.turns(self._held_out) for name, total in sums.items()}
         return means.pop(""), means
 

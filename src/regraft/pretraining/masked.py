@@ -81,7 +81,6 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
     error = errors(require_error(settings.error, sample))
     mean = sample.x.mean(axis=0, keepdims=True).astype(np.float32)
     others = settings.instead == "another" or (settings.instead == "auto" and sample.kind != "pictures")
-    ops: Any = keras.ops
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
         x = rows.take(indices)
@@ -91,14 +90,11 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
 
     def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
         x, shown, mask = batch
-        weight = mask + settings.visible * (1 - mask)
-        each = error(model(shown, training=training), x) * weight
-        return ops.sum(each) / ops.maximum(ops.sum(ops.broadcast_to(weight, ops.shape(each))), 1e-6)
+        return _weighted(error(model(shown, training=training), x), mask + settings.visible * (1 - mask))
 
-    def error_of_hidden(model: keras.Model, batch: Batch) -> float:
+    def error_of_hidden(model: keras.Model, batch: tuple[Any, ...]) -> Any:
         x, shown, mask = batch
-        each = np.asarray(keras.ops.convert_to_numpy(error(model(shown, training=False), x)))
-        return float((each * mask).sum() / max(1e-6, float(np.broadcast_to(mask, each.shape).sum())))
+        return _weighted(error(model(shown, training=False), x), mask)
 
     return Learner(
         model=stacked(trunk, below, name="masked"),
@@ -107,6 +103,12 @@ def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -
         loss=loss,
         measures={"error_of_hidden": error_of_hidden},
     )
+
+
+def _weighted(each: Any, weight: Any) -> Any:
+    """The mean of what is counted by weights with axes of 1."""
+    ops: Any = keras.ops
+    return ops.sum(each * weight) / ops.maximum(ops.sum(ops.broadcast_to(weight, ops.shape(each))), 1e-6)
 
 
 def masks(count: int, sample: Sample, settings: Settings, random: np.random.Generator) -> Array:

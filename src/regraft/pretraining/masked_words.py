@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from regraft.core.errors import RequestError
-from regraft.pretraining import places
+from regraft.pretraining import losses, places
 from regraft.pretraining.corrupting.words import FIRST_WORD, require_known
 from regraft.pretraining.heads import dense
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
@@ -84,8 +84,9 @@ def hidden(x: Array, part: float, most: int, words: Array, random: np.random.Gen
     return shown, order.astype(np.int32), right.astype(np.float32), counted.astype(np.float32)
 
 
-def _guessed(model: Any, batch: Batch) -> float:
+def _guessed(model: Any, batch: tuple[Any, ...]) -> Any:
     """The share of tokens that are guessed."""
+    ops: Any = keras.ops
     shown, where, right, counted = batch
-    told = np.asarray(keras.ops.convert_to_numpy(model([shown, where], training=False))).argmax(axis=-1)
-    return float(((told == right) * counted).sum() / max(1.0, float(counted.sum())))
+    told = ops.argmax(model([shown, where], training=False), axis=-1)
+    return losses.mean_where(ops.cast(told == ops.cast(right, told.dtype), "float32"), counted)

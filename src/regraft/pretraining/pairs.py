@@ -172,15 +172,18 @@ def _tower(model: Any) -> Any:
     return model.get_layer("tower") if len(model.inputs) == 2 else model
 
 
-def _accuracy(model: Any, batch: Batch, settings: Settings) -> float:
+def _accuracy(model: Any, batch: tuple[Any, ...], settings: Settings) -> Any:
     """The share of pairs, or triplets, that are told rightly."""
-    told = [np.asarray(keras.ops.convert_to_numpy(_tower(model)(item, training=False))) for item in batch[:-1:3]]
-    first, second = told[:2]
-    near = np.square(first - second).sum(axis=1)
+    ops: Any = keras.ops
+    vectors = [_tower(model)(item, training=False) for item in batch[:-1:3]]
+    near = losses.squared(vectors[0], vectors[1])
     if settings.loss == "triplet":
-        return float(np.mean(near < np.square(first - told[2]).sum(axis=1)))
-    same = batch[1] == batch[4]
-    if settings.loss == "contrastive":
-        return float(np.mean((near < (settings.margin / 2) ** 2) == same))
-    logits = np.asarray(keras.ops.convert_to_numpy(model.get_layer("comparison")([first, second], training=False)))
-    return float(np.mean((logits > 0) == same))
+        right = near < losses.squared(vectors[0], vectors[2])
+    else:
+        told = (
+            near < (settings.margin / 2) ** 2
+            if settings.loss == "contrastive"
+            else model.get_layer("comparison")(vectors, training=False) > 0
+        )
+        right = told == (batch[1] == batch[4])
+    return ops.mean(ops.cast(right, "float32"))

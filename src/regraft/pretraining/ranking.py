@@ -144,9 +144,10 @@ def _stated(rows: Rows) -> Array:
     return rows.pairs
 
 
-def _ordered(model: Any, batch: Batch) -> float:
-    """The share of pairs whose better one has the higher score."""
+def _ordered(model: Any, batch: tuple[Any, ...]) -> Any:
+    """The share of pairs whose better one has the higher score; 0.5 where there is none."""
+    ops: Any = keras.ops
     better, worse, counted = batch
-    scores = [np.asarray(keras.ops.convert_to_numpy(model(item, training=False)[:, 0])) for item in (better, worse)]
-    right = (scores[0] > scores[1])[counted > 0]
-    return float(right.mean()) if len(right) else 0.5
+    above, below = (model(item, training=False)[:, 0] for item in (better, worse))
+    right = losses.mean_where(ops.cast(above > below, "float32"), counted)
+    return ops.where(ops.sum(counted) > 0, right, 0.5)

@@ -133,20 +133,17 @@ def _judged(placed: Placed, machine: Any, data: Any, looked_at: Any) -> Any:
 
 
 def _measures(placed: Placed, learnt: Array) -> dict[str, Measure]:
-    def number(tensor: Any) -> float:
-        return float(np.asarray(keras.ops.convert_to_numpy(tensor)))
+    def reconstruction_error(model: keras.Model, batch: tuple[Any, ...]) -> Any:
+        return measures.reconstruction_error(placed.machine(model), placed.visible(batch[0]))
 
-    def reconstruction_error(model: keras.Model, batch: Batch) -> float:
-        return number(measures.reconstruction_error(placed.machine(model), placed.visible(batch[0])))
+    def pseudo_likelihood(model: keras.Model, batch: tuple[Any, ...]) -> Any:
+        return measures.pseudo_likelihood(placed.machine(model), placed.visible(batch[0]), batch[3])
 
-    def pseudo_likelihood(model: keras.Model, batch: Batch) -> float:
-        return number(measures.pseudo_likelihood(placed.machine(model), placed.visible(batch[0]), batch[3]))
+    def free_energy(model: keras.Model, batch: tuple[Any, ...]) -> Any:
+        return measures.free_energy(placed.machine(model), placed.visible(batch[0]))
 
-    def free_energy(model: keras.Model, batch: Batch) -> float:
-        return number(measures.free_energy(placed.machine(model), placed.visible(batch[0])))
-
-    def free_energy_gap(model: keras.Model, batch: Batch) -> float:
-        return number(measures.free_energy_gap(placed.machine(model), placed.visible(batch[0]), placed.visible(learnt)))
+    def free_energy_gap(model: keras.Model, batch: tuple[Any, ...]) -> Any:
+        return measures.free_energy_gap(placed.machine(model), placed.visible(batch[0]), placed.visible(learnt))
 
     found: dict[str, Measure] = {
         "reconstruction_error": reconstruction_error,

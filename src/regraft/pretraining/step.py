@@ -1,6 +1,6 @@
-"""One step of pretraining and one look at the loss, compiled, on each backend; any loss of one model."""
+"""One step of pretraining and one look at loss and figures, compiled, on each backend; any loss of one model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import keras
@@ -20,8 +20,8 @@ class Stepper(Protocol):
         """Take one step; returns the loss before it."""
         ...
 
-    def loss(self, batch: Batch) -> float:
-        """The loss in inference mode; nothing is changed, what is carried is taken as it is."""
+    def look(self, batch: Batch) -> tuple[float, dict[str, float]]:
+        """The loss in inference mode, and the learner's figures; nothing is changed, what is carried is as it is."""
         ...
 
     def synchronise(self) -> None:
@@ -45,6 +45,17 @@ def learning(model: keras.Model) -> dict[str, keras.Variable]:
     return {name: every[name] for name in names.trainable(model)}
 
 
+def _looked(learner: Learner, batch: tuple[Any, ...], order: Mapping[str, Array]) -> tuple[Any, list[Any]]:
+    """The loss and the figures of a batch, which what is carried stands behind."""
+    drawn = batch[: len(batch) - len(order)]
+    loss, _ = _told(learner.loss(learner.model, batch, False), order)
+    return loss, [measure(learner.model, drawn) for measure in learner.measures.values()]
+
+
+def _named(learner: Learner, figures: Iterable[Any]) -> dict[str, float]:
+    return {name: float(figure) for name, figure in zip(learner.measures, figures, strict=True)}
+
+
 def _told(told: Any, order: Mapping[str, Array]) -> tuple[Any, list[Any]]:
     """The loss, and what is carried on, in order."""
     if not order:
@@ -65,8 +76,9 @@ class _TensorFlow:
         self.carried = {name: value.numpy() for name, value in zip(self.carried, carried, strict=True)}
         return float(loss)
 
-    def loss(self, batch: Batch) -> float:
-        return float(self._run(batch, False)[0])
+    def look(self, batch: Batch) -> tuple[float, dict[str, float]]:
+        loss, figures = self._run(batch, False)
+        return float(loss), _named(self._learner, figures)
 
     def synchronise(self) -> None:
         """Nothing to do: TensorFlow's steps change the variables themselves."""
@@ -82,13 +94,10 @@ class _TensorFlow:
 
         learner = self._learner
 
-        def told(batch: Any) -> Any:
-            return _told(learner.loss(learner.model, batch, training), self.carried)
-
         def step(*batch: Any) -> Any:
             values = [variable.value for variable in self._variables]
             with tf.GradientTape() as tape:
-                loss, carried = told(batch)
+                loss, carried = _told(learner.loss(learner.model, batch, True), self.carried)
             found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             self._optimizer.apply([whole(gradient) for gradient in found], self._variables)
             return loss, carried
@@ -96,7 +105,7 @@ class _TensorFlow:
         def look(*batch: Any) -> Any:
             # Recurrent layers of Keras advance their seeds in inference too; looking at a model is to leave no trace.
             with keras.StatelessScope():
-                return told(batch)
+                return _looked(learner, batch, self.carried)
 
         specs = [
             tf.TensorSpec((None, *item.shape[1:]) if item.ndim and place < drawn else item.shape, item.dtype)
@@ -113,28 +122,32 @@ class _Jax:
         import jax
 
         self.carried = {name: np.array(value) for name, value in learner.carried.items()}
-        self._optimizer = optimizer
+        self._learner, self._optimizer = learner, optimizer
         self._learning = list(learning(learner.model).values())
         ids = {id(variable) for variable in self._learning}
         self._others = [variable for variable in learner.model.variables if id(variable) not in ids]
         every = [*self._learning, *self._others]
 
-        def told(values: Any, others: Any, batch: Any, training: bool) -> Any:
-            with keras.StatelessScope(state_mapping=list(zip(every, [*values, *others], strict=True))) as scope:
-                loss, carried = _told(learner.loss(learner.model, batch, training), self.carried)
-            return loss, (carried, [scope.get_current_value(variable) for variable in self._others])
+        def scope(values: Any, others: Any) -> Any:
+            return keras.StatelessScope(state_mapping=list(zip(every, [*values, *others], strict=True)))
 
-        gradient: Any = jax.value_and_grad(
-            lambda values, others, given: told(values, others, given, True), has_aux=True
-        )
+        def told(values: Any, others: Any, batch: Any) -> Any:
+            with scope(values, others) as entered:
+                loss, carried = _told(learner.loss(learner.model, batch, True), self.carried)
+            return loss, (carried, [entered.get_current_value(variable) for variable in self._others])
+
+        gradient: Any = jax.value_and_grad(told, has_aux=True)
 
         def step(values: Any, others: Any, state: Any, batch: Any) -> Any:
             (loss, (carried, updated)), found = gradient(values, others, batch)
             moved, kept = optimizer.stateless_apply(state, found, values)
             return loss, carried, moved, updated, kept
 
-        self._step = jax.jit(step)
-        self._look = jax.jit(lambda values, others, batch: told(values, others, batch, False)[0])
+        def look(values: Any, others: Any, batch: Any) -> Any:
+            with scope(values, others):
+                return _looked(learner, batch, self.carried)
+
+        self._step, self._look = jax.jit(step), jax.jit(look)
         self._held: tuple[list[Any], list[Any], list[Any]] | None = None
 
     def step(self, batch: Batch) -> float:
@@ -144,9 +157,10 @@ class _Jax:
         self.carried = {name: np.asarray(value) for name, value in zip(self.carried, carried, strict=True)}
         return float(loss)
 
-    def loss(self, batch: Batch) -> float:
+    def look(self, batch: Batch) -> tuple[float, dict[str, float]]:
         values, others, _ = self._state()
-        return float(self._look(values, others, (*batch, *self.carried.values())))
+        loss, figures = self._look(values, others, (*batch, *self.carried.values()))
+        return float(loss), _named(self._learner, figures)
 
     def synchronise(self) -> None:
         for variables, values in zip(self._variables(), self._state(), strict=True):
@@ -175,7 +189,7 @@ class _Torch:
     def step(self, batch: Batch) -> float:
         import torch
 
-        loss, carried = self._told(batch, True)
+        loss, carried = _told(self._learner.loss(self._learner.model, self._tensors(batch), True), self.carried)
         values = [variable.value for variable in self._variables]
         found = list(torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True))
         with torch.no_grad():
@@ -185,18 +199,18 @@ class _Torch:
         }
         return float(loss.detach())
 
-    def loss(self, batch: Batch) -> float:
+    def look(self, batch: Batch) -> tuple[float, dict[str, float]]:
         import torch
 
         with torch.inference_mode(), keras.StatelessScope():
-            return float(self._told(batch, False)[0])
+            loss, figures = _looked(self._learner, self._tensors(batch), self.carried)
+        return float(loss), _named(self._learner, figures)
 
     def synchronise(self) -> None:
         """Nothing to do: PyTorch's steps change the variables themselves."""
 
-    def _told(self, batch: Batch, training: bool) -> Any:
-        tensors = tuple(keras.ops.convert_to_tensor(item) for item in (*batch, *self.carried.values()))
-        return _told(self._learner.loss(self._learner.model, tensors, training), self.carried)
+    def _tensors(self, batch: Batch) -> tuple[Any, ...]:
+        return tuple(keras.ops.convert_to_tensor(item) for item in (*batch, *self.carried.values()))
 
 
 _STEPPERS: dict[str, Callable[[Learner, Any], Stepper]] = {
