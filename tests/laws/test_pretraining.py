@@ -13,6 +13,7 @@ from regraft.core import plain
 from regraft.core.pretraining import Asked, Spec, Stage
 from regraft.graph import names
 from regraft.pretraining import METHODS, greedy, method
+from regraft.pretraining.learner import Method
 from tests.laws import learners
 from tests.laws.learners import CASES, TRAINED
 
@@ -105,6 +106,13 @@ def test_settings_are_documented_and_do_not_collide_with_those_of_training(name:
     assert not set(fields) & {field.name for field in dataclasses.fields(Spec)}
     assert all(f"{field}:" in (chosen.Settings.__doc__ or "") for field in fields)
     assert name == chosen.NAME
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_one_file_with_the_same_names_in_the_same_order(name: str) -> None:
+    chosen = method(name)
+    words = [*Method.__annotations__, "learner", *(["whole"] if chosen.GREEDY else [])]
+    assert [known for known in vars(chosen) if known in {*words, "whole"}] == words
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -8,7 +8,6 @@ import keras
 from regraft.core.pretraining import Kind
 from regraft.pretraining import rbm
 from regraft.pretraining.learner import Learner, Sample
-from regraft.pretraining.rbm import Settings
 
 NAME = "dbn"
 KINDS: tuple[Kind, ...] = rbm.KINDS
@@ -17,8 +16,7 @@ GROUPS = False
 GREEDY = True
 ARCHITECTURES: Mapping[Kind, str] = dict.fromkeys(KINDS, "mlp?units=512,512,512&activation=sigmoid")
 SPEC = rbm.SPEC
-
-__all__ = ["ARCHITECTURES", "GREEDY", "KINDS", "LABELS", "NAME", "SPEC", "Settings", "learner", "whole"]
+Settings = rbm.Settings
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
