@@ -1,9 +1,13 @@
 """What the tests of rankings share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+import regraft
+from regraft.core.ranking import RankRecord
+from regraft.recipes.running import Run
 from tests.recipes.ranking import sources
 
 
@@ -20,14 +24,27 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that the tests share."""
-    return tmp_path_factory.mktemp("kept")
+def ranked(nets: Path, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RankRecord, Path]:
+    """A ranking of all of them, and the cache that it left."""
+    cache = tmp_path_factory.mktemp("ranked")
+    return regraft.rank(examples, nets, cache=cache), cache
 
 
 @pytest.fixture(scope="session")
-def record(nets: Path, examples: Path, kept: Path):
-    """A ranking of all of them."""
-    from regraft.recipes.ranking.asking import rank
+def record(ranked: tuple[RankRecord, Path]) -> RankRecord:
+    return ranked[0]
 
-    return rank(examples, nets, cache=kept)
+
+@pytest.fixture(scope="session")
+def kept(ranked: tuple[RankRecord, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that the tests share; it begins with what the ranking left."""
+    return shutil.copytree(ranked[1], tmp_path_factory.mktemp("kept"), dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def mine(ranked: tuple[RankRecord, Path], nets: Path, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The best of them fitted to the examples, with what the ranking left and nothing else; alone in its folder."""
+    runs = tmp_path_factory.mktemp("runs")
+    cache = shutil.copytree(ranked[1], tmp_path_factory.mktemp("fitted"), dirs_exist_ok=True)
+    source = nets / "labelled.keras"
+    return regraft.fit(examples, source, out=runs / "mine", fine_tune="no", baselines="no", cache=cache)

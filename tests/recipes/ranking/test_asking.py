@@ -14,9 +14,10 @@ import regraft
 from regraft.activations.store import Store
 from regraft.core import plain
 from regraft.core.errors import RequestError, SourceError
-from regraft.core.plan import FineTuneSpec
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.core.ranking import RankRecord
-from regraft.recipes.ranking import confirming, rounds
+from regraft.recipes.depth import halving
+from regraft.recipes.ranking import asking, confirming, rounds
 from tests.recipes.ranking.sources import digits, learnt
 
 
@@ -58,22 +59,17 @@ def test_the_record_survives_json(record):
     assert plain.from_plain(RankRecord, json.loads(plain.to_json(record))) == record
 
 
-def test_fit_finds_what_the_ranking_computed(record, examples, kept):
-    first = record.ranking[0]
-    run = regraft.fit(
-        examples, first.source, cache=kept, fine_tune="no", baselines="no", refit="no", out=kept / "run-after"
-    )
-    points = len(run.record.probes)
+def test_fit_finds_what_the_ranking_computed(mine):
+    points = len(mine.record.probes)
     # The 200 training examples are there at every cut point; validation and test examples are computed.
-    assert run.record.cache.hits == 200 * points
-    assert run.record.cache.computed == 180 * points
+    assert mine.record.cache.hits == 200 * points
+    assert mine.record.cache.computed == 180 * points
 
 
-def test_the_scores_are_those_of_the_probe_of_fit(record, examples, kept):
+def test_the_scores_are_those_of_the_probe_of_fit(record, mine):
     first = record.ranking[0]
-    run = regraft.fit(examples, first.source, cache=kept, fine_tune="no", baselines="no", out=kept / "run-probes")
-    probes = {probe.cut_point: probe.accuracy.value for probe in run.record.probes}
-    assert run.record.cut_point == first.cut_point
+    probes = {probe.cut_point: probe.accuracy.value for probe in mine.record.probes}
+    assert mine.record.cut_point == first.cut_point
     assert first.scores["probe"] == max(probes.values())
 
 
@@ -94,9 +90,9 @@ def test_the_order_of_sources_does_not_matter(record, nets, examples, kept):
     ]
 
 
-def test_live_models_and_opened_sources_are_sources(examples, kept):
+def test_live_models_and_opened_sources_are_sources(examples, nets, kept):
     live = learnt("nothing")
-    opened = regraft.open(learnt("labelled"))
+    opened = regraft.open(keras.models.load_model(nets / "labelled.keras"))
     found = regraft.rank(examples, [live, opened], cache=kept)
     assert [item.source for item in found.ranking] == ["model 'labelled'", "model 'nothing'"]
 
@@ -137,14 +133,12 @@ def test_a_forced_size_is_that_of_all(examples, nets, kept):
     assert {item.input_size for item in found.ranking} == {8}
 
 
-def test_a_model_for_the_same_classes_is_named_first(examples, nets, kept, tmp_path):
-    runs = tmp_path / "runs"
-    run = regraft.fit(examples, nets / "labelled.keras", out=runs / "mine", fine_tune="no", baselines="no", cache=kept)
-    found = regraft.rank(examples, [runs, nets / "deep" / "nothing.keras"], cache=kept)
+def test_a_model_for_the_same_classes_is_named_first(mine, examples, nets, kept):
+    found = regraft.rank(examples, [mine.folder.parent, nets / "deep" / "nothing.keras"], cache=kept)
     (known,) = found.known
-    assert known.source == str(runs / "mine" / "model.keras")
+    assert known.source == str(mine.folder / "model.keras")
     assert known.same_data
-    assert known.accuracy == run.record.metrics["test"].accuracy
+    assert known.accuracy == mine.record.metrics["test"].accuracy
     assert found.verdict.startswith(f"There is a model for classes of these names already: '{known.source}', ")
     assert found.verdict.split(". ")[1].startswith("It was made from these very examples")
     # It remembers these examples, so that its probe says nothing.
@@ -152,20 +146,19 @@ def test_a_model_for_the_same_classes_is_named_first(examples, nets, kept, tmp_p
     assert "learnt from these very examples" in found.ranking[-1].note
 
 
-def test_a_copy_of_what_has_learnt_from_these_examples_is_told_to_know_them(examples, nets, kept, tmp_path):
-    runs, copy = tmp_path / "runs", tmp_path / "copy.keras"
-    regraft.fit(examples, nets / "labelled.keras", out=runs / "mine", fine_tune="no", baselines="no", cache=kept)
-    shutil.copy(runs / "mine" / "model.keras", copy)
-    found = regraft.rank(examples, [copy, runs, nets / "deep" / "nothing.keras"], cache=kept)
-    assert [each.source for each in found.refused] == [str(runs / "mine" / "model.keras")]
+def test_a_copy_of_what_has_learnt_from_these_examples_is_told_to_know_them(mine, examples, nets, kept, tmp_path):
+    original, copy = mine.folder / "model.keras", tmp_path / "copy.keras"
+    shutil.copy(original, copy)
+    found = regraft.rank(examples, [copy, mine.folder.parent, nets / "deep" / "nothing.keras"], cache=kept)
+    assert [each.source for each in found.refused] == [str(original)]
     assert [(item.source, item.trained_on_these) for item in found.ranking] == [
         (str(nets / "deep" / "nothing.keras"), False),
         (str(copy), True),
     ]
 
 
-def test_networks_that_differ_in_their_answer_alone_are_both_ranked(examples, kept, tmp_path):
-    trunk = learnt("labelled")
+def test_networks_that_differ_in_their_answer_alone_are_both_ranked(examples, nets, kept, tmp_path):
+    trunk = keras.models.load_model(nets / "labelled.keras")
     hidden = trunk.get_layer("hidden").output
     # No cut is made above a layer of this name: what is computed for the ranking is the same in both.
     for name in ("one", "two"):
@@ -176,27 +169,32 @@ def test_networks_that_differ_in_their_answer_alone_are_both_ranked(examples, ke
     assert len({tuple(item.scores.items()) for item in found.ranking}) == 1
 
 
-def test_a_model_for_classes_of_these_names_is_asked_what_it_answers_as_it_is(examples, nets, kept, tmp_path):
-    runs = tmp_path / "runs"
-    run = regraft.fit(examples, nets / "labelled.keras", out=runs / "mine", fine_tune="no", baselines="no", cache=kept)
+def test_a_model_for_classes_of_these_names_is_asked_what_it_answers_as_it_is(mine, nets, kept):
     x, y = digits()
     # The test examples of the run, now to learn from: other data than it was made from.
     given = (x[260:380], y[260:380])
-    found = regraft.rank(given, [nets / "labelled.keras", runs], cache=kept)
+    found = regraft.rank(given, [nets / "labelled.keras", mine.folder.parent], cache=kept)
     (known,) = found.known
     assert not known.same_data
     assert known.classes == 5
     looked_at = found.ranking[0].examples
-    assert known.here.value == pytest.approx(run.record.metrics["test"].accuracy.value, abs=0.05)
+    assert known.here.value == pytest.approx(mine.record.metrics["test"].accuracy.value, abs=0.05)
     assert 60 < looked_at < 120
     assert f"and about {known.here.value:.1%} of these as it is." in found.verdict
     note = {item.source: item.note for item in found.ranking}
     assert note[known.source] == "it tells classes of these names apart already"
 
 
+@pytest.fixture
+def one_rate(monkeypatch):
+    """What is fitted to confirm a ranking is fitted at one rate, with nothing beside it."""
+    monkeypatch.setattr(confirming, "RATES", confirming.RATES[:1])
+    monkeypatch.setattr(asking, "Plan", partial(Plan, baselines="no"))
+
+
+@pytest.mark.usefixtures("one_rate")
 def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kept, tmp_path, monkeypatch):
     # What is compared is the same whatever learns.
-    monkeypatch.setattr(confirming, "RATES", confirming.RATES[:2])
     monkeypatch.setattr(confirming, "FineTuneSpec", partial(FineTuneSpec, "no"))
     found = regraft.rank(examples, nets, confirm=2, out=tmp_path / "runs", cache=kept)
     first, second, third = found.ranking
@@ -209,7 +207,9 @@ def test_confirmed_sources_come_first_with_what_fitting_gave(examples, nets, kep
     assert "120 test examples" in found.verdict
 
 
-def test_with_a_time_budget_the_first_is_fitted_by_searching(examples, nets, kept, tmp_path):
+def test_with_a_time_budget_the_first_is_fitted_by_searching(examples, nets, kept, tmp_path, monkeypatch):
+    # Heads are tried in any case, and that is a search.
+    monkeypatch.setattr(halving, "work", lambda *_: None)
     found = regraft.rank(
         examples, nets / "labelled.keras", confirm=1, time_budget=25, out=tmp_path / "runs", cache=kept, seed=3
     )
@@ -245,8 +245,9 @@ def test_ctrl_c_shows_what_is_known(examples, nets, tmp_path, monkeypatch):
     assert "There was no time to look at 2 more." in found.verdict
 
 
-def test_the_cache_is_where_it_was_said(record, kept):
-    assert Store(kept).entries()
+def test_the_cache_is_where_it_was_said(ranked):
+    _, cache = ranked
+    assert Store(cache).entries()
 
 
 def test_counts_below_zero_are_refused(examples, nets):
@@ -254,8 +255,8 @@ def test_counts_below_zero_are_refused(examples, nets):
         regraft.rank(examples, nets, confirm=-1)
 
 
+@pytest.mark.usefixtures("one_rate")
 def test_the_catalogue_is_ranked_and_what_is_fitted_from_it_is_the_same(examples, nets, kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(confirming, "RATES", confirming.RATES[:1])
     monkeypatch.setattr(confirming, "FineTuneSpec", partial(FineTuneSpec, epochs=2))
     from regraft.recipes.cataloguing.adding import add
 
