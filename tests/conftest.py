@@ -1,4 +1,4 @@
-"""What all tests share: where the real networks and data are, if they are here."""
+"""What all tests share: where the real networks and data are, if they are here, and processes that die."""
 
 import gc
 import os
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.recipes.killing import Forking
 
 # A machine under load is slow now and then; that is no failure of the code.
 hypothesis.settings.register_profile("regraft", deadline=None)
@@ -69,6 +71,13 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """No test reads or leaves anything in the user's own cache and catalogue."""
     monkeypatch.setenv("REGRAFT_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("REGRAFT_ZOO", str(tmp_path_factory.mktemp("zoo")))
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """Runs scripts in processes of their own, which may die."""
+    with Forking() as process:
+        yield process
 
 
 @pytest.fixture

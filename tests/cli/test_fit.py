@@ -268,34 +268,50 @@ def started(*words):
             process.kill()
 
 
+# Ctrl-C reaches it as it does one of a terminal, however deaf the process is that it is a fork of.
+FORKED = """
+import os, signal, sys
+from regraft.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), 2)
+os._exit(main(sys.argv[2:]))
+"""
+
+
 @contextlib.contextmanager
-def endless(place, tmp_path):
-    """A run whose fine-tuning takes for ever, and is under way."""
+def endless(place, tmp_path, forking):
+    """A run whose fine-tuning takes for ever, and is under way; and the file of what it says."""
     plan = plans.Plan(
         source=str(place / "network.keras"),
         data=str(place / "pictures"),
         baselines="no",
+        refit="no",
         fine_tune=plans.FineTuneSpec(enabled="yes", epochs=100_000),
     )
     plans.write(tmp_path / "plan.toml", plan)
     words = ("fit", "--plan", tmp_path / "plan.toml", "--out", tmp_path / "run", "--cache", tmp_path / "cache")
-    with started(*words) as process:
-        estimate, first = process.stderr.readline(), process.stderr.readline()
-        assert estimate.startswith("activations of 42 examples: averages"), estimate
-        assert first.startswith("cut at"), first
+    process = forking.start(FORKED, tmp_path / "said", *words)
+    try:
         deadline = time.monotonic() + 60
         while not (tmp_path / "run" / run_folder.CHECKPOINT).exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        yield process
+        estimate, first, *_ = (tmp_path / "said").read_text().splitlines()
+        assert estimate.startswith("activations of 42 examples: averages"), estimate
+        assert first.startswith("cut at"), first
+        yield process, tmp_path / "said"
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_layers_learn_ends_with_the_best_so_far(place, tmp_path, say):
-    with endless(place, tmp_path) as process:
+def test_ctrl_c_while_layers_learn_ends_with_the_best_so_far(place, tmp_path, forking, say):
+    with endless(place, tmp_path, forking) as (process, said):
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=120)
-    assert process.returncode == 130
+        assert process.wait(timeout=120) == 130
+    rest = said.read_text()
     assert "ending the phase 'fine-tune' with the best so far" in rest
     assert "Traceback" not in rest
     record = run_folder.read(tmp_path / "run")
@@ -306,14 +322,14 @@ def test_ctrl_c_while_layers_learn_ends_with_the_best_so_far(place, tmp_path, sa
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, say):
+def test_ctrl_c_leaves_a_run_that_resume_finishes(place, tmp_path, forking, say):
     out, cache = tmp_path / "run", tmp_path / "cache"
-    with endless(place, tmp_path) as process:
+    with endless(place, tmp_path, forking) as (process, told):
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=60)
-        assert process.returncode == 130
+        assert process.wait(timeout=60) == 130
+    rest = told.read_text()
     assert rest.splitlines()[-1] == f"regraft: interrupted; `regraft resume {out}` goes on from here"
     assert "Traceback" not in rest
     plans.write(out / run_folder.ASKED, plans.read(out / run_folder.PLAN))

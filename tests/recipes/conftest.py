@@ -1,11 +1,10 @@
-"""What the tests of recipes share: a folder of pictures, networks as files, and processes that die."""
+"""What the tests of recipes share: a folder of pictures, and networks as files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.recipes.killing import Forking
 from tests.recipes.shapes import convolutional, write_pictures
 
 
@@ -27,10 +26,3 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return path
 
     return saved
-
-
-@pytest.fixture(scope="session")
-def forking() -> Iterator[Forking]:
-    """Runs scripts in processes of their own, which may die."""
-    with Forking() as process:
-        yield process
