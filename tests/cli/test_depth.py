@@ -9,13 +9,15 @@ import pytest
 from regraft import cli
 from regraft.core.errors import RequestError
 from regraft.recipes.depth import halving
-from regraft.recipes.depth.halving import Ladder
+from regraft.training.heads import layered
 from tests.recipes.shapes import convolutional, write_pictures
 
 
 @pytest.fixture
-def few(monkeypatch):
-    monkeypatch.setattr(halving, "LADDER", Ladder((4, 16), (1e-3,)))
+def heads_alone(monkeypatch):
+    """They are tried in any case, what comes of more is told in the same words; new layers learn for five epochs."""
+    monkeypatch.setattr(halving, "work", lambda *_: None)
+    monkeypatch.setattr(layered, "_STEPS", 5)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def source(tmp_path_factory):
     return path
 
 
-def test_a_search_ends_with_a_plan_that_fit_takes(few, pictures, source, tmp_path, capsys):
+def test_a_search_ends_with_a_plan_that_fit_takes(heads_alone, pictures, source, tmp_path, capsys):
     out, cache = tmp_path / "depth", tmp_path / "cache"
     words = ["depth", str(pictures), "--source", str(source), "--out", str(out), "--cache", str(cache)]
     assert cli.main([*words, "--no-fit", "--no-forecast"]) == 0
@@ -40,16 +42,14 @@ def test_a_search_ends_with_a_plan_that_fit_takes(few, pictures, source, tmp_pat
     assert (out / "depth.html").exists()
     run = tmp_path / "run"
     plan = ["fit", str(pictures), "--plan", str(out / "plan.toml"), "--out", str(run), "--cache", str(cache), "--json"]
-    assert cli.main(plan) == 0
+    assert cli.main([*plan, "--no-baselines"]) == 0
     fitted = json.loads(capsys.readouterr().out)
     assert fitted["cut_point"] == record["recommended"]["cut_point"]
 
 
-def test_json_has_what_the_design_promises(pictures, source, tmp_path, capsys, monkeypatch):
-    # Heads are tried in any case, and what comes of more is told in the same words.
-    monkeypatch.setattr(halving, "work", lambda *_: None)
+def test_json_has_what_the_design_promises(heads_alone, pictures, source, tmp_path, capsys):
     words = ["depth", str(pictures), "--source", str(source), "--out", str(tmp_path / "d"), "--cache", str(tmp_path)]
-    assert cli.main([*words, "--json", "--no-forecast", "--hidden", "8"]) == 0
+    assert cli.main([*words, "--json", "--no-forecast", "--baselines", "no", "--hidden", "8"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"table", "recommended", "seconds"} <= set(found)
     assert {"cut_point", "frozen", "tuned", "accuracy", "interval"} <= set(found["recommended"])
@@ -85,7 +85,7 @@ def test_a_wrong_word_is_refused_in_one_line(words, said, pictures, source, caps
     assert said in capsys.readouterr().err
 
 
-def test_a_class_with_one_picture_is_named(few, source, tmp_path, capsys):
+def test_a_class_with_one_picture_is_named(source, tmp_path, capsys):
     folder = write_pictures(tmp_path / "few")
     kept = sorted(folder.iterdir())[0]
     for path in sorted(kept.iterdir())[1:]:

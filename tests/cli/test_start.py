@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -13,13 +14,22 @@ FRAMEWORKS = ("keras", "tensorflow", "jax", "torch", "sklearn", "rich")
 
 def loaded_after(*words, cwd=None):
     """The exit status of a command in a new process, and which heavy packages it imported."""
+    ((status, loaded),), out = loaded_after_each([words], cwd)
+    return status, loaded, out
+
+
+def loaded_after_each(commands, cwd=None):
+    """The same of commands one after the other in one new process, and all that they print."""
     code = (
-        "import sys; from regraft.cli import main; status = main(sys.argv[1:]); "
-        f"print(status, *(name for name in {FRAMEWORKS} if name in sys.modules), file=sys.stderr)"
+        "import json, sys; from regraft.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    status = main(words)\n"
+        f"    print('after:', status, *(name for name in {FRAMEWORKS} if name in sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, cwd=cwd)
-    status, *loaded = done.stderr.splitlines()[-1].split()
-    return int(status), loaded, done.stdout
+    given = json.dumps([[*map(str, words)] for words in commands])
+    done = subprocess.run([sys.executable, "-c", code, given], capture_output=True, text=True, cwd=cwd)
+    after = [line.split()[1:] for line in done.stderr.splitlines() if line.startswith("after:")]
+    return [(int(status), loaded) for status, *loaded in after], done.stdout
 
 
 @pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]], ids=" ".join)
@@ -36,12 +46,14 @@ def test_inspecting_a_file_imports_no_framework(place):
 
 
 def test_mistakes_are_found_before_a_framework_is_loaded(place, tmp_path):
-    for words in (
-        ["fit", tmp_path / "absent", "--source", place / "network.keras"],
-        ["fit", place / "pictures", "--source", tmp_path / "absent.keras"],
-        ["predict", tmp_path / "absent", "x.png"],
-    ):
-        assert loaded_after(*words)[:2] == (2, [])
+    found, _ = loaded_after_each(
+        [
+            ["fit", tmp_path / "absent", "--source", place / "network.keras"],
+            ["fit", place / "pictures", "--source", tmp_path / "absent.keras"],
+            ["predict", tmp_path / "absent", "x.png"],
+        ]
+    )
+    assert found == [(2, [])] * 3
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -73,7 +73,7 @@ def test_characters_that_are_judged_are_of_an_alphabet_that_no_pair_is_of(shared
 
 def test_a_small_version_learns_and_is_judged(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(digit_pairs.NETWORKS, "digits", "mlp?units=32")
-    monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", 60)
+    monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", 30)
     (found,) = digit_pairs.of_seed("digits", 0, ways={"same": {"loss": "same"}}, reduced=True)
     assert 0 < found.pairs < 1
     assert found.frozen > 0.5

@@ -150,7 +150,7 @@ def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weight
 def _deep() -> keras.Model:
     """Dead where averages of BatchNorm are 0 and 1."""
     x = inputs = keras.Input((16,))
-    for _ in range(12):
+    for _ in range(6):
         x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.999)(keras.layers.Dense(8)(x)))
     return keras.Model(inputs, x, name="deep")
 

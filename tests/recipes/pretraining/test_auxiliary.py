@@ -130,6 +130,7 @@ def test_a_setting_that_is_misspelt_or_out_of_range_is_named(tmp_path: Path) -> 
         regraft.pretrain("corrupted", x, out=tmp_path / "two", settings={"strength": 3})
 
 
+@pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("method", "settings", "learns"), [("pairs", {}, True), ("ranking", {"by": "labels"}, True), ("ranking", {}, False)]
 )

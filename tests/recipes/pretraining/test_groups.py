@@ -71,6 +71,7 @@ def test_who_is_held_out_is_told_apart_after_learning_from_others(loss: str, tmp
     assert made.record.classes == ()
 
 
+@pytest.mark.usefixtures("untrained")
 def test_groups_of_a_table_are_learnt_and_labels_probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, out = _table(tmp_path), tmp_path / "out"
     words = ["pretrain", "pairs", str(table), "--group-column", "person", "--label-column", "kind", "--out", str(out)]

@@ -54,25 +54,32 @@ def test_networks_for_texts_are_ranked(tmp_path):
     assert "a vocabulary of" in found.ranking[0].warnings[0]
 
 
-@pytest.mark.parametrize("kind", ["texts", "rows of a table"])
-def test_sources_for_other_kinds_say_what_they_take(kind, tmp_path):
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory):
+    """A folder with `rows.csv` and `texts.csv`; and sources, with what each takes."""
+    folder = tmp_path_factory.mktemp("kinds")
     draws = np.random.default_rng(2)
     table = ["a,b,label", *(f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in draws.normal(size=(60, 2)))]
-    (tmp_path / "rows.csv").write_text("\n".join(table))
+    (folder / "rows.csv").write_text("\n".join(table))
     texts = ["text,label", *(f"{word} {number},{word}" for number in range(30) for word in ("good", "bad"))]
-    (tmp_path / "texts.csv").write_text("\n".join(texts))
+    (folder / "texts.csv").write_text("\n".join(texts))
     quick = {"epochs": 1, "probe": 0, "settings": {"batch_size": 16}}
-    of_rows = regraft.pretrain("autoencoder", tmp_path / "rows.csv", out=tmp_path / "of-rows", **quick).folder
-    of_texts = regraft.pretrain("masked", tmp_path / "texts.csv", out=tmp_path / "of-texts", **quick).folder
+    of_rows = regraft.pretrain("autoencoder", folder / "rows.csv", out=folder / "of-rows", **quick).folder
+    of_texts = regraft.pretrain("masked", folder / "texts.csv", out=folder / "of-texts", **quick).folder
     pictures = keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4, activation="relu", name="dense")]
     )
-    pictures.save(tmp_path / "pictures.keras")
-    taken = {of_rows: "rows of a table", of_texts: "texts", tmp_path / "pictures.keras": "pictures"}
-    data = tmp_path / ("texts.csv" if kind == "texts" else "rows.csv")
-    found = regraft.rank(data, list(taken), cache=tmp_path / "cache")
+    pictures.save(folder / "pictures.keras")
+    return folder, {of_rows: "rows of a table", of_texts: "texts", folder / "pictures.keras": "pictures"}
+
+
+@pytest.mark.parametrize("kind", ["texts", "rows of a table"])
+def test_sources_for_other_kinds_say_what_they_take(kind, taken, tmp_path):
+    folder, sources = taken
+    data = folder / ("texts.csv" if kind == "texts" else "rows.csv")
+    found = regraft.rank(data, list(sources), cache=tmp_path / "cache")
     assert {each.source: each.reason for each in found.refused} == {
         str(source): f"it takes {takes}, and these examples are {kind}"
-        for source, takes in taken.items()
+        for source, takes in sources.items()
         if takes != kind
     }
