@@ -23,14 +23,14 @@ def train(updates, steps):
 
 
 adam = regraft.updates(model, {"head/.*": 0.02, "conv2/.*": 0.002, ".*": None}, optimizer="adam")
-first = train(adam, 40)
+first = train(adam, 25)
 
 rates = {"head/.*": 0.05, "conv2/.*": 0.005, ".*": None}
-sgd = regraft.updates(model, rates, optimizer="momentum", schedule="cosine", steps=40, state=adam.state())
+sgd = regraft.updates(model, rates, optimizer="momentum", schedule="cosine", steps=25, state=adam.state())
 print(sgd.summary)
 mean, buffer = (one.state().variables["head/kernel"].slots["momentum"] for one in (adam, sgd))
 along = float(np.sum(mean * buffer) / (np.linalg.norm(mean) * np.linalg.norm(buffer)))
-second = train(sgd, 40)
+second = train(sgd, 25)
 
 sgd.verify()
 print(f"Adam: loss {first[0]:.2f} -> {first[-1]:.2f}, SGD: {second[0]:.2f} -> {second[-1]:.2f}; cosine {along:.3f}")

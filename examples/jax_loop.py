@@ -13,7 +13,7 @@ import regraft
 below, _ = regraft.cut(pretrained(), "relu2")
 model = regraft.graft(below, classes=5, dropout=0.1)
 updates = regraft.updates(
-    model, {"head/.*": 0.05, "conv2/.*": 0.005, ".*": None}, schedule="cosine", steps=60, warmup=0.1
+    model, {"head/.*": 0.05, "conv2/.*": 0.005, ".*": None}, schedule="cosine", steps=40, warmup=0.1
 )
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 print(updates.summary)
@@ -31,7 +31,7 @@ def step(values, x, y):
 
 
 values, losses = updates.values(), []
-for x, y in batches(60):
+for x, y in batches(40):
     now, values = step(values, x, y)
     losses.append(float(now))
 
@@ -40,5 +40,5 @@ updates.put(values)
 updates.verify()
 print(f"loss {losses[0]:.2f} -> {losses[-1]:.2f}")
 assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
-assert {own.steps for own in updates.state().variables.values()} == {60}
+assert {own.steps for own in updates.state().variables.values()} == {40}
 assert max(updates.rates.values()) < 1e-6, "the cosine has come to its end"

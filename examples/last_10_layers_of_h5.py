@@ -21,7 +21,7 @@ print(updates.summary)
 
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 losses = []
-for x, y in batches(40):
+for x, y in batches(25):
     with tf.GradientTape() as tape:
         loss = cross_entropy(y, model(x, training=True))
     updates.apply(tape.gradient(loss, updates.variables))

@@ -21,7 +21,7 @@ updates = regraft.updates(model, {"answer/.*": 0.01, "conv3/.*": 0.001, ".*": No
 print(updates.summary)
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 losses = []
-for x, y in batches(40, first=5):
+for x, y in batches(25, first=5):
     with tf.GradientTape() as tape:
         loss = cross_entropy(y, model(x, training=True))
     updates.apply(tape.gradient(loss, updates.variables))

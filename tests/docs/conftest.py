@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from regraft.recipes import running
+from regraft.recipes.depth import halving
+from regraft.recipes.pretraining import helping
+from regraft.training.heads import layered
 
 _COLOURS = {"daisy": (220, 220, 210), "rose": (190, 40, 60), "tulip": (220, 150, 40)}
 _PER_CLASS = 16
@@ -33,7 +36,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, as the current folder."""
+    """A copy of it, as the current folder.
+
+    What no page shows is not done: whether a pretraining helped; a search tries heads alone, and new layers learn for
+    five epochs.
+    """
+    monkeypatch.setattr(helping, "helped", lambda *_: None)
+    monkeypatch.setattr(halving, "work", lambda *_: None)
+    monkeypatch.setattr(layered, "_STEPS", 5)
     folder = tmp_path / "here"
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)

@@ -27,7 +27,7 @@ def test_a_cell_that_does_not_agree_with_the_others_is_found():
     x = factors()
     trunk = dense_trunk(10, 64)
     learner = corrupted.learner(trunk, Sample("numbers", x, 300), corrupted.Settings(last_strength=0.3), 0)
-    last = trained(learner, x, 50).history[-1].measures
+    last = trained(learner, x, 36).history[-1].measures
     assert last["accuracy"] > 0.85
     assert last["positions"] > 0.85
 
@@ -37,7 +37,7 @@ def test_a_word_out_of_its_order_is_found_where_it_stands():
     settings = corrupted.Settings(words="replace", last_strength=0.3)
     learner = corrupted.learner(text_trunk(), Sample("text", x, 300, vocabulary=23), settings, 0)
     assert learner.model.outputs[1].shape[1:] == (8, 1)
-    last = trained(learner, x, 40).history[-1].measures
+    last = trained(learner, x, 25).history[-1].measures
     assert last["positions"] > 0.9
     assert last["accuracy"] > 0.8
 

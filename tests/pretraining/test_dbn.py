@@ -17,7 +17,7 @@ from tests.activations.said import saying
 from tests.pretraining.small_data import InMemory, bits
 
 # Machines begin by knowing how often each unit is on, and know no more for some passes.
-_SPEC = Spec(epochs=25, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
+_SPEC = Spec(epochs=16, batch_size=20, optimizer="sgd", rate=0.2, momentum=0.9)
 
 
 def _numpy(tensor: Any) -> np.ndarray:

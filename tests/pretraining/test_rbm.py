@@ -40,12 +40,17 @@ def _learned(x: np.ndarray, spec: Spec = _SPEC, **options: Any) -> tuple[Any, lo
     return learner, loop.pretrain(learner, InMemory(x[:-100]), InMemory(x[-100:]), spec, 0)
 
 
+@pytest.fixture(scope="module")
+def as_usual() -> loop.Learned:
+    """What a machine without any settings has learnt of the patterns."""
+    return _learned(bits(600))[1]
+
+
 @pytest.mark.parametrize("settings", [{}, {"steps": 3}, {"chains": 50}, {"reconstruct": "means"}])
-def test_patterns_are_learnt(settings: dict[str, Any]) -> None:
-    x = bits(600)
+def test_patterns_are_learnt(settings: dict[str, Any], as_usual: loop.Learned) -> None:
     # Persistent chains cannot follow fast changes.
     spec = replace(_SPEC, rate=0.02, epochs=25) if "chains" in settings else _SPEC
-    _, learned = _learned(x, spec, **settings)
+    learned = _learned(bits(600), spec, **settings)[1] if settings else as_usual
     before, after = learned.history[0], learned.history[learned.best]
     # A unit that says nothing but its mean has log(2) each; who knows the pattern is wrong one time in twenty.
     surprise = -(0.05 * np.log(0.05) + 0.95 * np.log(0.95))
@@ -72,11 +77,10 @@ def test_it_starts_as_the_guide_says() -> None:
     assert list(names.variables(trunk)) == ["hidden/kernel", "hidden/bias"]
 
 
-def test_sparse_units_are_on_as_often_as_asked() -> None:
+def test_sparse_units_are_on_as_often_as_asked(as_usual: loop.Learned) -> None:
     x = bits(600)
-    _, dense = _learned(x)
     _, sparse = _learned(x, sparsity=0.1, sparsity_cost=2.0)
-    often = [float(_numpy(done.trunk(x)).mean()) for done in (dense, sparse)]
+    often = [float(_numpy(done.trunk(x)).mean()) for done in (as_usual, sparse)]
     assert often[0] > 0.25
     assert often[1] < 0.2
 
