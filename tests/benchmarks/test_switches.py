@@ -28,8 +28,8 @@ def test_constant_gradients_give_the_figures_of_theory() -> None:
 def test_auto_keeps_steps_within_the_bar(name: str) -> None:
     # One seed and a shorter past; steady is what a new optimizer comes to when its beginning is forgotten.
     (switch,) = (item for item in switches.SWITCHES if item.name == name)
-    steady = np.mean(switches.sizes(switch, "new optimizer", 0, 100, 200)[50:])
-    found = switches.sizes(switch, "auto", 0, 50, 200) / steady
+    steady = np.mean(switches.sizes(switch, "new optimizer", 0, 75, 100)[50:])
+    found = switches.sizes(switch, "auto", 0, 50, 100) / steady
     assert switches.LOW <= found.min() <= found.max() <= switches.HIGH
 
 
