@@ -20,7 +20,7 @@ from tests.recipes.shapes import convolutional
 
 @pytest.fixture
 def plan(network: Callable[..., Path]) -> Plan:
-    spec = FineTuneSpec("yes", epochs=2)
+    spec = FineTuneSpec("yes", from_cut="drop", epochs=2)
     return Plan(
         str(network()), preprocessing="tf", baselines="no", fine_tune=spec, cut_point="conv3", refit="no", seed=5
     )
@@ -115,7 +115,7 @@ def test_phases_run_one_after_the_other_and_the_plan_that_is_left_does_it_again(
         Phase(name="top", rates=(Rate("head/.*", 1e-3), Rate(".*", 0.0)), **common),
         Phase(name="all", rate="find", optimizer="rmsprop", dropout=0.2, **common),
     )
-    spec = FineTuneSpec("yes", from_cut="relu1", phases=phases, average="auto")
+    spec = FineTuneSpec("yes", from_cut="drop", phases=phases, average="auto")
     asked = dataclasses.replace(plan, fine_tune=spec, cut_point="auto", refit="yes")
     first = running.fit(pictures, plan=asked, out=tmp_path / "first", cache=tmp_path / "cache").record
     assert [done.phase.name for done in first.phases] == ["top", "all", "refit"]
@@ -139,7 +139,7 @@ def test_every_policy_of_batch_norm_ends_in_a_model_with_its_proof(
     network: Callable[..., Path], pictures: Path, tmp_path: Path, policy: Any
 ) -> None:
     spec = FineTuneSpec("yes", from_cut="conv1", epochs=2, batch_norm=policy, keep="last")
-    plan = Plan(str(network()), preprocessing="tf", baselines="no", fine_tune=spec, cut_point="conv3", views=1)
+    plan = Plan(str(network()), preprocessing="tf", baselines="no", fine_tune=spec, cut_point="conv2", views=1)
     run = running.fit(pictures, plan=plan, out=tmp_path / "run", cache=tmp_path / "cache")
     record = run.record
     assert record.certificate.frozen_unchanged
