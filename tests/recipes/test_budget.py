@@ -1,6 +1,7 @@
 """A run within a budget: what is decided before anything runs is said, recorded, held, and can be done again."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,13 +9,12 @@ import pytest
 from regraft.activations import spreading
 from regraft.activations.store import Store
 from regraft.core.errors import RequestError
+from regraft.core.plan import FineTuneSpec, Plan
 from regraft.graph import names
 from regraft.graph.digest import of_variables
 from regraft.recipes import running, survey
 from regraft.recipes.running import Run
 from tests.recipes.shapes import convolutional, write_pictures
-
-_SETTINGS = {"preprocessing": "tf", "baselines": "no", "cut_point": "conv3"}
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "shapes", 10)
 
 
-def _fit(pictures: Path, folder: Path, **settings: object) -> Run:
-    return running.fit(pictures, convolutional(), **_SETTINGS, **settings, out=folder / "run", cache=folder / "cache")  # pyright: ignore[reportArgumentType]
+def _fit(pictures: Path, folder: Path, fine_tune: Any = "auto", **settings: Any) -> Run:
+    spec = FineTuneSpec(fine_tune, epochs=2)
+    plan = Plan("tiny", preprocessing="tf", baselines="no", cut_point="conv3", fine_tune=spec, **settings)
+    return running.fit(pictures, convolutional(), plan=plan, out=folder / "run", cache=folder / "cache")
 
 
 def _weights(run: Run) -> dict[str, str]:

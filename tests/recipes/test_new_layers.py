@@ -21,7 +21,7 @@ from regraft.core.plan import FineTuneSpec, Plan
 from regraft.formats import optimizer_states
 from regraft.graph import names
 from regraft.importers import open as open_source
-from regraft.recipes import running, using
+from regraft.recipes import baselines, running, using
 from regraft.recipes.estimator import TransferClassifier
 from regraft.recipes.exporting import export
 from regraft.recipes.fine_tuning import reused
@@ -40,7 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("new-layers")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plan(network: Callable[..., Path]) -> Plan:
     return Plan(
         str(network()),
@@ -58,19 +58,33 @@ def _with(plan: Plan, **said: Any) -> Plan:
     return dataclasses.replace(plan, fine_tune=dataclasses.replace(plan.fine_tune, **said))
 
 
+@pytest.fixture(scope="module")
+def tuned(plan: Plan, pictures: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
+    """The run of the plan, in which all layers above its lower cut point learnt; it is only looked at."""
+    return running.fit(pictures, plan=plan, out=tmp_path_factory.mktemp("tuned") / "run", cache=cache)
+
+
+@pytest.fixture(scope="module")
+def alone(plan: Plan, pictures: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Run:
+    """The run of the plan in which no reused layer learnt; it is only looked at."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    return running.fit(pictures, plan=_with(plan, enabled="no"), out=folder, cache=cache)
+
+
 def _inside(run: Run) -> dict[str, np.ndarray[Any, Any]]:
     return {name.partition("/")[2]: value for name, value in names.values(run.model).items()}
 
 
-def test_all_reused_layers_stay_while_new_ones_learn(plan: Plan, pictures: Path, tmp_path: Path, cache: Path) -> None:
+def test_all_reused_layers_stay_while_new_ones_learn(
+    plan: Plan, alone: Run, pictures: Path, tmp_path: Path, cache: Path
+) -> None:
     """Where no reused layer is to learn, in all the ways that this can be said."""
     asked = {
-        "no": _with(plan, enabled="no"),
         "at the head": _with(plan, enabled="yes", from_cut="conv3"),
         "by name": _with(plan, enabled="yes", from_cut="auto", strategy="feature-extraction"),
     }
-    runs = {word: running.fit(pictures, plan=each, out=tmp_path / word, cache=cache) for word, each in asked.items()}
-    run = runs["no"]
+    others = [running.fit(pictures, plan=each, out=tmp_path / word, cache=cache) for word, each in asked.items()]
+    run = alone
     assert run.record.trainable_variables == run.record.new_variables == NEW
     assert [done.phase.name for done in run.record.phases] == ["new layers", "new layers refit"]
     assert all(done.certificate.holds and not done.certificate.unmoved for done in run.record.phases)
@@ -78,7 +92,7 @@ def test_all_reused_layers_stay_while_new_ones_learn(plan: Plan, pictures: Path,
     source, inside = names.values(open_source(plan.source).model), _inside(run)
     assert all(np.array_equal(value, inside[name]) for name, value in source.items() if "seed" not in name)
     assert run.record.trained_from == run.record.cut_point == "conv3"
-    for other in (runs["at the head"], runs["by name"]):
+    for other in others:
         for name, value in inside.items():
             assert np.array_equal(value, _inside(other)[name]) or "seed" in name
     # What is delivered answers as the run did.
@@ -88,9 +102,9 @@ def test_all_reused_layers_stay_while_new_ones_learn(plan: Plan, pictures: Path,
 
 
 def test_reused_layers_learn_below_new_ones_and_start_from_their_end(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path
+    tuned: Run, pictures: Path, tmp_path: Path
 ) -> None:
-    run = running.fit(pictures, plan=plan, out=tmp_path / "run", cache=cache)
+    run = tuned
     phases = run.record.phases
     assert [done.phase.name for done in phases] == ["new layers", "fine-tune", "new layers refit", "refit"]
     assert {row.layer for row in phases[1].certificate.drift} == {
@@ -129,9 +143,16 @@ def test_half_way_is_between_new_layers_that_have_learnt_and_the_end(
 
 
 def test_they_stay_whatever_validation_says_and_auto_decides_only_about_reused_layers(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture
+    plan: Plan,
+    pictures: Path,
+    tmp_path: Path,
+    cache: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO", logger="regraft")
+    # Of all that a run is compared with, this is about the linear head alone.
+    monkeypatch.setattr(baselines, "WAYS", {})
     # So that they cannot be as good as the linear head: they hardly learn.
     lazy = dataclasses.replace(plan.head, learning=NewLayersSpec(epochs=1, rate=1e-9, weight_decay=0.0))
     asked = dataclasses.replace(_with(plan, enabled="auto", rate=1e-9), head=lazy, baselines="auto", refit="no")
@@ -165,7 +186,9 @@ def test_the_plan_that_is_left_does_it_again_to_the_bit(
 ) -> None:
     asked = dataclasses.replace(
         plan,
-        head=HeadSpec(taps=("conv2",), hidden=(9,), learning=NewLayersSpec(rate="find", epochs=4, dropout=0.2)),
+        # Two blocks below the head: two phases.
+        cut_point="conv2",
+        head=HeadSpec(taps=("relu1",), hidden=(9,), learning=NewLayersSpec(rate="find", epochs=4, dropout=0.2)),
         fine_tune=FineTuneSpec("yes", epochs=2, strategy="gradual-unfreezing", average="auto"),
         refit="yes",
     )
@@ -175,6 +198,7 @@ def test_the_plan_that_is_left_does_it_again_to_the_bit(
     assert not isinstance(written.head.learning.rate, str)
     assert {rule.pattern for rule in written.head.learning.rates} >= {"head/[^/]*", "head_hidden_1/[^/]*"}
     assert [found.phase for found in first.record.found_rates] == ["new layers"]
+    assert [phase.name for phase in written.fine_tune.phases] == ["conv2", "conv1"]
     again = running.fit(pictures, plan=written, out=tmp_path / "again", cache=cache)
     alike = dataclasses.replace(
         first.record, probes=again.record.probes, found_rates=(), activations=again.record.activations
@@ -208,9 +232,8 @@ else:
 
 
 def test_a_run_that_is_killed_while_new_layers_learn_ends_as_if_it_was_not(
-    plan: Plan, pictures: Path, tmp_path: Path, cache: Path, forking: Forking
+    plan: Plan, tuned: Run, pictures: Path, tmp_path: Path, cache: Path, forking: Forking
 ) -> None:
-    whole = running.fit(pictures, plan=plan, out=tmp_path / "whole", cache=cache)
     plans.write(tmp_path / "plan.toml", plan)
     folder = tmp_path / "killed"
     for moment in ("new-layers", "new-layers-refit"):
@@ -218,7 +241,7 @@ def test_a_run_that_is_killed_while_new_layers_learn_ends_as_if_it_was_not(
         assert (folder / f"{moment}.checkpoint.npz").exists()
     resumed = running.resume(folder, cache=cache)
     assert not list(folder.glob("*.checkpoint.npz"))
-    for name, value in _inside(whole).items():
+    for name, value in _inside(tuned).items():
         assert np.array_equal(value, _inside(resumed)[name]) or "seed" in name, name
 
 
@@ -254,8 +277,8 @@ def test_the_branch_is_built_at_any_cut_and_at_the_heads_own(plan: Plan) -> None
     assert reused(pretrained, "conv3", linear, 3) is None
 
 
-def test_everything_that_is_read_says_so(plan: Plan, pictures: Path, tmp_path: Path, cache: Path) -> None:
-    run = running.fit(pictures, plan=_with(plan, enabled="no"), out=tmp_path / "run", cache=cache)
+def test_everything_that_is_read_says_so(alone: Run) -> None:
+    run = alone
     assert "2 new layers of 12 and 6 units and a head for 3 classes, 6 variables" in summary(run.record)
     page = (run.folder / "report.html").read_text().replace("\u00a0", " ")
     assert "2 new layers of 12 and 6 units, 6 variables, 3 classes" in page
