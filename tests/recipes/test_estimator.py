@@ -47,6 +47,23 @@ def fast() -> TransferClassifier:
     return TransferClassifier(patches, preprocessing="x/16", fine_tune="no", validation=0)
 
 
+@pytest.fixture(scope="module")
+def fitted(digits: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> TransferClassifier:
+    """One that knows the digits; it is only looked at."""
+    cache = tmp_path_factory.mktemp("fitted")
+    classifier = TransferClassifier(patches, preprocessing="x/16", fine_tune="no", validation=0, cache=cache)
+    return classifier.fit(*digits)
+
+
+@pytest.fixture(scope="module")
+def from_bytes(digits: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> TransferClassifier:
+    """One that knows the digits as pictures of 8 bits; it is only looked at."""
+    x, y = digits
+    settings = {"preprocessing": "unit", "fine_tune": "no", "validation": 0}
+    classifier = TransferClassifier(patches, **settings, cache=tmp_path_factory.mktemp("bytes"))
+    return classifier.fit((x * 15).astype(np.uint8), y)
+
+
 @pytest.mark.slow
 def test_scikit_learns_own_checks_hold() -> None:
     # Nothing is expected to fail. The one check that may be skipped needs a setting of SciPy's.
@@ -73,33 +90,32 @@ def test_pictures_are_classified_by_their_labels(
 
 
 def test_the_runs_model_takes_the_same_raw_examples(
-    digits: tuple[np.ndarray, np.ndarray], fast: TransferClassifier
+    digits: tuple[np.ndarray, np.ndarray], fitted: TransferClassifier
 ) -> None:
-    x, y = digits
-    fast.fit(x, y)
-    own = fast.run_.model.predict_on_batch(x[:32, :, :, None])
-    assert np.array_equal(fast.predict_proba(x[:32]), own.astype(np.float64))
+    x, _ = digits
+    own = fitted.run_.model.predict_on_batch(x[:32, :, :, None])
+    assert np.array_equal(fitted.predict_proba(x[:32]), own.astype(np.float64))
 
 
 def test_an_answer_depends_on_nothing_but_the_example(
-    digits: tuple[np.ndarray, np.ndarray], fast: TransferClassifier
+    digits: tuple[np.ndarray, np.ndarray], fitted: TransferClassifier
 ) -> None:
-    x, y = digits
-    fast.fit(x, y)
-    together = fast.predict_proba(x[:40])
-    assert np.array_equal(np.concatenate([fast.predict_proba(x[i : i + 1]) for i in (0, 7, 39)]), together[[0, 7, 39]])
+    x, _ = digits
+    together = fitted.predict_proba(x[:40])
+    assert np.array_equal(
+        np.concatenate([fitted.predict_proba(x[i : i + 1]) for i in (0, 7, 39)]), together[[0, 7, 39]]
+    )
 
 
-def test_copies_answer_the_same(digits: tuple[np.ndarray, np.ndarray], fast: TransferClassifier) -> None:
-    x, y = digits
-    fast.fit(x, y)
-    made = fast.predict_proba(x[:9])
-    for other in (pickle.loads(pickle.dumps(fast)), copy.deepcopy(fast)):
+def test_copies_answer_the_same(digits: tuple[np.ndarray, np.ndarray], fitted: TransferClassifier) -> None:
+    x, _ = digits
+    made = fitted.predict_proba(x[:9])
+    for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
         assert np.array_equal(other.predict_proba(x[:9]), made)
         # As text: what was not measured is NaN, which equals nothing.
-        assert plain.to_json(other.run_.record) == plain.to_json(fast.run_.record)
+        assert plain.to_json(other.run_.record) == plain.to_json(fitted.run_.record)
     with pytest.raises(NotFittedError):
-        clone(fast).predict(x[:9])
+        clone(fitted).predict(x[:9])
 
 
 def test_a_model_as_the_source_can_be_cloned() -> None:
@@ -154,18 +170,16 @@ def test_flat_pictures_are_given_the_shape_that_the_network_takes(
     ids=["floats to 255", "floats to 1", "16 bits"],
 )
 def test_every_range_of_values_means_the_same_pictures(
-    digits: tuple[np.ndarray, np.ndarray], scale: float, dtype: type
+    digits: tuple[np.ndarray, np.ndarray], from_bytes: TransferClassifier, scale: float, dtype: type
 ) -> None:
     x, y = digits
     eight = (x * 15).astype(np.uint8)
-    settings = {"preprocessing": "unit", "fine_tune": "no", "validation": 0}
-    bytes_ = TransferClassifier(patches, **settings).fit(eight, y)
-    other = TransferClassifier(patches, **settings).fit((eight * scale).astype(dtype), y)
+    other = clone(from_bytes).fit((eight * scale).astype(dtype), y)
     # A dark picture alone nowhere exceeds 1, and is still on the scale that was fitted.
     for shown in (eight[:50], np.minimum(eight[:1], 1)):
         made = other.predict_proba((shown * scale).astype(dtype))
         # Values differ by the rounding of float32, and the optimum of the head is found to 1e-4 of the loss.
-        np.testing.assert_allclose(made, bytes_.predict_proba(shown), atol=0 if scale == 1 else 0.01)
+        np.testing.assert_allclose(made, from_bytes.predict_proba(shown), atol=0 if scale == 1 else 0.01)
 
 
 def test_picture_files_of_any_size(pictures: Path, network: Callable[..., Path], tmp_path: Path) -> None:

@@ -114,7 +114,12 @@ def test_is_well_tuned(tmp_path: Path) -> None:
     assert made.note.endswith("tried")
 
 
-def test_without_validation_parts_of_the_training_examples_choose(tmp_path: Path) -> None:
+def test_without_validation_parts_of_the_training_examples_choose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Enough to choose from, and for what is asked below.
+    for name, value in {"STEPS": 200, "RATES": (1e-3, 3e-3), "BEGIN": 0}.items():
+        monkeypatch.setattr(tuning, name, value)
     task = some_task(tmp_path, (30, 0))
     training, test = task.found.examples.indices("train"), task.found.examples.indices("test")
     parts = scratch.parts_of(task, training)
