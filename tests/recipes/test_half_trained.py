@@ -15,6 +15,7 @@ from regraft.core.progress import collecting_warnings
 from regraft.formats import optimizer_states
 from regraft.recipes import run_folder, running
 from regraft.recipes.half_trained import learnt_before
+from regraft.recipes.running import Run
 from tests.recipes.shapes import convolutional
 
 
@@ -33,10 +34,17 @@ def half_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plan(half_trained: Path) -> Plan:
     spec = FineTuneSpec("yes", from_cut="relu1", epochs=2, calibration=2)
     return Plan(str(half_trained), preprocessing="tf", baselines="no", fine_tune=spec, seed=5, refit="no", views=1)
+
+
+@pytest.fixture(scope="module")
+def first(plan: Plan, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of the plan; it is only looked at."""
+    folder = tmp_path_factory.mktemp("first")
+    return running.fit(pictures, plan=plan, out=folder / "run", cache=folder / "cache")
 
 
 def test_the_state_of_the_source_s_optimizer_is_taken_over_by_name(plan: Plan, pictures: Path, tmp_path: Path) -> None:
@@ -47,22 +55,18 @@ def test_the_state_of_the_source_s_optimizer_is_taken_over_by_name(plan: Plan, p
     assert (rows["head/kernel"].done, rows["head/kernel"].steps) == ("reset", 0)
 
 
-def test_by_itself_it_is_compared_with_the_gradients_of_now(plan: Plan, pictures: Path, tmp_path: Path) -> None:
-    record = running.fit(pictures, plan=plan, out=tmp_path / "run", cache=tmp_path / "cache").record
-    rows = {row.variable: row for row in record.phases[0].carried}
+def test_by_itself_it_is_compared_with_the_gradients_of_now(first: Run) -> None:
+    rows = {row.variable: row for row in first.record.phases[0].carried}
     assert rows["conv2/kernel"].ratio is not None
     assert rows["head/kernel"].done == "calibrate"
 
 
-def test_a_run_leaves_the_state_beside_its_model_and_another_goes_on_with_it(
-    plan: Plan, pictures: Path, tmp_path: Path
-) -> None:
-    first = running.fit(pictures, plan=plan, out=tmp_path / "first", cache=tmp_path / "cache")
-    state = regraft.optimizer_state(tmp_path / "first" / run_folder.OPTIMIZER, first.model)
+def test_a_run_leaves_the_state_beside_its_model_and_another_goes_on_with_it(first: Run) -> None:
+    state = regraft.optimizer_state(first.folder / run_folder.OPTIMIZER, first.model)
     assert {name.partition("/")[0] for name in state.variables} == {"branch"}
     learnt = {row.variable for row in first.record.phases[0].carried}
     assert {name.removeprefix("branch/") for name in state.variables} == learnt
-    pretrained = regraft.open(tmp_path / "first" / run_folder.MODEL)
+    pretrained = regraft.open(first.folder / run_folder.MODEL)
     found = learnt_before(pretrained, Phase())
     assert found is not None
     assert found.variables.keys() == state.variables.keys()

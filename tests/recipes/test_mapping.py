@@ -1,7 +1,6 @@
 """What a run keeps for its page is of the examples it is judged by, and of the models that it made."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -12,40 +11,22 @@ from PIL import Image, ImageOps
 from regraft import data as data_room
 from regraft import report
 from regraft.core.evidence import EmbeddingMap, Evidence
-from regraft.core.plan import FineTuneSpec, Plan
 from regraft.formats import evidence
 from regraft.graph import names
 from regraft.recipes import picturing, running
 from regraft.recipes.running import Run
 from regraft.surgery.graft import resizing
 from regraft.training.embedding import directions, principal
-from tests.recipes.shapes import write_pictures
 from tests.report.evidence import answers, view
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """More than the other tests have: some twenty to be judged by."""
-    return write_pictures(tmp_path_factory.mktemp("many") / "shapes", 40)
+def kept(tuned_on_many: Run) -> Evidence:
+    return evidence.read(tuned_on_many.folder / "report.npz")
 
 
-@pytest.fixture(scope="module")
-def tuned(network: Callable[..., Path], many: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("tuned")
-    spec = FineTuneSpec("yes", epochs=12, from_cut="relu1", rate=3e-2, average=1.0)
-    plan = Plan(
-        str(network()), preprocessing="tf", cut_point="conv3", baselines="no", refit="yes", fine_tune=spec, seed=5
-    )
-    return running.fit(many, plan=plan, out=folder / "run", cache=folder / "cache")
-
-
-@pytest.fixture(scope="module")
-def kept(tuned: Run) -> Evidence:
-    return evidence.read(tuned.folder / "report.npz")
-
-
-def test_answers_are_those_that_the_run_was_judged_by(tuned: Run, kept: Evidence, many: Path) -> None:
-    record, own = tuned.record, kept.answers
+def test_answers_are_those_that_the_run_was_judged_by(tuned_on_many: Run, kept: Evidence, many: Path) -> None:
+    record, own = tuned_on_many.record, kept.answers
     examples = data_room.open(many, split=record.plan.split)
     judged = examples.indices(record.evaluated_on)
     assert own.names == tuple(examples.names[index] for index in judged)
@@ -59,15 +40,15 @@ def test_answers_are_those_that_the_run_was_judged_by(tuned: Run, kept: Evidence
     assert set(kept.thumbnails) == {*wrong, *report.doubtful_ids(record)}
 
 
-def test_the_maps_are_of_what_source_and_result_make_of_them(tuned: Run, kept: Evidence, many: Path) -> None:
-    examples = data_room.open(many, split=tuned.record.plan.split)
-    assert tuned.record.plan.input is not None
-    resized = resizing(tuned.record.plan.input)
-    judged = examples.indices(tuned.record.evaluated_on)
+def test_the_maps_are_of_what_source_and_result_make_of_them(tuned_on_many: Run, kept: Evidence, many: Path) -> None:
+    examples = data_room.open(many, split=tuned_on_many.record.plan.split)
+    assert tuned_on_many.record.plan.input is not None
+    resized = resizing(tuned_on_many.record.plan.input)
+    judged = examples.indices(tuned_on_many.record.evaluated_on)
     x = np.stack([resized(raw.astype(np.float32)) for raw in examples.load(judged)]) / 127.5 - 1
-    source = keras.models.load_model(tuned.record.plan.source)
-    result = keras.models.load_model(tuned.record.plan.source)
-    learnt = names.variables(tuned.model)
+    source = keras.models.load_model(tuned_on_many.record.plan.source)
+    result = keras.models.load_model(tuned_on_many.record.plan.source)
+    learnt = names.variables(tuned_on_many.model)
     for name, variable in names.variables(result).items():
         found = [learnt[f"{part}/{name}"] for part in ("trunk", "branch") if f"{part}/{name}" in learnt]
         if found and "seed_generator" not in name:
@@ -84,7 +65,9 @@ def test_the_maps_are_of_what_source_and_result_make_of_them(tuned: Run, kept: E
         assert side.explained == pytest.approx(explained, rel=1e-3)
 
 
-def test_pictures_are_of_the_examples_that_they_are_said_to_be_of(tuned: Run, kept: Evidence, many: Path) -> None:
+def test_pictures_are_of_the_examples_that_they_are_said_to_be_of(
+    tuned_on_many: Run, kept: Evidence, many: Path
+) -> None:
     shown = kept.pictures
     assert shown is not None
     assert sorted(shown.rows.tolist()) == list(range(len(kept.answers.names)))

@@ -9,31 +9,17 @@ import numpy as np
 import pytest
 
 from regraft import data as data_room
-from regraft.core.plan import FineTuneSpec, Plan
 from regraft.graph import flow, names
 from regraft.recipes import running
+from regraft.recipes.running import Run
 from regraft.recipes.similarity import looked_at
 from regraft.surgery.graft import resizing
 from regraft.training.similarity import linear_cka
-from tests.recipes.shapes import convolutional, write_pictures
+from tests.recipes.shapes import convolutional
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """More than the other tests have: some twenty to be judged by."""
-    return write_pictures(tmp_path_factory.mktemp("many") / "shapes", 40)
-
-
-@pytest.fixture(scope="module")
-def plan(network: Callable[..., Path]) -> Plan:
-    tuned = FineTuneSpec("yes", epochs=12, from_cut="relu1", rate=3e-2, average=1.0)
-    return Plan(
-        str(network()), preprocessing="tf", cut_point="conv3", baselines="no", refit="yes", fine_tune=tuned, seed=5
-    )
-
-
-def test_it_is_that_of_the_two_models_on_the_judged_examples(plan: Plan, many: Path, tmp_path: Path) -> None:
-    run = running.fit(many, plan=plan, out=tmp_path / "run", cache=tmp_path / "cache")
+def test_it_is_that_of_the_two_models_on_the_judged_examples(tuned_on_many: Run, many: Path) -> None:
+    run, plan = tuned_on_many, tuned_on_many.record.plan
     assert [place.cut_point for place in run.record.similarity] == ["conv2", "conv3"]
     examples = data_room.open(many, split=plan.split)
     judged = examples.indices(run.record.evaluated_on)
@@ -57,9 +43,11 @@ def test_it_is_that_of_the_two_models_on_the_judged_examples(plan: Plan, many: P
         assert place.value < 0.9999
 
 
-def test_nothing_is_measured_where_only_the_head_learnt(plan: Plan, many: Path, tmp_path: Path) -> None:
+def test_nothing_is_measured_where_only_the_head_learnt(
+    network: Callable[..., Path], many: Path, tmp_path: Path
+) -> None:
     run = running.fit(
-        many, plan.source, preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "run",
+        many, network(), preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "run",
         cache=tmp_path / "cache",
     )  # fmt: skip
     assert run.record.similarity == ()
