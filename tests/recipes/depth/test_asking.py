@@ -13,7 +13,7 @@ from regraft.core import plan as plans
 from regraft.core.errors import RequestError
 from regraft.core.plan import HeadSpec, Plan
 from regraft.recipes import early, run_folder
-from regraft.recipes.depth import halving, recommending, timing
+from regraft.recipes.depth import asking, halving, recommending, timing
 from regraft.recipes.depth.folder import PLAN, RECORD, read
 from regraft.recipes.depth.halving import Ladder
 from regraft.report.plots.depth import DEPTH_PLOTS
@@ -33,7 +33,8 @@ def searched(digits, cache, tmp_path_factory):
     source, data = digits
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(halving, "LADDER", FEW)
-        yield regraft.depth(data, source, out=tmp_path_factory.mktemp("out") / "search", cache=cache)
+        plan = Plan(str(source), baselines="no")
+        yield regraft.depth(data, plan=plan, out=tmp_path_factory.mktemp("out") / "search", cache=cache)
 
 
 def test_it_recommends_a_way_of_the_source_with_its_interval(searched):
@@ -148,6 +149,8 @@ def test_a_search_that_is_short_of_time_says_what_the_rest_is_for(digits, tmp_pa
     given = {"cache": tmp_path / "cache", "time_budget": 600, "forecast": False}
     # One lesson is expected to take longer than there is.
     monkeypatch.setattr(timing, "_AROUND", 1000.0)
+    # What is said of the fit is said before it begins.
+    monkeypatch.setattr(asking, "_fitted", lambda *given: None)
     found = regraft.depth(data, source, out=tmp_path / "search", fit=False, **given)
     assert len(found.table) == 2
     (said,) = (warning for warning in found.warnings if "time was up" in warning)
@@ -209,9 +212,8 @@ def test_new_layers_that_a_plan_asks_for_stand_below_every_head(digits, tmp_path
     monkeypatch.setattr(halving, "LADDER", FEW)
     source, data = digits
     given = Plan(str(source), head=HeadSpec(hidden=(8,)))
-    found = regraft.depth(
-        data, source, plan=given, out=tmp_path / "out", cache=tmp_path / "cache", time_budget=1, fit=False
-    )
+    where = {"out": tmp_path / "out", "cache": tmp_path / "cache"}
+    found = regraft.depth(data, source, plan=given, time_budget=1, fit=False, forecast=False, **where)
     assert found.plan.head.hidden == (8,)
     assert {trial.way.hidden for trial in (*found.table, *found.trials)} == {(8,)}
     assert any("time was up before" in warning for warning in found.warnings)
