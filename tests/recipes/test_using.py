@@ -18,6 +18,7 @@ from regraft.core.progress import collecting_warnings
 from regraft.graph import names
 from regraft.importers import open as open_source
 from regraft.recipes import judging, running
+from regraft.recipes.running import Run
 from regraft.recipes.using import evaluate, input_spec, predict, white
 from tests.recipes.shapes import SIZE, convolutional, picture, write_pictures
 
@@ -38,6 +39,14 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
 
     monkeypatch.setattr(judging, "judge", listen)
     return found
+
+
+@pytest.fixture(scope="module")
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose head alone learnt; it is only looked at."""
+    folder = tmp_path_factory.mktemp("finished")
+    settings: dict[str, Any] = {"preprocessing": "tf", "fine_tune": "no", "baselines": "no"}
+    return running.fit(pictures, convolutional(), out=folder / "run", cache=folder / "cache", **settings)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +117,12 @@ def test_blue_comes_first_where_the_network_wants_it(pictures: Path, tmp_path: P
     np.testing.assert_allclose(list(answer.probabilities.values()), expected[0], atol=ROUNDING)
 
 
-def test_a_picture_is_answered_alike_alone_and_among_others(pictures: Path, tmp_path: Path) -> None:
-    run = running.fit(pictures, convolutional(), preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "r")
-    together = {answer.name: answer for answer in predict(run, [pictures])}
+def test_a_picture_is_answered_alike_alone_and_among_others(finished: Run, pictures: Path) -> None:
+    together = {answer.name: answer for answer in predict(finished, [pictures])}
     for name in list(together)[:5]:
-        (alone,) = predict(run, [name])
+        (alone,) = predict(finished, [name])
         (raw,) = [np.asarray(Image.open(name), np.float32)]
-        made = run.model.predict_on_batch(raw[None])[0]
+        made = finished.model.predict_on_batch(raw[None])[0]
         # Batches of another size may sum in another order.
         np.testing.assert_allclose(list(alone.probabilities.values()), made, atol=1e-6)
         np.testing.assert_allclose(list(together[name].probabilities.values()), made, atol=1e-6)
@@ -161,43 +169,40 @@ def test_the_white_of_other_examples_is_understood(pictures: Path, tmp_path: Pat
     np.testing.assert_allclose(list(answer.probabilities.values()), own, atol=ROUNDING)
 
 
-def test_what_cannot_be_read_is_left_out_or_refused(pictures: Path, tmp_path: Path) -> None:
-    run = running.fit(pictures, convolutional(), preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "r")
+def test_what_cannot_be_read_is_left_out_or_refused(finished: Run, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "new", 2)
     whole = (folder / "bars" / "00.png").read_bytes()
     (folder / "bars" / "00.png").write_bytes(whole[: len(whole) // 2])
     with collecting_warnings() as warned:
-        assert len(predict(run, [folder])) == 5
+        assert len(predict(finished, [folder])) == 5
     assert len(warned) == 1
     assert "left out 1 of 6 example(s) that cannot be read, first:" in warned[0]
     assert "00.png" in warned[0]
-    for call in (lambda: predict(run, [folder], strict=True), lambda: evaluate(run, folder, strict=True)):
+    for call in (lambda: predict(finished, [folder], strict=True), lambda: evaluate(finished, folder, strict=True)):
         with pytest.raises(DataError, match=r"00\.png.* truncated"):
             call()
     with pytest.raises(DataError, match=r"none of the 1 example\(s\) can be read, first: .*00\.png"):
-        predict(run, [folder / "bars" / "00.png"])
-    assert evaluate(run, folder).examples == 5
+        predict(finished, [folder / "bars" / "00.png"])
+    assert evaluate(finished, folder).examples == 5
 
 
-def test_other_classes_and_shapes_are_refused(pictures: Path, tmp_path: Path) -> None:
-    run = running.fit(pictures, convolutional(), preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "r")
+def test_other_classes_and_shapes_are_refused(finished: Run) -> None:
     x = np.stack([picture("bars", index, 20, 20) for index in range(6)])
     with pytest.raises(DataError, match="the run knows the classes bars, rings, spots; found also stars"):
-        evaluate(run, (x, np.array(["bars", "stars"] * 3)))
+        evaluate(finished, (x, np.array(["bars", "stars"] * 3)))
     with pytest.raises(DataError, match=r"takes examples of shape \(16, 16, 3\), found examples of shape \(5,\)"):
-        evaluate(run, (np.eye(6)[:, :5], np.array(["bars", "rings"] * 3)))
+        evaluate(finished, (np.eye(6)[:, :5], np.array(["bars", "rings"] * 3)))
     with pytest.raises(DataError, match="has no test examples"):
-        evaluate(run, {"x_train": x, "y_train": np.array(["bars", "rings"] * 3)}, split="test")
+        evaluate(finished, {"x_train": x, "y_train": np.array(["bars", "rings"] * 3)}, split="test")
     # Classes that the run knows and these examples lack, in another order.
-    assert evaluate(run, (x, np.array(["spots", "bars"] * 3))).examples == 6
+    assert evaluate(finished, (x, np.array(["spots", "bars"] * 3))).examples == 6
 
 
-def test_examples_of_one_class_are_measured(pictures: Path, tmp_path: Path) -> None:
-    run = running.fit(pictures, convolutional(), preprocessing="tf", fine_tune="no", baselines="no", out=tmp_path / "r")
+def test_examples_of_one_class_are_measured(finished: Run, pictures: Path, tmp_path: Path) -> None:
     shutil.copytree(pictures / "bars", tmp_path / "one" / "bars")
     names = [path.name for path in (tmp_path / "one" / "bars").iterdir()]
-    right = [made.label == "bars" for made in predict(run, [tmp_path / "one"])]
-    measured = evaluate(run, tmp_path / "one")
+    right = [made.label == "bars" for made in predict(finished, [tmp_path / "one"])]
+    measured = evaluate(finished, tmp_path / "one")
     assert measured.examples == len(names)
     assert measured.accuracy.value == measured.balanced_accuracy.value == pytest.approx(np.mean(right))
 
