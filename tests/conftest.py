@@ -90,6 +90,26 @@ def zeros(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def hollow(zeros: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of one shape share one value, where only the layout of networks is looked at.
+
+    Making a thousand variables takes as long as all else of building a network, or longer.
+    """
+    import keras
+
+    make, values = keras.Variable._initialize_with_initializer, dict[tuple[object, ...], object]()
+
+    def initialize(self: keras.Variable, initializer: object) -> None:
+        kind = (*self.shape, self.dtype)
+        if kind not in values:
+            make(self, initializer)
+            values[kind] = self._value
+        self._value = values[kind]
+
+    monkeypatch.setattr(keras.Variable, "_initialize_with_initializer", initialize)
+
+
+@pytest.fixture
 def hearing() -> Iterator[None]:
     """Ctrl-C is heard, also in a process that was started deaf to it, as scripts start what runs in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,8 @@
-"""Networks by name: every function, its arguments, and what a failed download says."""
+"""Networks by name: every function, its arguments, and what a failed download says.
 
-import gc
+`test_conventions.py` opens each of them.
+"""
+
 import inspect
 
 import keras
@@ -21,21 +23,6 @@ def test_every_building_function_is_found() -> None:
         assert {"weights", "include_top", "input_shape", "pooling", "classes"} <= set(
             inspect.signature(function).parameters
         )
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("zeros")
-@pytest.mark.parametrize("name", sorted(functions()))
-def test_every_network_opens_with_its_convention(name: str) -> None:
-    if name == "NASNetMobile" and keras.backend.backend() == "torch":
-        pytest.skip("Keras does not build NASNetMobile with PyTorch")
-    with collecting_warnings():
-        opened = importers.open(f"keras:{name}?weights=none", input_size=96)
-    assert opened.model.input_shape == (None, 96, 96, 3)
-    assert opened.inputs.origin in ("known", "stated")
-    assert len(opened.report.missing) == len(opened.model.variables)
-    del opened
-    gc.collect()
 
 
 def test_arguments_are_read_as_what_they_mean() -> None:

@@ -80,5 +80,5 @@ def test_a_configuration_of_something_else_is_left_alone(proof, config):
 def test_true_size(proof, network):
     module = network()
     assert sum(value.numel() for value in module.parameters()) == 5_288_548
-    opened = proof.holds(module, 96)
+    opened = proof.computes(module, 96)
     assert opened.model.name == "efficientnet_b0"

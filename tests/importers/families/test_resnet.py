@@ -39,5 +39,5 @@ def test_pictures_of_one_channel(proof):
 def test_true_size(proof, counts, deep, name, parameters):
     module = ResNet(counts, deep=deep)
     assert sum(value.numel() for value in module.parameters()) == parameters
-    opened = proof.holds(module, 96)
+    opened = proof.computes(module, 96)
     assert opened.model.name == name
