@@ -92,17 +92,26 @@ class Text(nn.Module):
         return self.fc(self.lstm(self.words(words))[0][:, -1])
 
 
+OF_TODAY = importlib.util.find_spec("onnxscript") is not None
 SHAPES = {Residual: (3, 8, 12), Depthwise: (6, 8, 8), Attention: (7, 16), Tokens: (7, 16), Text: (9,)}
 # An LSTM of Keras has one bias for each gate, which is the sum of PyTorch's two.
 ADDED_UP = {Text: 2 * 2 * 4 * 12}
 EXPORTERS = {
-    "graph": pytest.param(
-        "_by_graph",
-        id="graph",
-        marks=pytest.mark.skipif(importlib.util.find_spec("onnxscript") is None, reason="needs onnxscript"),
-    ),
+    "graph": pytest.param("_by_graph", id="graph", marks=pytest.mark.skipif(not OF_TODAY, reason="needs onnxscript")),
     "tracing": pytest.param("_by_tracing", id="tracing"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operators():
+    """PyTorch's exporter of today reads the table of its operators once, and not anew for every module."""
+    with pytest.MonkeyPatch.context() as patched:
+        if OF_TODAY:
+            from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+            read_once = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+            patched.setattr(ONNXRegistry, "from_torchlib", read_once)
+        yield
 
 
 def _module(kind, seed=0):
