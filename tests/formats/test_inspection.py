@@ -22,7 +22,7 @@ def test_cut_points_are_those_of_the_live_model(name, format_name, saved):
 
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "DenseNet121", "NASNetMobile"])
 @pytest.mark.slow
-@pytest.mark.usefixtures("zeros")
+@pytest.mark.usefixtures("hollow")
 def test_networks_of_keras_applications(name, tmp_path, live):
     model = getattr(keras.applications, name)(weights=None)
     model.save(tmp_path / "m.keras")
