@@ -37,11 +37,12 @@ def _same(found, expected):
     )
 
 
-def test_every_lesson_is_that_of_train_at_its_rate_and_with_its_epoch():
+@pytest.mark.parametrize("options", [{}, {"optimizer": "momentum", "warmup": 0.0, "calibration": 2}])
+def test_every_lesson_is_that_of_train_at_its_rate_and_with_its_epoch(options):
     branch, judging = _branch(), _feed(60, 9)
 
     def at(rate):
-        return Phase(rates=(Rate(".*", rate),), epochs=6, batch_size=16, batch_norm="adapt", patience=3)
+        return Phase(rates=(Rate(".*", rate),), epochs=6, batch_size=16, batch_norm="adapt", patience=3, **options)
 
     lessons, start = Again(branch, at(1.0)), names.values(branch)
     best: list[int] = []

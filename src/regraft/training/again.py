@@ -77,7 +77,9 @@ class Again:
     ) -> Ended:
         """Train from these weights; nothing of a lesson before is left.
 
-        A schedule is compiled for its number of steps: where that is another than in the lesson before, anew.
+        A schedule is compiled for its number of steps: where that is another than in the lesson before, anew. So is a
+        phase whose optimizer begins with what was measured, as one without warm-up does: that is of these weights, on
+        these examples.
 
         Args:
             weights: by canonical name, all of the branch's but the seeds of random layers.
@@ -98,7 +100,7 @@ class Again:
         given = Given(phase, training, judging, seed, None, {}, factor)
         record = Checkpoint(phase, len(judging), None, {}, None)
         with self._as_trained():
-            if self._course is None or self._course.steps != steps_of(phase, len(training)):
+            if self._course is None or self._course.steps != steps_of(phase, len(training)) or self._course.measured:
                 self._course = Course(self._model, self._rates, given)
                 optimizers = self._course.values().items()
                 self._fresh = {name: value for name, value in optimizers if name.startswith("optimizer/")}

@@ -97,7 +97,9 @@ class Course:
         self._per_step = phase.batch_size * phase.accumulate
         self.steps = steps_of(phase, len(given.training))
         self._take(given)
-        begun, self.carried = carrying.plan(given.kept, rates, phase, self._samples)
+        # A buffer of updates holds rates as they are in this phase.
+        peaks = {name: rate * given.factor for name, rate in rates.items()}
+        begun, self.carried = carrying.plan(given.kept, peaks, phase, self._samples)
         self.updates = self._updates(begun)
         self._machine: Stepper = stepper(self._model, self.updates)
         self._variables = {f"model/{name}": variable for name, variable in names.variables(self._model).items()}
@@ -130,6 +132,11 @@ class Course:
         """
         self._take(given)
         self._put(values)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the optimizers begin with what was measured at the model's weights."""
+        return any(row.done == "calibrate" for row in self.carried)
 
     def values(self) -> Values:
         """Of the variables of the model, `model/NAME`, and of the optimizers, `optimizer/NAME`."""
