@@ -13,6 +13,7 @@ from benchmarks.pretraining import digit_pairs
 from benchmarks.pretraining.digit_pairs import Outcome
 from benchmarks.pretraining.intervals import of_mean
 from regraft.pretraining import pairs
+from regraft.recipes.pretraining.probing import Labelled
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the benchmark runs on TensorFlow")
 
@@ -36,8 +37,10 @@ def test_the_fall_of_the_error_is_judged_by_its_mean_over_seeds() -> None:
     assert result.tables[0].rows[0][:5] == ("digits", "same", "95.0", "90.0", "94.5")
 
 
-def test_what_is_judged_is_what_a_user_gets() -> None:
-    assert pairs.Settings().loss == digit_pairs.JUDGED_LOSS
+def test_what_is_judged_is_what_a_user_gets_and_what_the_textbook_did() -> None:
+    usual, textbook = pairs.Settings(), pairs.Settings(**digit_pairs.WAYS["same, no views"])
+    assert {("digits", usual.loss), ("characters", usual.loss)} < set(digit_pairs.JUDGED)
+    assert (textbook.loss, textbook.views, usual.views) == ("same", 0, 1)
 
 
 def test_the_interval_of_a_mean_is_that_of_student() -> None:
@@ -74,7 +77,20 @@ def test_characters_that_are_judged_are_of_an_alphabet_that_no_pair_is_of(shared
 def test_a_small_version_learns_and_is_judged(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(digit_pairs.NETWORKS, "digits", "mlp?units=32")
     monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", 30)
-    (found,) = digit_pairs.of_seed("digits", 0, ways={"same": {"loss": "same"}}, reduced=True)
-    assert 0 < found.pairs < 1
-    assert found.frozen > 0.5
-    assert found.scratch > 0.5
+    ways = {name: digit_pairs.WAYS[name] for name in ("same", "same, no views")}
+    made = digit_pairs.of_seed("digits", 0, ways=ways, reduced=True)
+    for found in made:
+        assert 0 < found.pairs < 1
+        assert found.frozen > 0.5
+        assert found.scratch > 0.5
+    assert made[0].scratch != made[1].scratch
+
+
+def test_a_network_from_scratch_sees_each_picture_in_views_and_is_judged_by_the_picture_itself() -> None:
+    learning = Labelled(np.random.default_rng(0).random((6, 28, 28, 1)).astype(np.float32), np.arange(6), 6)
+    feed = digit_pairs.in_views(learning, 0)(np.array([4, 1]))
+    assert (len(feed), feed.views, feed.labels.tolist()) == (2, digit_pairs.VIEWS, [4, 1])
+    assert np.array_equal(feed.fetch(np.array([1, 0]), 0), learning.x[[1, 4]])
+    views = [feed.fetch(np.array([0]), view) for view in range(digit_pairs.VIEWS)]
+    assert len({view.tobytes() for view in views}) == digit_pairs.VIEWS
+    assert all(np.array_equal(feed.fetch(np.array([0]), number), view) for number, view in enumerate(views))

@@ -97,15 +97,29 @@ def head_alone(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: 
     return Answered("head", correct, float(right.mean()), "a linear head on the frozen network")
 
 
-def fine_tuned(trunk: keras.Model, learning: Labelled, judging: Labelled, seed: int) -> Answered:
-    """All of the network and a head on it, the rate and the epochs chosen by parts left out in turn."""
+def fine_tuned(
+    trunk: keras.Model,
+    learning: Labelled,
+    judging: Labelled,
+    seed: int,
+    feed: Callable[[Array], Feed] | None = None,
+) -> Answered:
+    """All of the network and a head on it, the rate and the epochs chosen by parts left out in turn.
+
+    Args:
+        trunk: not changed.
+        learning: what it learns from.
+        judging: what it is judged by.
+        seed: of folds, of the order of examples, of the head.
+        feed: those of `learning` with these indices, in views of them; None: as they are.
+    """
     branch = graft(trunk, learning.classes, seed=seed)
     _draw_head(branch, learning.classes, seed)
     branch.trainable = True
     settle_sooner(branch)
     epochs = max(_LEAST_EPOCHS, tuning.epochs_for(len(learning.y), _BATCH))
     phase = tuning.phase_of("fine-tuned", epochs, _BATCH)
-    feed = _feeds(learning)
+    feed = feed or _feeds(learning)
     fold = folds(np.arange(len(learning.y)), learning.y, _PARTS, seed)
     parts = [fold == number for number in np.unique(fold).tolist()]
     everyone = np.arange(len(learning.y))
