@@ -41,7 +41,7 @@ def workplace(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     What no page shows is not done: whether a pretraining helped; a search tries heads alone, and new layers learn for
     five epochs.
     """
-    monkeypatch.setattr(helping, "helped", lambda *_: None)
+    monkeypatch.setattr(helping, "helped", lambda *_, **__: None)
     monkeypatch.setattr(halving, "work", lambda *_: None)
     monkeypatch.setattr(layered, "_STEPS", 5)
     folder = tmp_path / "here"

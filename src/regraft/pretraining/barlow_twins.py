@@ -79,6 +79,11 @@ class Settings:
             ("noise", "as 0 or above", 0 <= self.noise < float("inf")),
         )
 
+    @property
+    def in_views(self) -> bool:
+        """Whether pictures are seen in views."""
+        return True
+
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
         return {"cells": "numbers and tables"} if kind == "pictures" else dict.fromkeys(_OF_PICTURES, "pictures")

@@ -124,9 +124,9 @@ class Method(Protocol):
         SPEC: how it is trained unless somebody says otherwise.
         Settings: a frozen slotted dataclass; each field has a default and a line in the docstring, and is `NAME=VALUE`
             on the command line. No field has the name of one of `Spec`. A property `needs_labels` says the same as
-            `LABELS` where that depends on the settings, and `needs_pairs` whether pairs of examples in an order are
-            learnt from. `unused(kind)`, where some make no difference for a kind of data or beside others, names these,
-            each with what it is for.
+            `LABELS` where that depends on the settings, `needs_pairs` whether pairs of examples in an order are learnt
+            from, and `in_views` whether pictures are seen changed. `unused(kind)`, where some make no difference for a
+            kind of data or beside others, names these, each with what it is for.
     """
 
     NAME: str

@@ -66,6 +66,11 @@ class Settings:
             ("views", "from 0 to 5", 0 <= self.views <= 5),
         )
 
+    @property
+    def in_views(self) -> bool:
+        """Whether pictures are seen in views."""
+        return self.views > 0
+
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
         found = {} if kind == "pictures" else {"views": "pictures"}

@@ -153,3 +153,19 @@ def test_a_comparison_says_how_many_labels_pretraining_had(
     for where in (record.helped.sentence, card, (tmp_path / "source" / "report.html").read_text()):
         assert (told in where) == learns
     assert f"{record.examples} examples {'with their' if learns else 'without'} labels" in card
+    assert "turned, moved and scaled" not in card
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(("views", "said"), [(1.0, True), (0.0, False)])
+def test_a_comparison_says_what_pretraining_saw_that_the_network_from_scratch_did_not(
+    tmp_path: Path, views: float, said: bool
+) -> None:
+    x, y = np.random.default_rng(0).random((90, 8, 8, 1)).astype(np.float32), np.arange(90) % 3
+    made = regraft.pretrain(
+        "pairs", {"x": x, "y": y}, out=tmp_path / "source", architecture="mlp?units=4", epochs=1, probe=16,
+        settings={"views": views, "batch_size": 32}, compare="yes",
+    )  # fmt: skip
+    assert made.record.helped is not None
+    told = "Pretraining saw pictures turned, moved and scaled, the network from scratch as they are"
+    assert (told in made.record.helped.sentence) == said

@@ -119,7 +119,8 @@ def pretrain_in(
             learnt = len(task.learning) if needs_labels and groups is None else 0
             # Where layers learn one after the other, an epoch of each is no more than one of the network.
             shown = len(task.learning) * max(len(stage.history) - 1 for stage in stages)
-            helped = None if ended else _helped(model, fresh, task, asked, learnt, shown)
+            in_views = preparing.kind_of(task.examples) == "pictures" and getattr(settings, "in_views", False)
+            helped = None if ended else _helped(model, fresh, task, asked, shown, learnt=learnt, in_views=in_views)
         told = {
             "labels": learnt,
             "groups": 0 if groups is None else len(np.unique(groups)),
@@ -207,7 +208,9 @@ def _stages(
     return made.stages
 
 
-def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, learnt: int, shown: int) -> Helped | None:
+def _helped(
+    model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, shown: int, *, learnt: int, in_views: bool
+) -> Helped | None:
     """Whether it helped, where that is asked for or costs little, or no more than the pretraining.
 
     Args:
@@ -215,8 +218,9 @@ def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, le
         fresh: the same with the weights that it began with.
         task: what was learnt.
         asked: what was asked for.
-        learnt: from how many labels the pretraining learnt.
         shown: how many examples the network was shown, all epochs together.
+        learnt: see `helping.helped`.
+        in_views: likewise.
     """
     if task.labelled is None or task.judging is None or asked.compare == "no":
         return None
@@ -226,7 +230,7 @@ def _helped(model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, le
             say("left out: the same network from scratch, which would take longer than this; --compare yes runs it")
             return None
     say(f"learning from {len(task.labelled.y)} labels with and without the pretrained weights")
-    return helping.helped(model, fresh, task.labelled, task.judging, asked.seed, learnt)
+    return helping.helped(model, fresh, task.labelled, task.judging, asked.seed, learnt=learnt, in_views=in_views)
 
 
 def _record(
