@@ -50,8 +50,8 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "same, no views": {"loss": "same", "views": 0.0},
     "triplet, no views": {"loss": "triplet", "views": 0.0},
 }
-# Judged is what a user gets who says nothing, and what the textbook did, on its digits.
-JUDGED = ((MNIST, "triplet"), (OMNIGLOT, "triplet"), (MNIST, "same, no views"))
+# Judged is what the textbook compared, without views on either side: its own loss, and the one that is usual here.
+JUDGED = ((MNIST, "same, no views"), (MNIST, "triplet, no views"), (OMNIGLOT, "triplet, no views"))
 # Of each labelled picture, for the network from scratch.
 VIEWS = 20
 _ARCHIVE = "data/omniglot_small/images_background_small1.zip"
