@@ -140,7 +140,7 @@ def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weight
     model = keras.Model(inputs, keras.layers.Dense(3, name="mine")(inputs))
     model.get_layer("mine").kernel.assign(np.full((16, 3), 7.0))
     compared: list[Any] = []
-    monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others: compared.append(fresh))
+    monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others, **_more: compared.append(fresh))
     regraft.pretrain("autoencoder", _numbers()[0], out=tmp_path / "a", architecture=model, epochs=1)
     kernel = np.asarray(keras.ops.convert_to_numpy(compared[0].get_layer("mine").kernel))
     assert kernel.std() > 0
@@ -162,7 +162,7 @@ def test_a_deep_network_begins_with_the_averages_of_some_examples(
     vars(module)["deep"] = _deep
     monkeypatch.setitem(sys.modules, module.__name__, module)
     begun: list[Any] = []
-    monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others: begun.append(fresh))
+    monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others, **_more: begun.append(fresh))
     x = 0.01 * _numbers(90)[0]
     regraft.pretrain(
         "autoencoder", x, out=tmp_path / "a", architecture="deep_networks:deep", epochs=1, scaling="none", probe=0
@@ -180,7 +180,7 @@ def test_it_is_compared_where_that_takes_no_longer_than_it_did(
     asked: list[Any] = []
     monkeypatch.setattr(running, "_CHEAP", 0.0)
     monkeypatch.setattr(running, "_TRAINED", trained)
-    monkeypatch.setattr(running.helping, "helped", lambda *given: asked.append(given))
+    monkeypatch.setattr(running.helping, "helped", lambda *given, **_: asked.append(given))
     x, y = _numbers(90)
     regraft.pretrain("autoencoder", {"x": x, "y": y}, out=tmp_path / "a", probe=30, **SMALL)
     assert bool(asked) == is_compared
