@@ -47,6 +47,7 @@ TRAINING: Mapping[str, Mapping[str, int]] = {
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "same": {"loss": "same"},
     "triplet": {"loss": "triplet"},
+    "triplet, pairs as they come": {"loss": "triplet", "hard": 0.0},
     "same, no views": {"loss": "same", "views": 0.0},
     "triplet, no views": {"loss": "triplet", "views": 0.0},
 }

@@ -4,7 +4,7 @@
 
 Two do the same at the same time, with the folder's `cache` between them; the third kills itself in the middle of its
 third epoch, as `kill -9` would. They are forks of a process that has imported the framework and computed nothing. What
-came out lies as JSON beside the checkpoints `0.npz`, `1.npz` and `killed.npz`.
+came out of the two lies as JSON beside the checkpoints `0.npz`, `1.npz` and `killed.npz`.
 """
 
 import json

@@ -80,8 +80,8 @@ def helped(
     if in_views:
         # On digits, 50 of each, views alone gain a network from scratch five points (`benchmarks`, `digit_pairs`).
         sentence += (
-            " Pretraining saw pictures turned, moved and scaled, the network from scratch as they are: part of what is "
-            "gained may be due to that."
+            " Pretraining saw pictures turned, moved and scaled, the network from scratch as they are, which is part "
+            "of the difference."
         )
     return Helped(len(learning.y), len(judging.y), reused, best.way, alone, gain, sentence)
 
