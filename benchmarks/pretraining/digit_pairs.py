@@ -8,8 +8,8 @@ beyond the textbook, characters that no pair was of: pairs of four alphabets, th
 labels and 10 to judge by (which alphabet follows from the seed). The network for drawings is a small convolutional one.
 
 From scratch the same network learns from the same labels, its rate and its epochs chosen by cross-validation on them.
-Pairs see pictures turned, moved and scaled (views), as they do for users, and so does then the network from scratch;
-or neither does.
+Pairs see pictures turned, moved and scaled (views), as they do for users; then the network from scratch and the softmax
+learn from 20 views of each labelled picture too. Or nobody sees any.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 }
 # Judged is what the textbook compared, without views on either side: its own loss, and the one that is usual here.
 JUDGED = ((MNIST, "same, no views"), (MNIST, "triplet, no views"), (OMNIGLOT, "triplet, no views"))
-# Of each labelled picture, for the network from scratch.
+# Of each labelled picture, for the network from scratch and for the softmax.
 VIEWS = 20
 _ARCHIVE = "data/omniglot_small/images_background_small1.zip"
 _SIDE = 28
@@ -91,7 +91,7 @@ class Outcome:
         pairs: share of held-out pairs that are told rightly.
         layer: up to which layers are kept, as cross-validation on the labels has it.
         frozen: share of right answers of a softmax on these, frozen.
-        scratch: of the same network from scratch, which sees views where the pairs do.
+        scratch: of the same network from scratch. It and the softmax see views where the pairs do.
         seconds: processor time of the pretraining.
     """
 
@@ -161,10 +161,11 @@ def of_seed(data: str, seed: int, *, ways: Mapping[str, Any] = WAYS, reduced: bo
         training = {"epochs": 2} if reduced else TRAINING[data]
         trunk, told = pretrained(given, NETWORKS[data], settings, seed, training)
         seconds = time.process_time() - started
-        frozen, layer = softmax(trunk, learning, judging, seed)
         sees = settings.get("views") != 0
+        shown = views_of(learning.x, seed) if sees else []
+        frozen, layer = softmax(trunk, learning, judging, seed, shown)
         if sees not in scratch:
-            feed = in_views(learning, seed) if sees else None
+            feed = in_views(learning, shown) if sees else None
             scratch[sees] = float(helping.fine_tuned(fresh, learning, judging, seed, feed).correct.mean())
         found.append(Outcome(data, name, seed, told, layer, frozen, scratch[sees], seconds))
         print(
@@ -176,14 +177,20 @@ def of_seed(data: str, seed: int, *, ways: Mapping[str, Any] = WAYS, reduced: bo
     return found
 
 
-def in_views(learning: Any, seed: int) -> Callable[[Array], Any]:
-    """Some labelled pictures by index, in views that are drawn as those of pairs are; view 0 is the picture itself."""
+def views_of(x: Array, seed: int) -> list[Array]:
+    """Some pictures changed so many times, as pictures in pairs are; with the pictures themselves these are `VIEWS`."""
     from regraft.pretraining.views import pictures as views
-    from regraft.training.feeds import Feed
 
     random = np.random.default_rng(seed)
-    shown = [learning.x, *(views.view(learning.x, views.by(1.0), random) for _ in range(VIEWS - 1))]
-    return lambda indices: Feed(lambda chosen, view: shown[view][indices[chosen]], learning.y[indices], VIEWS)
+    return [views.view(x, views.by(1.0), random) for _ in range(VIEWS - 1)]
+
+
+def in_views(learning: Any, views: Sequence[Array]) -> Callable[[Array], Any]:
+    """Some labelled pictures by index, for training from scratch; view 0 is the picture itself."""
+    from regraft.training.feeds import Feed
+
+    shown = [learning.x, *views]
+    return lambda indices: Feed(lambda chosen, view: shown[view][indices[chosen]], learning.y[indices], len(shown))
 
 
 def pretrained(given: Task, network: str, settings: Any, seed: int, training: Mapping[str, Any]) -> tuple[Any, float]:
@@ -202,13 +209,19 @@ def pretrained(given: Task, network: str, settings: Any, seed: int, training: Ma
     return learned.trunk, learned.history[learned.best].measures["accuracy"]
 
 
-def softmax(trunk: Any, learning: Any, judging: Any, seed: int) -> tuple[float, str]:
-    """Accuracy of a softmax on frozen lower layers, and the highest of them: cross-validation says which it is."""
+def softmax(trunk: Any, learning: Any, judging: Any, seed: int, views: Sequence[Array]) -> tuple[float, str]:
+    """Accuracy of a softmax on frozen lower layers, and the highest of them.
+
+    Which layer it is, cross-validation on the labelled pictures as they are says; there the softmax learns from all
+    views of them.
+    """
     import keras
 
     from regraft.recipes.pretraining import helping
+    from regraft.recipes.pretraining.probing import represented
+    from regraft.training.heads import fit_head
 
-    best: tuple[float, float, str] = -1.0, 0.0, ""
+    best: tuple[float, float, Any] = -1.0, 0.0, None
     for layer in trunk.layers:
         if len(layer.output.shape) != 2 or isinstance(layer, keras.layers.InputLayer):
             continue
@@ -216,8 +229,14 @@ def softmax(trunk: Any, learning: Any, judging: Any, seed: int) -> tuple[float, 
         found = helping.head_alone(lower, learning, judging, seed)
         # Of two that are as good the higher one, which has fewer numbers.
         if found.expected >= best[0]:
-            best = found.expected, float(found.correct.mean()), str(layer.name)
-    return best[1:]
+            best = found.expected, float(found.correct.mean()), lower
+    _, accuracy, lower = best
+    if views:
+        features = np.concatenate([represented(lower, x) for x in (learning.x, *views)])
+        head = fit_head(features, np.tile(learning.y, 1 + len(views)), learning.classes)
+        logits = head.logits(represented(lower, judging.x))
+        accuracy = float((logits.argmax(axis=1) == judging.y).mean())
+    return accuracy, str(lower.layers[-1].name)
 
 
 def of_digits(seed: int) -> Task:

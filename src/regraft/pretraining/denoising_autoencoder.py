@@ -8,10 +8,12 @@ import keras
 import numpy as np
 
 from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining import penalties
 from regraft.pretraining.decoding import decoder, stacked
 from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
 from regraft.pretraining.noise import Disturbed, Noise
+from regraft.pretraining.penalties import Penalties
 from regraft.pretraining.tying import tied_decoder
 
 NAME = "denoising-autoencoder"
@@ -35,6 +37,12 @@ class Settings:
         emphasis: weight of the values that were disturbed, beside 1 for the others.
         error: of what is given back: `squared`, or `cross-entropy` for values from 0 to 1; `auto`: by the values.
         tied: whether the decoder has the kernels of the trunk's dense layers, transposed.
+        sparsity: weight of the penalty on the size of the representation's values (L1); 0: none.
+        target: with `sparsity`, and a representation by sigmoids: the mean that each value is drawn to (Kullback and
+            Leibler's divergence) in place of L1; 0: L1.
+        contraction: weight of the penalty on how far the representation moves with what is shown: the squared Frobenius
+            norm of its Jacobian, estimated along one random direction for each example, beside an error that is summed
+            over the values of an example; 0: none.
     """
 
     noise: float = 0.5
@@ -42,28 +50,41 @@ class Settings:
     emphasis: float = 1.0
     error: Error = "auto"
     tied: bool = False
+    sparsity: float = 0.0
+    target: float = 0.0
+    contraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse weights that no penalty can have.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        penalties.require_weights(self)
 
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
-        return {} if self.noise else dict.fromkeys(("noise_kind", "emphasis"), "noise above 0")
+        idle = {} if self.noise else dict.fromkeys(("noise_kind", "emphasis"), "noise above 0")
+        return {**idle, **penalties.unused(self)}
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
     """The trunk below a decoder, fed with noise."""
     below = tied_decoder(trunk, sample.shape) if settings.tied else decoder(trunk, sample.shape, seed)
-    error = errors(require_error(settings.error, sample))
+    error, paid = errors(require_error(settings.error, sample)), Penalties.of(settings, trunk)
     disturbed = Disturbed.of(settings.noise_kind, settings.noise, sample)
     ops: Any = keras.ops
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
         x = rows.take(indices)
-        return x, disturbed.put_on(x, random)
+        return x, disturbed.put_on(x, random), *paid.directions(x, random)
 
     def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
-        x, shown = batch
-        each = error(model(shown, training=training), x)
+        x, shown, *directions = batch
+        represented: Any = trunk(shown, training=training)
+        each = error(below(represented, training=training), x)
         if settings.emphasis != 1:
             each = each * ops.where(ops.not_equal(x, shown), settings.emphasis, 1.0)
-        return ops.mean(each)
+        return ops.mean(each) + paid.on(trunk, shown, represented, tuple(directions), training)
 
     return Learner(model=stacked(trunk, below, name="denoising_autoencoder"), trunk=trunk, draw=draw, loss=loss)

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 
 from regraft.core.pretraining import Kind, Spec
+from regraft.pretraining import penalties
 from regraft.pretraining.decoding import decoder, stacked
 from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
 from regraft.pretraining.noise import Disturbed, Noise
+from regraft.pretraining.penalties import Penalties
 from regraft.pretraining.tying import tied_decoder
 
 NAME = "stacked-autoencoder"
@@ -34,6 +36,13 @@ class Settings:
             1; `auto`: by the values. Layers above the first have squared error.
         tied: whether decoders have the kernels of the dense layers, transposed.
         together: whether all layers learn at once in the end.
+        sparsity: weight of the penalty on the size of the values that each layer makes (L1); of the topmost
+            alone where all learn at once; 0: none.
+        target: with `sparsity`, and a representation by sigmoids: the mean that each value is drawn to (Kullback and
+            Leibler's divergence) in place of L1; 0: L1.
+        contraction: weight of the penalty on how far the representation moves with what is shown: the squared Frobenius
+            norm of its Jacobian, estimated along one random direction for each example, beside an error that is summed
+            over the values of an example; 0: none.
     """
 
     noise: float = 0.2
@@ -41,10 +50,21 @@ class Settings:
     error: Error = "auto"
     tied: bool = False
     together: bool = True
+    sparsity: float = 0.0
+    target: float = 0.0
+    contraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse weights that no penalty can have.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        penalties.require_weights(self)
 
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
-        return {} if self.noise else {"noise_kind": "noise above 0"}
+        return {**({} if self.noise else {"noise_kind": "noise above 0"}), **penalties.unused(self)}
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:
@@ -70,14 +90,17 @@ def _decoder(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) 
 
 def _learner(trunk: keras.Model, below: keras.Model, sample: Sample, settings: Settings, crossed: bool) -> Learner:
     error, disturbed = errors(crossed), Disturbed.of(settings.noise_kind, settings.noise, sample)
+    paid = Penalties.of(settings, trunk)
     ops: Any = keras.ops
 
     def draw(rows: Rows, indices: Array, random: np.random.Generator, progress: float) -> Batch:
         x = rows.take(indices)
-        return x, disturbed.put_on(x, random)
+        return x, disturbed.put_on(x, random), *paid.directions(x, random)
 
     def loss(model: keras.Model, batch: tuple[Any, ...], training: bool) -> Any:
-        x, shown = batch
-        return ops.mean(error(model(shown, training=training), x))
+        x, shown, *directions = batch
+        represented: Any = trunk(shown, training=training)
+        each = error(below(represented, training=training), x)
+        return ops.mean(each) + paid.on(trunk, shown, represented, tuple(directions), training)
 
     return Learner(model=stacked(trunk, below, name="stacked_autoencoder"), trunk=trunk, draw=draw, loss=loss)

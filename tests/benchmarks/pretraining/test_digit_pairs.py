@@ -80,6 +80,7 @@ def test_characters_that_are_judged_are_of_an_alphabet_that_no_pair_is_of(shared
 def test_a_small_version_learns_and_is_judged(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(digit_pairs.NETWORKS, "digits", "mlp?units=32")
     monkeypatch.setattr("regraft.recipes.baselines.tuning.STEPS", 30)
+    monkeypatch.setattr(digit_pairs, "VIEWS", 3)
     ways = {name: digit_pairs.WAYS[name] for name in ("same", "same, no views")}
     made = digit_pairs.of_seed("digits", 0, ways=ways, reduced=True)
     for found in made:
@@ -89,9 +90,24 @@ def test_a_small_version_learns_and_is_judged(shared_folder: Path, monkeypatch: 
     assert made[0].scratch != made[1].scratch
 
 
+def test_a_softmax_learns_from_views_of_the_labelled_pictures_where_there_are_any() -> None:
+    shape = (28, 28, 1)
+    first, second, third = (np.zeros(shape, np.float32) for _ in range(3))
+    first[:, :14] = second[:, 14:] = third[:, 13:27] = 1
+    learning = Labelled(np.stack([first, second] * 6), np.arange(12) % 2, 2)
+    judging = Labelled(np.stack([third, second]), np.arange(2), 2)
+    inputs = keras.Input(shape)
+    trunk = keras.Model(inputs, keras.layers.Flatten(name="flat")(inputs))
+    # It looks like the second class until views show that the first may look like this too.
+    views = [np.stack([third, second] * 6)] * 2
+    alone, _ = digit_pairs.softmax(trunk, learning, judging, 0, [])
+    seen, layer = digit_pairs.softmax(trunk, learning, judging, 0, views)
+    assert (alone, seen, layer) == (0.5, 1.0, "flat")
+
+
 def test_a_network_from_scratch_sees_each_picture_in_views_and_is_judged_by_the_picture_itself() -> None:
     learning = Labelled(np.random.default_rng(0).random((6, 28, 28, 1)).astype(np.float32), np.arange(6), 6)
-    feed = digit_pairs.in_views(learning, 0)(np.array([4, 1]))
+    feed = digit_pairs.in_views(learning, digit_pairs.views_of(learning.x, 0))(np.array([4, 1]))
     assert (len(feed), feed.views, feed.labels.tolist()) == (2, digit_pairs.VIEWS, [4, 1])
     assert np.array_equal(feed.fetch(np.array([1, 0]), 0), learning.x[[1, 4]])
     views = [feed.fetch(np.array([0]), view) for view in range(digit_pairs.VIEWS)]
