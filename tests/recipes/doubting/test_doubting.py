@@ -93,6 +93,15 @@ def test_every_kind_is_found_and_nothing_else() -> None:
     (wrong,) = of(doubtful.doubts, "label")
     assert wrong.classes == (str(y[30]), str((y[30] + 2) % CLASSES))
     assert wrong.score > 0.9
+    # The neighbours are counted by hand: the 20 that look in the most similar direction, all but one of the true class.
+    # Of identical examples the first is looked at.
+    single = np.setdiff1d(np.arange(400), [30, 300, 21])
+    centred = found.pooled(["top"], np.arange(400)) - found.pooled(["top"], np.arange(400)).mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    around = labels[single[np.argsort(-(centred[single] @ centred[30]))[:20]]]
+    counted = [int((around == label).sum()) for label in ((y[30] + 2) % CLASSES, y[30])]
+    assert f"of its 20 nearest neighbours {counted[0]} are '{wrong.classes[1]}' and {counted[1]} " in wrong.text
+    assert counted[0] > 15
     assert len(lines) == 3
     np.testing.assert_array_equal(found.examples.labels, labels)
     np.testing.assert_array_equal(y, before)

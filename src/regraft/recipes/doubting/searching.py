@@ -69,7 +69,7 @@ def doubt(found: Survey, plan: Plan, judged: Judged, learnt: Array) -> Doubtful:
             looked_at = judged.indices[stratified(examples.labels[judged.indices], ASKED, plan.seed)]
             close.append(_across(found, plan, looked_at, np.unique(content[learnt]), centre_of(activations)))
         del activations
-        doubts += _labels(examples, some, found.pooled(plan.reads, some), alike(content, close))
+        doubts += _labels(examples, some, found.pooled(plan.reads, some), alike(content, close), near.indices)
         doubts += _outliers(examples, some, found.pooled([outlook(found, plan)], some), plan.seed)
     groups = alike(content, close)
     doubts = [*telling.of_groups(examples, groups), *doubts]
@@ -110,13 +110,13 @@ def _across(found: Survey, plan: Plan, asked: Array, learnt: Array, centre: Arra
     return _at(asked, learnt, pairs_among(near))
 
 
-def _labels(examples: Examples, some: Array, activations: Array, groups: Alike) -> list[Doubt]:
+def _labels(examples: Examples, some: Array, activations: Array, groups: Alike, near: Array) -> list[Doubt]:
     """Wrong labels, but for examples whose contradiction is told already."""
     answers = label_doubts(activations, examples.labels[some], len(examples.classes))
     told = [members for members, _ in groups.each() if len(np.unique(examples.labels[members])) > 1]
     chosen = answers.doubted()
     chosen = chosen[~np.isin(some[chosen], np.concatenate([*told, np.zeros(0, np.int64)]))]
-    return telling.of_labels(examples, some, answers, chosen)
+    return telling.of_labels(examples, some, answers, chosen, near)
 
 
 def outlook(found: Survey, plan: Plan) -> str:

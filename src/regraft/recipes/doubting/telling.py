@@ -42,22 +42,26 @@ def _of_group(examples: Examples, members: Array, similarity: float) -> Doubt:
     return Doubt(kind, named, classes, similarity, text)
 
 
-def of_labels(examples: Examples, some: Array, found: LabelDoubts, chosen: Array) -> list[Doubt]:
-    """Labels that are probably wrong.
+def of_labels(examples: Examples, some: Array, found: LabelDoubts, chosen: Array, near: Array) -> list[Doubt]:
+    """Labels that are probably wrong, and what the nearest neighbours have to say of them.
 
     Args:
         examples: all.
         some: indices of those that were looked at.
         found: what became of these.
         chosen: places in `some` of those to tell of.
+        near: int64 (m, k), places in `some` of the nearest others of each of these.
     """
     doubts: list[Doubt] = []
     for place in chosen.tolist():
         one = _doubted(examples, some[place])
+        around = examples.labels[some[near[place]]]
+        agreeing = int((around == found.suggested[place]).sum()), int((around == examples.labels[some[place]]).sum())
         other, wrong = examples.classes[found.suggested[place]], float(found.wrong[place])
         text = (
             f"'{one.name}' is labelled '{one.label}' in {one.split}; by all other examples it is more likely "
-            f"'{other}' (the label is wrong with probability {wrong:.2f})"
+            f"'{other}' (the label is wrong with probability {wrong:.2f}); of its {len(around)} nearest neighbours "
+            f"{agreeing[0]} are '{other}' and {agreeing[1]} '{one.label}'"
         )
         doubts.append(Doubt("label", (one,), (one.label, other), wrong, text))
     return doubts
