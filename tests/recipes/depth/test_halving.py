@@ -53,6 +53,15 @@ def test_every_way_is_given_few_steps_and_the_best_one_all(tmp_path):
     assert all(rung.rate == 2e-3 for rungs in halving.rungs(made).values() for rung in rungs if rung.steps == 256)
 
 
+def test_the_pruner_ends_a_trial_after_the_first_turn_that_its_way_has_not_had(tmp_path):
+    made = halving.begin(tmp_path, WAYS[:3])
+    halving.work(made, Pretended(_losses), Deadline(None))
+    assert isinstance(made.study.pruner, halving.OneTurnMore)
+    trials = [trial for trial in made.study.get_trials() if "cut1" in trial.params["way"]]
+    ended = [(trial.state, sorted(trial.intermediate_values)) for trial in trials]
+    assert ended == [(TrialState.PRUNED, [0]), (TrialState.PRUNED, [0, 1]), (TrialState.COMPLETE, [0, 1, 2])]
+
+
 def _asked_of(trier, made):
     return {name: [(fold, steps, rate) for way, fold, steps, rate in trier.asked if way == name] for name in made.ways}
 

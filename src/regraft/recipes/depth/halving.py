@@ -6,9 +6,10 @@ nothing happens, seem to be the best. Where few layers learn they have farther t
 looked at at a higher rate too.
 
 The bookkeeping is Optuna's: a study in a journal file says which way is waiting, under way, left or done, to any number
-of processes. Who goes on is found when no way waits for a turn any more (Jamieson and Talwalkar 2016). Optuna's pruner
-says it at once (Li et al. 2020, asynchronous successive halving): whoever comes first, and each that is better than all
-before, would be taken to the end. Several processes do not wait for each other either, and compare what has come.
+of processes, and its pruner ends a trial after a turn. Who goes on is found when no way waits for a turn any more
+(Jamieson and Talwalkar 2016). Optuna's own pruners say it at once (Li et al. 2020, asynchronous successive halving):
+whoever comes first, and each that is better than all before, would be taken to the end. Several processes do not wait
+for each other either, and compare what has come.
 """
 
 import contextlib
@@ -90,6 +91,24 @@ class Rung:
     turn: Turn | None = None
 
 
+class OneTurnMore(optuna.pruners.BasePruner):
+    """Ends a trial after the first turn that its way has not had; not after the last one, when it is complete.
+
+    A way that goes on gets a new trial, in which what it came to in the turns before is known.
+
+    Args:
+        turns: how many there are.
+    """
+
+    def __init__(self, turns: int) -> None:
+        self._turns = turns
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        """Whether this was the turn that the trial was for."""
+        place = trial.last_step
+        return place is not None and turns_had(study, _way_of(trial)) <= place < self._turns - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """The state of a search.
@@ -106,9 +125,14 @@ class Study:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """One look, then the rate, then more steps if there are more, on all folds."""
-        first, *more = self.ladder.steps
-        return Turn(first, 1), Turn(first, _FOLDS), *(Turn(steps, None) for steps in more or (first,))
+        """What there is to be had, one after the other."""
+        return turns_of(self.ladder)
+
+
+def turns_of(ladder: Ladder) -> tuple[Turn, ...]:
+    """One look, then the rate, then more steps if there are more, on all folds."""
+    first, *more = ladder.steps
+    return Turn(first, 1), Turn(first, _FOLDS), *(Turn(steps, None) for steps in more or (first,))
 
 
 def begin(folder: Path, ways: Iterable[Way]) -> Study:
@@ -137,7 +161,7 @@ def attach(folder: Path, ways: Iterable[Way], ladder: Ladder) -> Study:
         study = optuna.create_study(
             study_name="depth",
             storage=JournalStorage(JournalFileBackend(str(folder / _JOURNAL))),
-            pruner=optuna.pruners.NopPruner(),
+            pruner=OneTurnMore(len(turns_of(ladder))),
             sampler=optuna.samplers.RandomSampler(seed=0),
             load_if_exists=True,
         )
@@ -248,9 +272,9 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
         loss = loss_of(trier, [trier.answers(way, fold) for fold in everyone], everyone)
         made.study.tell(trial, loss)
         return
-    rate, loss, given = math.nan, math.nan, made.turns[: _turns_of(made, way) + 1]
+    rate, loss = math.nan, math.nan
     try:
-        for place, turn in enumerate(given):
+        for place, turn in enumerate(made.turns):
             folds = turn.of(everyone)
             # What it would take to bring the best so far to an end stays left.
             kept = closing(made, trier)
@@ -260,13 +284,13 @@ def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline:
             loss = loss_of(trier, [first, *others], folds)
             trial.set_user_attr(f"{_RATE} {place}", rate)
             trial.report(loss, place)
+            if trial.should_prune():
+                made.study.tell(trial, state=TrialState.PRUNED)
+                return
     except _TimeIsUp:
         made.study.tell(trial, state=TrialState.FAIL)
         return
-    if len(given) < len(made.turns):
-        made.study.tell(trial, state=TrialState.PRUNED)
-    else:
-        made.study.tell(trial, loss)
+    made.study.tell(trial, loss)
 
 
 def _rates(made: Study, way: Way, place: int, before: float) -> tuple[float, ...]:
@@ -280,10 +304,10 @@ def _rates(made: Study, way: Way, place: int, before: float) -> tuple[float, ...
     return (before, before / _LOWER) if made.turns[place].steps > made.turns[place - 1].steps else (before,)
 
 
-def _turns_of(made: Study, way: Way) -> int:
-    """How many turns a way has had; it is given another one where it was among the best after them."""
-    trials = made.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-    return max((len(trial.intermediate_values) for trial in trials if _way_of(trial) == way.name), default=0)
+def turns_had(study: optuna.Study, way: str | None) -> int:
+    """How many turns the way of this name has had; it is given another one where it was among the best after them."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    return max((len(trial.intermediate_values) for trial in trials if _way_of(trial) == way), default=0)
 
 
 class _TimeIsUp(Exception):  # noqa: N818 - no error
