@@ -99,3 +99,13 @@ def test_a_folder_that_is_taken_is_refused_before_anything_runs(pictures, source
     assert cli.main(["depth", str(pictures), "--source", str(source), "--out", str(tmp_path)]) == 2
     assert "is not empty and holds no search" in capsys.readouterr().err
     assert np.array_equal(sorted(entry.name for entry in tmp_path.iterdir()), ["note"])
+
+
+def test_the_plan_of_a_search_is_as_strict_or_lenient_as_was_said() -> None:
+    from regraft.cli import arguments, depth
+
+    parser = arguments.new("depth", depth.SUMMARY, depth.EXAMPLE)
+    depth.add(parser)
+    for words, said in (([], (False, False)), (["--strict"], (True, False)), (["--lenient"], (False, True))):
+        plan = depth.plan_of(parser.parse_args(["rows.csv", "--source", "x.keras", *words]))
+        assert (plan.strict, plan.lenient) == said

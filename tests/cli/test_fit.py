@@ -112,6 +112,15 @@ def test_options_of_all_phases_go_before_the_plan_and_a_ready_made_one_is_named(
     ]
 
 
+def test_strict_and_lenient_go_before_what_the_plan_says_of_them(place, tmp_path):
+    file = tmp_path / "mine.toml"
+    for strict, lenient in ((True, False), (False, True), (False, False)):
+        plans.write(file, Plan("x.keras", str(place), strict=strict, lenient=lenient))
+        for words, said in ((), (strict, lenient)), (("--strict",), (True, False)), (("--lenient",), (False, True)):
+            made = plan_of("--plan", file, *words)
+            assert (made.strict, made.lenient) == said
+
+
 def test_new_layers_go_before_those_of_the_plan(place, tmp_path):
     assert plan_of(place, "--source", "x.keras", "--hidden", "128,64").head.hidden == (128, 64)
     learning = NewLayersSpec(epochs=3, rates=(Rate("head.*", 0.1),))

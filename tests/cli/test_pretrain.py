@@ -12,6 +12,7 @@ import pytest
 import regraft
 from regraft.cli import main, pretrain
 from regraft.core.pretraining import PretrainingEpoch, Stage
+from regraft.recipes.pretraining import folder as folders
 
 
 @pytest.fixture
@@ -137,6 +138,11 @@ def test_too_few_labels_for_a_probe_are_told_of(
         (["masked", "DATA", "--set", "patch=2"], "--set patch makes no difference to 'masked' on the numbers in"),
         (["masked", "DATA", "--compare", "yes", "--probe", "0"], "found --probe 0; leave one of them out"),
         (["masked", "DATA", "--probe", "-5"], "expected 'probe' as 0 or more, found -5"),
+        (["masked", "DATA", "--strict", "--lenient"], "argument --lenient: not allowed with argument --strict"),
+        (
+            ["autoencoder", "DATA", "--set", "held_out=0.99"],
+            "numbers.npz', found 1 of 80, as a part of 0.99 is held out; bring more, or hold out less with --set held",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
@@ -151,6 +157,30 @@ def test_what_is_wrong_is_said_in_one_line(
     assert main(["pretrain", *(str(numbers) if word == "DATA" else word for word in words)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_what_is_of_no_use_is_an_error_unless_one_is_lenient(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = (f"{value:.3f},7" for value in np.random.default_rng(0).normal(size=40))
+    (tmp_path / "rows.csv").write_text("\n".join(["x,same", *rows]))
+    words = ["pretrain", "autoencoder", "rows.csv", "--architecture", "mlp?units=2", "--epochs", "1", "--out", "source"]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "regraft: of no use in 'rows.csv': column 'same' is '7' in every training example; name the columns to read "
+        "with --columns, or leave these out with --lenient; in Python columns= and lenient=True"
+    )
+    assert not (tmp_path / "source").exists()
+    assert main([*words, "--lenient"]) == 0
+    assert "warning: left out of 'rows.csv': column 'same'" in capsys.readouterr().err
+    # What was begun so goes on so.
+    begun = folders.read(tmp_path / "source").asked
+    (tmp_path / "source" / folders.RECORD).unlink()
+    folders.begin(tmp_path / "source", begun)
+    assert main(["resume", "source"]) == 0
+    assert folders.read(tmp_path / "source").asked.lenient
 
 
 def test_what_was_ended_by_hand_says_so(numbers: Path, tmp_path: Path) -> None:

@@ -96,13 +96,20 @@ def test_columns_that_say_nothing_are_named() -> None:
     rows = [["7", "", f"id{place}", str(place)] for place in range(9)]
     learnt = table_spec.learn(["always", "never", "key", "x"], rows)
     assert learnt.spec.names == ("x",)
-    assert learnt.left_out == (
+    assert [str(column) for column in learnt.left_out] == [
         "column 'always' is '7' in every training example",
         "column 'never' has no value in any training example",
         "column 'key' has another value in each of 9 training examples; as text it can be read by itself",
-    )
+    ]
+    assert [column.name for column in learnt.left_out if column.constant] == ["always", "never"]
     with pytest.raises(DataError, match=r"no column says anything: column 'always' is '7' in every training example"):
         table_spec.learn(["always"], [["7"], ["7"]])
+
+
+def test_one_number_is_one_value_however_it_is_written() -> None:
+    rows = [["5", "01", "1"], ["5.0", "1", "2"], ["05", "1.0", "3"]]
+    assert [column.name for column in table_spec.learn(["same", "code", "x"], rows, ["code"]).left_out] == ["same"]
+    assert table_spec.learn(["code", "x"], [["1", "1"], ["1.0", "2"]], ["code"]).left_out[0].constant
 
 
 def test_a_value_that_is_sometimes_there_says_something() -> None:

@@ -23,8 +23,8 @@ def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def opened(path: Path, columns: Columns | None = None) -> data.Examples:
-    return data.open(path, split=WHOLE, columns=columns)
+def opened(path: Path, columns: Columns | None = None, lenient: bool = False) -> data.Examples:
+    return data.open(path, split=WHOLE, lenient=lenient, columns=columns)
 
 
 def texts(examples: data.Examples) -> list[str]:
@@ -260,8 +260,14 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
         (tmp_path / "test" / folder.name).mkdir(parents=True, exist_ok=True)
         written(tmp_path / "test" / folder.name / f"{place}.txt", text + " again")
     written(tmp_path / "train" / "pos" / "9.txt", "caf\u00e9", "latin-1")
+    with pytest.raises(
+        DataError, match=r"utf-8 text in all files of .*, found the byte 0xe9 in 'train/pos/9.txt'; say"
+    ):
+        opened(tmp_path)
+    with pytest.raises(RequestError, match=r"unknown encoding 'klingon'; expected a name such as utf-8"):
+        opened(tmp_path, Columns(encoding="klingon"))
     with collecting_warnings() as warned:
-        examples = opened(tmp_path)
+        examples = opened(tmp_path, lenient=True)
     assert examples.classes == ("neg", "pos")
     assert len(examples) == 8
     assert examples.split.tolist().count("test") == 4

@@ -107,9 +107,9 @@ def _documents(kind: Any, numbers: st.SearchStrategy[float], text: st.SearchStra
             drawn["format"] = st.just(plan.FORMAT)
             drawn["cache_budget"] = st.none() | st.integers(1) | st.sampled_from(["500MB", "1.5 gb"])
             limited = st.sampled_from([None, 1]).flatmap(
-                lambda views: st.builds(kind, **{**drawn, "views": st.just(views)})
+                lambda views: st.builds(kind, **{**drawn, "views": st.just(views), "strict": st.just(False)})
             )
-            drawn["views"] = st.none() | st.integers(1, plan.MOST_VIEWS)
+            drawn |= {"views": st.none() | st.integers(1, plan.MOST_VIEWS), "lenient": st.just(False)}
             return limited | st.builds(kind, **{**drawn, "augment": st.sampled_from([("crop",), plan.CHANGES])})
         return st.builds(kind, **drawn)
     if origin in (typing.Union, types.UnionType):

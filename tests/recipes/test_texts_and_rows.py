@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import regraft
+from regraft.core import plan as plans
 from regraft.core.columns import Columns
 from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.input_spec import InputSpec
@@ -17,6 +19,8 @@ from regraft.core.progress import collecting_warnings
 from regraft.core.text_spec import TextSpec
 from regraft.recipes.baselines import raw_inputs
 from regraft.recipes.baselines.asking import Task
+from regraft.recipes.encoding import encoded
+from regraft.recipes.running import open_for
 from regraft.recipes.survey import Survey
 
 GOOD, BAD = ("fine", "lovely", "great"), ("poor", "dull", "awful")
@@ -163,10 +167,11 @@ def test_rows_of_numbers_and_categories(tmp_path: Path) -> None:
         lines.append(f"{size},{'red' if index % 2 else 'blue'},7,{'b' if index % 2 else 'a'}\n")
     (tmp_path / "t.csv").write_text("size,colour,always,kind\n" + "".join(lines), encoding="utf-8")
     columns = {"label": "kind"}
+    with pytest.raises(DataError, match=r"of no use in '.*t.csv': column 'always' is '7' in every .*--lenient;"):
+        regraft.fit(tmp_path / "t.csv", row_network(5), columns=columns, out=tmp_path / "no", cache=tmp_path)
+    given = {"columns": columns, "lenient": True, "cache": tmp_path}
     with collecting_warnings() as warned:
-        run = regraft.fit(
-            tmp_path / "t.csv", row_network(5), columns=columns, out=tmp_path / "run", cache=tmp_path, **QUIET
-        )
+        run = regraft.fit(tmp_path / "t.csv", row_network(5), out=tmp_path / "run", **given, **QUIET)
     assert any("column 'always' is '7' in every training example" in line for line in warned)
     spec = run.record.plan.input.table
     assert [(column.name, column.width) for column in spec.columns] == [("size", 2), ("colour", 3)]
@@ -187,7 +192,7 @@ def test_rows_of_numbers_and_categories(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"become 5 values \(1 of numbers, 1 of them with gaps, 1 of categories\), and"
     ):
-        regraft.fit(tmp_path / "t.csv", row_network(4), columns=columns, out=tmp_path / "no", cache=tmp_path)
+        regraft.fit(tmp_path / "t.csv", row_network(4), out=tmp_path / "no", **given)
 
 
 def test_a_source_that_says_its_words_is_taken_at_its_word(tmp_path: Path) -> None:
@@ -266,8 +271,14 @@ def test_columns_that_were_left_out_need_not_be_there(tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     table.write_text("\n".join(["id,age,country,colour,label", *rows]), encoding="utf-8")
     with collecting_warnings() as warned:
-        run = regraft.fit(table, source, out=tmp_path / "run", fine_tune="no", baselines="no", cut_point="low")
+        run = regraft.fit(table, source, out=tmp_path / "run", lenient=True, cut_point="low", **QUIET)
     assert "column 'country' is 'Germany' in every training example" in " ".join(warned)
+    # The plan says the columns that its network reads: done again, it asks of none whether it is of use.
+    again = plans.read(run.folder / "plan.toml")
+    assert again.lenient
+    again = replace(again, lenient=False)
+    known = encoded(open_for(again, source), regraft.open_data(table, columns=again.columns), again)
+    assert known.inputs.table == run.record.plan.input.table
     asked = [line.split(",") for line in rows[:4]]
     new = tmp_path / "new.csv"
     new.write_text("\n".join(["colour,age", *(f"{colour},{age}" for _, age, _, colour, _ in asked)]), encoding="utf-8")

@@ -188,18 +188,33 @@ def trust_argument(parser: argparse.ArgumentParser, of: str = "SOURCE") -> None:
     )
 
 
-def strict_argument(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """--strict, for those who want nothing left out.
+_STRICT = "an example that cannot be read is an error"
+
+
+def strict_argument(parser: argparse.ArgumentParser) -> None:
+    """--strict, for those who want nothing left out."""
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
+
+
+def strictness_arguments(parser: argparse.ArgumentParser, too_long: str = "") -> None:
+    """--strict or --lenient, where a network learns from texts or from the rows of a table.
 
     Args:
         parser: of the command.
-        more: what else is an error there.
+        too_long: what the lenient let happen to texts, where it is an error for others.
     """
-    parser.add_argument("--strict", action="store_true", help=f"an example that cannot be read is an error{more}")
-
-
-# What `strict_argument` tells of besides where a network learns from texts or rows.
-OF_NO_USE = ", and so is a column of no use, or a text that is longer than the network sees"
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"{_STRICT}, and so is a column of no use, or a text that is longer than the network sees",
+    )
+    either.add_argument(
+        "--lenient",
+        action="store_true",
+        help="leave out columns of a table that have one value everywhere, or none, and text files in another encoding"
+        f"{too_long}, each with a warning; else these are errors",
+    )
 
 
 def columns_arguments(parser: argparse.ArgumentParser, labelled: bool = True, grouped: bool = False) -> None:

@@ -17,6 +17,8 @@ EXAMPLE = "regraft depth flowers/ --source keras:MobileNetV2 --time-budget 10m"
 
 _FIELDS = (
     "seed",
+    "strict",
+    "lenient",
     "input_size",
     "preprocessing",
     "architecture",
@@ -81,7 +83,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     words.columns_arguments(parser)
     words.text_arguments(parser)
-    words.strict_argument(parser, words.OF_NO_USE)
+    words.strictness_arguments(parser)
     words.zoo_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
@@ -128,7 +130,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     """What all ways have in common."""
     given = {name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None}
     given["columns"] = words.columns_of(arguments)
-    plan = Plan(source=arguments.source, data=arguments.data, strict=arguments.strict, trust=arguments.trust, **given)
+    plan = Plan(source=arguments.source, data=arguments.data, trust=arguments.trust, **given)
     return replace(plan, augment=plans.changes(arguments.augment)) if arguments.augment else plan
 
 

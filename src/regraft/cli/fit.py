@@ -134,7 +134,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     words.columns_arguments(parser)
     words.text_arguments(parser)
-    words.strict_argument(parser, words.OF_NO_USE)
+    words.strictness_arguments(parser)
     words.zoo_argument(parser)
     words.trust_argument(parser)
     words.cache_argument(parser)
@@ -216,7 +216,9 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             f"'{arguments.plan}' lets Python code in '{plan.source}' run; where you trust its author too, say --trust"
         )
     changed["columns"] = words.columns_of(arguments, plan.columns)
-    plan = replace(plan, strict=plan.strict or arguments.strict, trust=arguments.trust, **changed)
+    if arguments.strict or arguments.lenient:
+        changed |= {"strict": arguments.strict, "lenient": arguments.lenient}
+    plan = replace(plan, trust=arguments.trust, **changed)
     if not plan.data:
         raise RequestError("expected labelled examples: say DATA, a folder with one sub-folder per class, or a table")
     return plan

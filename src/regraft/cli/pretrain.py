@@ -88,10 +88,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--length",
         metavar="N",
         type=words.positive,
-        help="tokens of each text that the network sees; else nearly all of nearly all",
+        help="tokens of each text that the network sees; one that has more is an error; else nearly all of nearly all",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of every random choice; 0")
-    words.strict_argument(parser, words.OF_NO_USE)
+    words.strictness_arguments(parser, ", and cut texts that are too long")
     words.cache_argument(parser)
 
 
@@ -121,6 +121,7 @@ def run(arguments: argparse.Namespace) -> PretrainingRecord:
             input_size=arguments.input_size,
             compare=arguments.compare,
             strict=arguments.strict,
+            lenient=arguments.lenient,
             seed=arguments.seed,
             cache=arguments.cache,
             columns=words.columns_of(arguments),

@@ -49,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decoding", choices=("full", "draft"), help="see fit --help")
     words.columns_arguments(parser)
     words.text_arguments(parser)
-    words.strict_argument(parser)
+    words.strictness_arguments(parser)
     words.trust_argument(parser, "the sources")
     words.cache_argument(parser)
     words.cache_limit_argument(parser)
@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> RankRecord:
         input_size=arguments.input_size,
         decoding=arguments.decoding,
         strict=arguments.strict,
+        lenient=arguments.lenient,
         trust=arguments.trust,
         seed=arguments.seed,
         cache=arguments.cache,

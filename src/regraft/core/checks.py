@@ -16,3 +16,15 @@ def require(document: object, *checks: tuple[str, str, bool]) -> None:
     for name, allowed, holds in checks:
         if not holds:
             raise RequestError(f"expected '{name}' {allowed}, found {getattr(document, name)}")
+
+
+def refuse_both(strict: bool, lenient: bool) -> None:
+    """Refuse a document that is strict and lenient.
+
+    Raises:
+        RequestError: it is.
+    """
+    if strict and lenient:
+        raise RequestError(
+            "expected strict or lenient, found both: the one refuses what the other goes on without; leave one out"
+        )

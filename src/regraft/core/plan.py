@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from regraft.core import plain, sharing, sizes, storage
+from regraft.core.checks import refuse_both
 from regraft.core.columns import Columns
 from regraft.core.errors import RequestError
 from regraft.core.head_spec import NEW_LAYERS, NEW_LAYERS_REFIT, HeadSpec
@@ -131,8 +132,11 @@ class Plan:
         dtype: how whole activations are kept; `auto`: in float32, and in less only where a budget or a small disk
             asks for it.
         engine: what runs the frozen layers.
-        strict: an unreadable example is an error instead of a warning; so is a column of no use, or a text that is
-            longer than the network sees.
+        strict: an unreadable example is an error instead of a warning; so is a column that is left out, or a text that
+            is longer than the network sees.
+        lenient: a column of a table with one value in all training examples, or with none, and a text file in another
+            encoding than is said are left out with a warning; else these are errors, the columns unless the source
+            knows its own.
         trust: Python code that the source holds may be run. On the command line a plan's word alone is not enough.
         seed: of every random choice.
         format: version of this document.
@@ -157,6 +161,7 @@ class Plan:
     dtype: Literal["auto", "float32", "float16", "int8"] = AUTO
     engine: Literal["auto", "keras", "openvino", "onnxruntime", "ray"] = AUTO
     strict: bool = False
+    lenient: bool = False
     trust: bool = False
     seed: int = 0
     format: int = FORMAT
@@ -166,7 +171,8 @@ class Plan:
     columns: Columns | None = None
 
     def __post_init__(self) -> None:
-        """Refuse kinds of change that there are not, more views than these can make, and a budget that is no size."""
+        """Refuse kinds of change that there are not, too many views, a budget that is no size, and contradictions."""
+        refuse_both(self.strict, self.lenient)
         if self.cache_budget is not None:
             sizes.parse(self.cache_budget, "a cache budget")
         object.__setattr__(self, "augment", changes(self.augment))

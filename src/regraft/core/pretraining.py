@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from regraft.core.checks import require
+from regraft.core.checks import refuse_both, require
 from regraft.core.columns import Columns
 from regraft.core.input_spec import InputSpec
 from regraft.core.metric import Metric
@@ -120,7 +120,9 @@ class Asked:
         pairs_digest: of them; None before they are read, and where there are none.
         probe: how many labels the probe and that question have; 0: neither is asked.
         compare: whether it helped is measured; `auto`: where that does not take long.
-        strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
+        strict: an unreadable example is an error; so is whatever is left out or cut with a warning.
+        lenient: a column of a table with one value in all examples, or with none, and a text file in another encoding
+            than is said are left out, and a text that is too long is cut, each with a warning; else these are errors.
         seed: of every random choice.
         columns: of a table of texts or rows: which hold what, as far as that was said; None: told by their names. Of a
             table of pictures: the column of groups alone.
@@ -141,6 +143,7 @@ class Asked:
     probe: int = 500
     compare: Literal["auto", "yes", "no"] = "auto"
     strict: bool = False
+    lenient: bool = False
     seed: int = 0
     tokens: Unit = "words"
     vocabulary: int | None = None
@@ -150,7 +153,7 @@ class Asked:
     pairs_digest: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse figures that nothing can be done with.
+        """Refuse figures that nothing can be done with, and contradictions.
 
         Raises:
             RequestError: one of them, named.
@@ -161,6 +164,7 @@ class Asked:
             ("input_size", "as 1 or more", self.input_size is None or self.input_size >= 1),
             ("length", "as 1 or more tokens", self.length is None or self.length >= 1),
         )
+        refuse_both(self.strict, self.lenient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,17 +207,36 @@ def unknown(column: Column, cells: Sequence[str]) -> tuple[int, int, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A column that says nothing.
+
+    Attributes:
+        name: of the column.
+        reason: the end of a sentence about it.
+        constant: whether it has one value in all rows, or none; else each row has another.
+    """
+
+    name: str
+    reason: str
+    constant: bool
+
+    def __str__(self) -> str:
+        """The sentence, for messages."""
+        return f"column '{self.name}' {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Learnt:
     """What a table taught.
 
     Attributes:
         spec: the columns that are used.
-        left_out: a line for each that is not, with its reason.
+        left_out: each that is not.
         doubtful: a line for each that is used, perhaps otherwise than was meant.
     """
 
     spec: TableSpec
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     doubtful: tuple[str, ...] = ()
 
 
@@ -240,7 +259,7 @@ def learn(
         if name not in names:
             raise RequestError(f"expected columns of the table as categories, found '{name}'{nearest(name, names)}")
     columns: list[Column] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     doubtful: list[str] = []
     for place, name in enumerate(names):
         cells = [row[place] for row in rows]
@@ -250,11 +269,11 @@ def learn(
             if name not in categories and (doubt := _doubt(found, cells)):
                 doubtful.append(f"column '{name}' {doubt}")
         else:
-            left_out.append(f"column '{name}' {found}")
+            left_out.append(found)
     if not columns:
         others = ", ".join(f"'{name}'" for name in names[3 : 3 + _NAMED])
         more = f"; and {len(names) - 3} more: {others}{', ...' if len(names) > 3 + _NAMED else ''}" if others else ""
-        raise DataError(f"no column says anything: {'; '.join(left_out[:3]) or 'there is none'}{more}")
+        raise DataError(f"no column says anything: {'; '.join(map(str, left_out[:3])) or 'there is none'}{more}")
     return Learnt(TableSpec(tuple(columns)), tuple(left_out), tuple(doubtful))
 
 
@@ -272,14 +291,23 @@ def _doubt(column: Column, cells: Sequence[str]) -> str:
     return ""
 
 
-def _column(name: str, cells: Sequence[str], coded: bool, standardise: bool) -> Column | str:
-    """A column, or why it is of no use."""
-    present = [cell.strip() for cell in cells if not missing(cell)]
+def _constant(present: Sequence[str], gaps: bool, coded: bool) -> str:
+    """What all cells of a column say; nothing where they differ, if only by gaps."""
     if not present:
         return "has no value in any training example"
+    if gaps:
+        return ""
+    # A number can be written in several ways; of codes, `01` is another one than `1`.
+    different = {_value(cell) if coded or (value := number(cell)) is None else value for cell in present}
+    return f"is '{present[0][:40]}' in every training example" if len(different) == 1 else ""
+
+
+def _column(name: str, cells: Sequence[str], coded: bool, standardise: bool) -> Column | LeftOut:
+    """What a column teaches."""
+    present = [cell.strip() for cell in cells if not missing(cell)]
     gaps = len(present) < len(cells)
-    if len(set(present)) == 1 and not gaps:
-        return f"is '{present[0][:40]}' in every training example"
+    if said := _constant(present, gaps, coded):
+        return LeftOut(name, said, constant=True)
     values = [value for cell in present if (value := number(cell)) is not None]
     if not coded and len(values) >= _NUMBERS * len(present):
         spread = np.array(values, np.float64)
@@ -290,6 +318,7 @@ def _column(name: str, cells: Sequence[str], coded: bool, standardise: bool) -> 
     counts = Counter(map(_value, present))
     often = [value for value, count in counts.items() if count >= _OFTEN_ENOUGH]
     if not often:
-        return f"has another value in each of {len(present)} training examples; as text it can be read by itself"
+        reason = f"has another value in each of {len(present)} training examples; as text it can be read by itself"
+        return LeftOut(name, reason, constant=False)
     ranked = sorted(often, key=lambda value: (-counts[value], value))[:MOST_VALUES]
     return Column(name, "category", values=tuple(sorted(ranked)))

@@ -172,8 +172,12 @@ def length_for(lengths: Iterable[int], unit: Unit) -> int:
     if not len(found):
         return 8
     covered = int(found[min(len(found) - 1, int(_COVERED * len(found)))])
-    # Eights, so that layers that halve their input twice lose nothing.
-    return min(-(-max(covered, 1) // 8) * 8, LONGEST[unit])
+    return min(in_eights(max(covered, 1)), LONGEST[unit])
+
+
+def in_eights(length: int) -> int:
+    """A length, or a little more: layers that halve their input twice lose nothing of it."""
+    return -(-length // 8) * 8
 
 
 def read_vocabulary(content: str, name: str, unit: Unit = "words", lower: bool = True) -> TextSpec:

@@ -9,6 +9,7 @@ from regraft.core.errors import DataError
 from regraft.core.plan import SplitSpec
 from regraft.data.examples import Array, Examples
 from regraft.data.portions import portions
+from regraft.data.text_files import UndecodableText
 
 _NAMED = 3
 
@@ -27,6 +28,21 @@ def refuse(examples: Examples, strict: bool, classes: int = 2) -> None:
     if len(examples.classes) < classes:
         raise DataError(
             f"expected at least two classes in {origin}, found only '{examples.classes[0]}'{because(left_out)}"
+        )
+
+
+def refuse_undecodable(undecodable: Sequence[UndecodableText], origin: str) -> None:
+    """Refuse text files in another encoding than is said: which one is read by it would be no matter of chance.
+
+    Raises:
+        DataError: there is one.
+    """
+    if undecodable:
+        first = undecodable[0]
+        raise DataError(
+            f"expected {first.encoding} text in all files of {origin}, found the byte 0x{first.byte:02x} in "
+            f"'{first.name}'{_more(len(undecodable) - 1)}; say which encoding they have, such as --encoding latin-1 or "
+            "cp1252, or leave these out with --lenient; in Python columns= and lenient=True"
         )
 
 

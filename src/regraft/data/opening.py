@@ -37,6 +37,7 @@ from regraft.data.found import Found, Identified
 from regraft.data.ids import SIZE, Ids
 from regraft.data.names import rows_of
 from regraft.data.portions import counted, looked_up
+from regraft.data.text_files import UndecodableText
 
 KINDS: tuple[ModuleType, ...] = (text_folder, folder, table, manifest, tf_dataset, hf_dataset, frame, arrays)
 
@@ -50,6 +51,7 @@ def open_examples(
     labels: Any = None,
     split: SplitSpec = _DEFAULT_SPLIT,
     strict: bool = False,
+    lenient: bool = False,
     columns: Said = None,
     classes: int = 2,
     grouped: bool = False,
@@ -66,6 +68,7 @@ def open_examples(
             Face data set: the name of the label column.
         split: how examples without a stated split are divided.
         strict: a bad example is an error.
+        lenient: a text file in another encoding than is said is a bad example; else it is an error.
         columns: of a table: which hold what, and how its file is written.
         classes: how many there must be: 2, or 1 where nothing is learnt from them.
         grouped: whether a column of groups may be said: it is left aside, and need not be there.
@@ -85,7 +88,7 @@ def open_examples(
             found: Found = kind.gather(data, labels)
             if classes > 1 and found.alone:
                 raise DataError(found.alone)
-            return _examples(found, split, strict, classes)
+            return _examples(found, split, strict, lenient, classes)
     known = "; ".join(kind.WHAT for kind in KINDS)
     what = f"the file '{data}'" if isinstance(data, Path) else f"a {type(data).__module__}.{type(data).__qualname__}"
     raise RequestError(f"expected data of a known kind, found {what}; known are: {known}")
@@ -96,6 +99,7 @@ def open_unlabelled(
     *,
     split: SplitSpec = _DEFAULT_SPLIT,
     strict: bool = False,
+    lenient: bool = False,
     columns: Said = None,
     classes: int = 0,
     groups: bool = False,
@@ -109,6 +113,7 @@ def open_unlabelled(
         split: how examples without a stated split are divided; those without a label that are not the same as one with
             a label are for training.
         strict: a bad example is an error.
+        lenient: a text file in another encoding than is said is a bad example; else it is an error.
         columns: of a table: which hold what, and how its file is written.
         classes: how many there must be where labels are learnt from all the same; 0: none.
         groups: whether an array `groups` beside `x` is read; a column of them is read wherever it is said.
@@ -128,7 +133,7 @@ def open_unlabelled(
             found = _perhaps_labelled(kind, groups)(data)
             if classes > 1 and found.alone:
                 raise DataError(found.alone)
-            examples = _divided_unlabelled(found, split)
+            examples = _divided_unlabelled(found, split, lenient)
             if strict and examples.left_out:
                 raise DataError(f"{examples.left_out[0]}, in {examples.origin}; repair it, or do without strict")
             if examples.left_out:
@@ -156,8 +161,8 @@ def _with_columns(data: Any, said: Columns | None, lines: bool = False) -> Any:
     return data if said is None else texts.with_columns(data, said)
 
 
-def _divided_unlabelled(found: Found, spec: SplitSpec) -> Examples:
-    ids, usable, left_out = _usable(found, with_labels=False)
+def _divided_unlabelled(found: Found, spec: SplitSpec, lenient: bool) -> Examples:
+    ids, usable, left_out = _usable(found, lenient, with_labels=False)
     kept = rows_of(np.flatnonzero(usable), len(usable))
     given, stated = found.labels.take(kept), found.stated[kept]
     known = np.flatnonzero(~given.missing())
@@ -220,15 +225,15 @@ def pictures_in(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def _examples(found: Found, spec: SplitSpec, strict: bool, classes: int) -> Examples:
-    examples = _only_used_classes(_only_trained_classes(_divided(found, spec)))
+def _examples(found: Found, spec: SplitSpec, strict: bool, lenient: bool, classes: int) -> Examples:
+    examples = _only_used_classes(_only_trained_classes(_divided(found, spec, lenient)))
     doubts.refuse(examples, strict, classes)
     doubts.warn(examples, spec)
     return examples
 
 
-def _divided(found: Found, spec: SplitSpec) -> Examples:
-    ids, usable, left_out = _usable(found)
+def _divided(found: Found, spec: SplitSpec, lenient: bool) -> Examples:
+    ids, usable, left_out = _usable(found, lenient)
     given, stated, names, read = found.labels, found.stated, found.names, found.read
     if not usable.all():
         kept = rows_of(np.flatnonzero(usable), len(usable))
@@ -249,21 +254,28 @@ def _divided(found: Found, spec: SplitSpec) -> Examples:
     )
 
 
-def _usable(found: Found, with_labels: bool = True) -> tuple[Ids, Array, list[str]]:
-    """The ids of those that can be used, which these are, bool (n,), and a line for each of the others."""
+def _usable(found: Found, lenient: bool, with_labels: bool = True) -> tuple[Ids, Array, list[str]]:
+    """The ids of those that can be used, which these are, bool (n,), and a line for each of the others.
+
+    Raises:
+        DataError: there is none; or one is in another encoding than is said, unless that is let pass.
+    """
     usable = ~found.labels.missing() if with_labels else np.ones(len(found.labels), bool)
-    left_out = list(found.left_out)
+    left_out, undecodable = list(found.left_out), list[UndecodableText]()
     # All at once: what grows leaves its former places behind.
     digests, made = np.empty(len(usable), f"V{SIZE}"), 0
     for index, id_ in enumerate(progress.track(_identified(found), f"Reading {found.origin}", total=len(usable))):
         if isinstance(id_, UnreadableExample):
             left_out.append(str(id_))
             usable[index] = False
+            undecodable += [id_] if isinstance(id_, UndecodableText) else []
         elif usable[index]:
             digests[made] = id_
             made += 1
         else:
             left_out.append(f"'{found.names[index]}' has no label")
+    if not lenient:
+        doubts.refuse_undecodable(undecodable, found.origin)
     if not made:
         raise DataError(f"no usable example in {found.origin}{doubts.because(left_out)}")
     return Ids(digests[:made].view(np.uint8).reshape(-1, SIZE)), usable, left_out

@@ -245,9 +245,12 @@ def _opened(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
     try:
         return path.open(encoding=known, errors=errors, newline="\n")
     except LookupError:
-        raise RequestError(
-            f"unknown encoding '{encoding}'; expected a name such as utf-8, latin-1, cp1252 or utf-16"
-        ) from None
+        raise unknown_encoding(encoding) from None
+
+
+def unknown_encoding(encoding: str) -> RequestError:
+    """What to raise where an encoding is said that there is not."""
+    return RequestError(f"unknown encoding '{encoding}'; expected a name such as utf-8, latin-1, cp1252 or utf-16")
 
 
 def _require_encoding(path: Path, encoding: str) -> None:

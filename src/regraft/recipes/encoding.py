@@ -1,6 +1,6 @@
 """How texts and rows of a table become the numbers that a network takes: the source says it, or examples teach it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from regraft.core.errors import DataError, RequestError, SourceError
 from regraft.core.input_spec import InputSpec
 from regraft.core.plan import Plan
 from regraft.core.progress import say, track, warn
-from regraft.core.table_spec import TableSpec
+from regraft.core.table_spec import Learnt, LeftOut, TableSpec
 from regraft.core.text_spec import TextSpec
 from regraft.data import Examples
 from regraft.graph import flow
@@ -41,7 +41,8 @@ def encoded(pretrained: Pretrained, examples: Examples, plan: Plan) -> Pretraine
     Raises:
         SourceError: the source takes something else.
         DataError: all training examples are the same, no column says anything, or one that the source was trained on is
-            missing; in a strict plan, a column is of no use or a text is longer than the network sees.
+            missing; a column that the source does not know has one value or none, and the plan is not lenient; in a
+            strict plan, a column is of no use or a text is longer than the network sees.
         RequestError: words of the plan that do not go together.
     """
     columns = examples.columns
@@ -96,7 +97,7 @@ def with_rows(pretrained: Pretrained, examples: Examples, plan: Plan, shape: tup
             warn(f"'{pretrained.source}' was not trained on the columns {_some(ignored)} of {examples.origin}")
         tell_of_unknown_values(examples, inputs.table)
         return inputs
-    spec = table_for(examples, standardise=plan.preprocessing != "raw", strict=plan.strict)
+    spec = table_for(examples, standardise=plan.preprocessing != "raw", strict=plan.strict, lenient=plan.lenient)
     if spec.width != int(np.prod(shape)):
         raise SourceError(
             f"the {len(spec.columns)} columns of {examples.origin} become {spec.width} values ({_counted(spec)}), and "
@@ -144,18 +145,24 @@ def require_different(examples: Examples, training: Array) -> None:
 
 
 def table_for(
-    examples: Examples, training: Array | None = None, standardise: bool = True, strict: bool = False
+    examples: Examples,
+    training: Array | None = None,
+    standardise: bool = True,
+    *,
+    strict: bool = False,
+    lenient: bool = False,
 ) -> TableSpec:
-    """Means, scales and values of the columns, learnt from examples; columns of no use are warned of.
+    """Means, scales and values of the columns, learnt from examples; columns that are left out are warned of.
 
     Args:
         examples: rows.
         training: indices of those to learn from; None: the training examples.
         standardise: else numbers stay as they are.
-        strict: a column of no use is an error.
+        strict: no column is left out.
+        lenient: a column with one value or none is left out; else it is an error.
 
     Raises:
-        DataError: no column says anything, or, if `strict`, one does not.
+        DataError: no column says anything, or one that may not be left out does not.
     """
     columns = examples.columns or Columns()
     rows = [raw.tolist() for raw in examples.load(examples.indices("train") if training is None else training)]
@@ -163,20 +170,38 @@ def table_for(
         learnt = table_spec.learn(columns.features, rows, columns.categories, standardise)
     except DataError as error:
         raise DataError(f"{examples.origin}: {error}") from None
+    _refuse_columns(learnt, examples.origin, strict, lenient)
     if learnt.left_out:
-        # Of the others at least the names: whoever misses a column looks for it here.
-        others = [name for name in columns.features if name not in learnt.spec.names][3:]
-        more = f"; and {len(others)} more: {_some(others)}" if others else ""
-        said = f"{'; '.join(learnt.left_out[:3])}{more}"
-        if strict:
-            raise DataError(f"of no use in {examples.origin}: {said}; remove it, or do without strict")
-        warn(f"left out of {examples.origin}: {said}")
+        warn(f"left out of {examples.origin}: {_listed(learnt.left_out)}")
     if learnt.doubtful:
         more = f"; and {len(learnt.doubtful) - 3} more" if len(learnt.doubtful) > 3 else ""
         warn(f"of {examples.origin}: {'; '.join(learnt.doubtful[:3])}{more}")
     spec = learnt.spec
     say(f"{len(spec.columns)} columns of {examples.origin} become {spec.width} values ({_counted(spec)})")
     return spec
+
+
+def _refuse_columns(learnt: Learnt, origin: str, strict: bool, lenient: bool) -> None:
+    """Refuse columns of no use: those that are constant unless that is let pass, and others where all are asked for.
+
+    Raises:
+        DataError: there is one.
+    """
+    constant = [column for column in learnt.left_out if column.constant]
+    refused = learnt.left_out if strict else [] if lenient else constant
+    if not refused:
+        return
+    otherwise = "do without strict"
+    if constant:
+        otherwise = f"leave these out with {leniently(strict)}; in Python columns= and lenient=True"
+    raise DataError(
+        f"of no use in {origin}: {_listed(refused)}; name the columns to read with --columns, or {otherwise}"
+    )
+
+
+def leniently(strict: bool) -> str:
+    """The option that lets pass what is refused, for messages to those who were perhaps strict."""
+    return "--lenient in place of --strict" if strict else "--lenient"
 
 
 def tell_of_unknown_values(examples: Examples, spec: TableSpec) -> None:
@@ -277,19 +302,24 @@ def tell_of_long_ones(
     longer = int((found > limit).sum())
     if longer:
         end = "end" if spec.at_end else "beginning"
-        lost = np.maximum(found - limit, 0).sum() / found.sum()
         said = (
             f"{longer:,} of {len(found):,} texts of {examples.origin} have more than the {limit} {spec.unit} that the "
             f"network sees, up to {int(found.max()):,} ('{examples.names[int(found.argmax())]}'): their {end} is left "
-            f"out, {_part(float(lost))} of all {spec.unit}{otherwise}"
+            f"out, {lost(found, limit)} of all {spec.unit}{otherwise}"
         )
         if strict:
             raise DataError(f"{said}; shorten them, or do without strict")
         warn(said)
 
 
-def _part(share: float) -> str:
-    """A part that is neither nothing nor all, in whole percents that do not say so either."""
+def lost(found: Array, limit: int) -> str:
+    """Which part of the tokens of texts, some of them longer, is not seen: in percents that say neither none nor all.
+
+    Args:
+        found: how many tokens each text has.
+        limit: how many of each are seen.
+    """
+    share = float(np.maximum(found - limit, 0).sum() / found.sum())
     return "less than 1%" if share < 0.005 else "more than 99%" if share >= 0.995 else f"{share:.0%}"
 
 
@@ -306,6 +336,13 @@ def _counted(spec: TableSpec) -> str:
     parts += [f"{gaps} of them with gaps"] if gaps else []
     parts += [f"{len(spec.columns) - numbers} of categories"] if numbers < len(spec.columns) else []
     return ", ".join(parts)
+
+
+def _listed(left_out: Sequence[LeftOut]) -> str:
+    """Why columns are of no use; of those beyond the first at least the name: whoever misses one looks for it here."""
+    others = [column.name for column in left_out[3:]]
+    more = f"; and {len(others)} more: {_some(others)}" if others else ""
+    return f"{'; '.join(map(str, left_out[:3]))}{more}"
 
 
 def _some(names: Any) -> str:

@@ -75,6 +75,7 @@ def fit(
     refit: Literal["auto", "yes", "anew", "no"] = "auto",
     baselines: Choice = "auto",
     strict: bool = False,
+    lenient: bool = False,
     trust: bool = False,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
@@ -114,7 +115,11 @@ def fit(
         refit: whether the model learns from the validation examples too, once they have chosen all there was to choose;
             `auto`: where training examples are few.
         baselines: `auto` leaves out the network from scratch where that takes long.
-        strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
+        strict: an unreadable example is an error; so is a column that is left out, or a text longer than the network
+            sees.
+        lenient: a column of a table with one value in all training examples, or with none, and a text file in another
+            encoding than is said are left out with a warning; else these are errors, the columns unless the source
+            knows its own.
         trust: let Python code in the source run, such as Lambda layers; only where you trust its author.
         seed: of every random choice.
         cache: folder of the activations; by default `REGRAFT_CACHE` or the platform's cache folder.
@@ -163,6 +168,7 @@ def fit(
             refit=refit,
             baselines=baselines,
             strict=strict,
+            lenient=lenient,
             trust=trust,
             seed=seed,
             cache_budget=cache_budget,
@@ -179,7 +185,12 @@ def fit(
     with collecting_warnings() as warned:
         with clock.stage("open"):
             examples = data_room.open(
-                data, labels=labels, split=asked.split, strict=asked.strict, columns=asked.columns
+                data,
+                labels=labels,
+                split=asked.split,
+                strict=asked.strict,
+                lenient=asked.lenient,
+                columns=asked.columns,
             )
             pretrained = encoded(open_for(asked, source), examples, asked)
         if asked.trust:

@@ -97,7 +97,9 @@ def evaluate(
     """
     plan = run.record.plan
     said = columns_.of(columns) or plan.read_columns
-    examples = data_room.open(data, labels=labels, split=plan.split, strict=strict, columns=said, classes=1)
+    examples = data_room.open(
+        data, labels=labels, split=plan.split, strict=strict, lenient=True, columns=said, classes=1
+    )
     unknown = [name for name in examples.classes if name not in run.record.classes]
     if unknown:
         raise DataError(f"the run knows the classes {', '.join(run.record.classes)}; found also {', '.join(unknown)}")

@@ -79,7 +79,7 @@ def test_examples_without_a_label_are_left_out_and_counted(tmp_path: Path, metho
 def test_one_class_to_rank_is_named_and_counted(tmp_path: Path) -> None:
     table = _table(tmp_path, ["yes"] * 120)
     with pytest.raises(
-        DataError, match=r"classes or more to put in order in '.*t.csv', found one: 'yes', of all \d\d+ ex"
+        DataError, match=r"more to put in order in the column 'label' of '.*t.csv', found one: 'yes', of all \d\d+ ex"
     ):
         regraft.pretrain("ranking", table, out=tmp_path / "source", settings={"by": "labels"})
     assert not (tmp_path / "source" / "pretraining.toml").exists()

@@ -13,8 +13,14 @@ from pyarrow import parquet
 
 import regraft
 from regraft.core.errors import DataError, RequestError, SourceError
+from regraft.core.pretraining import Asked
 from regraft.core.progress import collecting_warnings
+from regraft.data import open_unlabelled
+from regraft.pretraining import method
 from regraft.pretraining.noise import Disturbed
+from regraft.recipes.encoding import table_for
+from regraft.recipes.pretraining.preparing import inputs_for
+from regraft.recipes.pretraining.task import task_of
 
 GOOD, BAD, THINGS = ("fine", "lovely", "great"), ("poor", "dull", "awful"), ("film", "plot", "cast")
 QUIET = {"fine_tune": "no", "baselines": "no"}
@@ -78,6 +84,7 @@ def test_lists_of_texts_and_words_that_are_guessed(tmp_path: Path) -> None:
             out=tmp_path / "source",
             architecture="text-transformer?width=8&heads=2&inner=8&layers=1",
             length=4,
+            lenient=True,
             vocabulary=10,
             probe=0,
             **SMALL,
@@ -246,33 +253,39 @@ def test_a_table_that_says_nothing_is_refused_by_all_of_its_columns(ending: str,
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
-def test_a_column_of_no_use_is_left_out_with_a_warning_and_refused_by_who_is_strict(
-    ending: str, tmp_path: Path
-) -> None:
+def test_a_column_of_no_use_is_refused_unless_one_is_lenient(ending: str, tmp_path: Path) -> None:
     columns = {"x": [number / 7 for number in range(30)], **_NOTHING}
     del columns["c"], columns["d"]
     given: dict[str, Any] = {"architecture": "mlp?units=4", "epochs": 1, "probe": 0}
     said = "column 'a' is '1.5' in every training example; column 'b' has no value in any training example"
     path = _written(tmp_path, ending, columns)
+    otherwise = "name the columns to read with --columns, or leave these out with --lenient"
+    for strict, instead in ((False, "; in Python columns= and lenient=True"), (True, " in place of --strict; ")):
+        with pytest.raises(DataError, match=rf"of no use in '.*t{ending}': {said}; {otherwise}{instead}"):
+            regraft.pretrain("autoencoder", path, out=tmp_path / "no", strict=strict, **given)
     with collecting_warnings() as warned:
-        made = regraft.pretrain("autoencoder", path, out=tmp_path / "source", **given)
+        made = regraft.pretrain("autoencoder", path, out=tmp_path / "source", lenient=True, **given)
     assert warned == [f"left out of '{path}': {said}"]
     assert made.record.inputs.table is not None
     assert made.record.inputs.table.names == ("x",)
-    with pytest.raises(DataError, match=rf"of no use in '.*t{ending}': {said}; remove it, or do without strict"):
-        regraft.pretrain("autoencoder", path, out=tmp_path / "no", strict=True, **given)
+    assert made.record.asked.lenient
     labelled = _written(tmp_path, ending, columns | {"label": ["k", "l"] * 15})
     source = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
-    with (
-        collecting_warnings(),
-        pytest.raises(DataError, match=r"of no use in .*: column 'a' is '1.5' in every training"),
-    ):
-        regraft.fit(labelled, source, out=tmp_path / "no", strict=True)
+    for strict in (False, True):
+        with pytest.raises(DataError, match=r"of no use in .*: column 'a' is '1.5' in every training"):
+            regraft.fit(labelled, source, out=tmp_path / "no", strict=strict)
 
 
-def test_who_is_strict_has_no_text_cut(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"40 of 40 texts .* more than the 2 words .*; shorten them, or do without"):
-        regraft.pretrain("corrupted", sentences(40, 0), out=tmp_path / "no", length=2, strict=True)
+def test_a_column_of_names_is_left_out_with_a_warning_and_refused_by_who_is_strict(tmp_path: Path) -> None:
+    columns = {"x": [number / 7 for number in range(30)], "id": [f"n{number}" for number in range(30)]}
+    path = _written(tmp_path, ".csv", columns)
+    examples = open_unlabelled(path)
+    said = r".* column 'id' has another value in each of 30 training examples"
+    with collecting_warnings() as warned:
+        assert table_for(examples).names == ("x",)
+    assert re.match(f"left out of{said}", warned[0])
+    with pytest.raises(DataError, match=rf"of no use in{said}.*; name the columns .* --columns, or do without strict"):
+        table_for(examples, strict=True)
 
 
 def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:
@@ -293,21 +306,60 @@ def test_what_cannot_be_pretrained_on(tmp_path: Path) -> None:
         regraft.pretrain("corrupted", sentences(30, 0), length=99_999_999, out=tmp_path / "no")
 
 
-def test_texts_that_are_longer_than_the_network_sees_are_told_of_with_a_way_out(tmp_path: Path) -> None:
-    given = {"architecture": "text-cnn?windows=2&filters=4", "epochs": 1, "probe": 0, "out": tmp_path / "source"}
-    long = [*sentences(30, 0), "many words " * 300]
+def read_as(texts: list[str], **asked: Any) -> tuple[int, ...]:
+    """The shape in which texts are pretrained on."""
+    examples = open_unlabelled(texts)
+    return inputs_for(examples, np.arange(len(texts)), Asked(method="corrupted", **asked)).shape
+
+
+def test_a_text_that_is_too_long_is_refused_unless_one_is_lenient() -> None:
+    long = [*sentences(60, 0), "many words " * 300]
+    found = r"found 1 of 61 longer, the longest with 600 \('index 60.*'\)"
+    with pytest.raises(
+        DataError, match=rf"expected texts of 128 words at most in .*, {found}; .* --length 600, or cut"
+    ):
+        read_as(long)
+    with pytest.raises(DataError, match=r"with --lenient in place of --strict, which loses 66% of all words; in Pyth"):
+        read_as(long, strict=True)
     with collecting_warnings() as warned:
-        regraft.pretrain("corrupted", long, **given)
-    (line,) = (line for line in warned if "1 of 31 texts" in line)
-    assert re.search(r"up to 600 \('index 30.*'\): their end is left out, \d\d% of all words; --length says", line)
+        assert read_as(long, lenient=True) == (8,)
+    (line,) = (line for line in warned if "1 of 61 texts" in line)
+    assert re.search(r"up to 600 \('index 60.*'\): their end is left out, 66% of all words; --length says", line)
+    # What the message says is a way out, with nothing lost.
+    with collecting_warnings() as warned:
+        assert read_as(long, length=600) == (600,)
+    assert warned == []
+    with pytest.raises(
+        DataError, match=rf"expected texts of 599 words at most in .*, {found}; .* --length 600, or cut"
+    ):
+        read_as(long, length=599)
+
+
+def test_labelled_texts_of_another_file_that_are_cut_are_told_of() -> None:
+    labelled = ([f"{text} and more of it {'again ' * 9}" for text in sentences(40, 1)], [0, 1] * 20)
+    with collecting_warnings() as warned:
+        task_of(method("corrupted"), Asked(method="corrupted"), sentences(40, 0), labelled)
+    (line,) = (line for line in warned if "texts of" in line)
+    assert re.match(r"\d\d of \d\d texts of the arrays given have more than the 8 words that the network sees", line)
+
+
+def test_a_few_texts_that_are_longer_than_the_others_are_cut_with_a_warning() -> None:
+    texts = [*sentences(60, 0), "many words " * 60]
+    with collecting_warnings() as warned:
+        assert read_as(texts) == (8,)
+    (line,) = (line for line in warned if "1 of 61 texts" in line)
+    assert line.endswith("--length says otherwise")
+    with pytest.raises(
+        DataError, match=r"1 of 61 texts .* more than the 8 words .*; shorten them, or do without strict"
+    ):
+        read_as(texts, strict=True)
 
 
 @pytest.mark.parametrize(("word", "told"), [("word ", "more than 99%"), ("", "less than 1%")])
-def test_a_part_of_the_words_is_never_told_as_none_or_all_of_them(word: str, told: str, tmp_path: Path) -> None:
-    given = {"architecture": "text-cnn?windows=2&filters=4", "epochs": 1, "probe": 0, "out": tmp_path / "source"}
+def test_a_part_of_the_words_is_never_told_as_none_or_all_of_them(word: str, told: str) -> None:
     lines = [*sentences(40, 0), word * 200_000] if word else [*sentences(250, 0), "many words are here and more of it"]
     with collecting_warnings() as warned:
-        regraft.pretrain("corrupted", lines, length=16 if word else 7, **given)
+        read_as(lines, length=16 if word else 7, lenient=True)
     (line,) = (line for line in warned if "texts of" in line)
     assert f"their end is left out, {told} of all words" in line
 
@@ -315,7 +367,10 @@ def test_a_part_of_the_words_is_never_told_as_none_or_all_of_them(word: str, tol
 def test_every_column_that_is_left_out_is_named(tmp_path: Path) -> None:
     rows = "".join(f"{number % 7},{number % 3},,,5,6\n" for number in range(40))
     (tmp_path / "t.csv").write_text("a,b,no value,none either,five,six of them\n" + rows)
+    examples = open_unlabelled(tmp_path / "t.csv")
+    named = "column 'five' is '5' in every training example; and 1 more: six of them"
+    with pytest.raises(DataError, match=f"{named}; name the columns"):
+        table_for(examples)
     with collecting_warnings() as warned:
-        regraft.pretrain("masked", tmp_path / "t.csv", out=tmp_path / "source", architecture="mlp?units=4", **SMALL)
-    (line,) = (line for line in warned if line.startswith("left out of"))
-    assert line.endswith("column 'five' is '5' in every training example; and 1 more: six of them")
+        table_for(examples, lenient=True)
+    assert warned[0].endswith(named)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import regraft
+from regraft.core.errors import SourceError
 
 
 def test_networks_for_rows_are_ranked(tmp_path):
@@ -31,6 +32,17 @@ def test_networks_for_rows_are_ranked(tmp_path):
     assert found.ranking[1].told_apart
     # No linear function of the inputs knows the sign of a product.
     assert found.baselines["raw_inputs"].accuracy.value < 0.7
+
+
+def test_a_column_of_one_value_is_refused_unless_one_is_lenient(tmp_path):
+    draws = np.random.default_rng(0).normal(size=(80, 2))
+    rows = [f"{a:.3f},{b:.3f},7,{'yes' if a > b else 'no'}" for a, b in draws]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,same,label", *rows]))
+    flat = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="linear")], name="flat")
+    with pytest.raises(SourceError, match=r"only source cannot .*: of no use in '.*rows.csv': column 'same' is '7'"):
+        regraft.rank(tmp_path / "rows.csv", [flat], cache=tmp_path / "cache")
+    found = regraft.rank(tmp_path / "rows.csv", [flat], cache=tmp_path / "cache", lenient=True)
+    assert [item.source for item in found.ranking] == ["model 'flat'"]
 
 
 def test_networks_for_texts_are_ranked(tmp_path):

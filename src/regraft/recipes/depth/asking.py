@@ -93,7 +93,12 @@ def depth(
     with collecting_warnings() as warned:
         with clock.stage("open"):
             examples = data_room.open(
-                data, labels=labels, split=asked.split, strict=asked.strict, columns=asked.columns
+                data,
+                labels=labels,
+                split=asked.split,
+                strict=asked.strict,
+                lenient=asked.lenient,
+                columns=asked.columns,
             )
             pretrained = encoded(open_for(asked, source), examples, asked)
         named = storage.absolute(data) if isinstance(data, (str, os.PathLike)) else examples.origin

@@ -74,7 +74,9 @@ def take_part(task: Task) -> None:
     from regraft.recipes.running import open_for
 
     plan = plans.from_toml(task.plan)
-    examples = data_room.open(plan.data, split=plan.split, strict=plan.strict, columns=plan.columns)
+    examples = data_room.open(
+        plan.data, split=plan.split, strict=plan.strict, lenient=plan.lenient, columns=plan.columns
+    )
     prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden, task.taps)
     deadline = Deadline(None if task.until is None else max(0.0, task.until - time.time()))
     try:

@@ -43,6 +43,7 @@ def pretrain(
     input_size: int | None = None,
     compare: Literal["auto", "yes", "no"] = "auto",
     strict: bool = False,
+    lenient: bool = False,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
     columns: Said = None,
@@ -71,14 +72,17 @@ def pretrain(
         scaling: of plain numbers: `unit`, `standard`, `none` or `auto`.
         input_size: height and width that pictures are brought to.
         compare: whether it is measured if pretraining helped.
-        strict: an unreadable example is an error; so is a column of no use, or a text longer than the network sees.
+        strict: an unreadable example is an error; so is whatever is left out or cut with a warning.
+        lenient: a column of a table with one value in all examples, or with none, and a text file in another encoding
+            than is said are left out, and a text that is too long is cut, each with a warning; else these are errors.
         seed: of every random choice.
         cache: folder of activations, for methods that train one layer at a time.
         columns: of a table of texts or rows, see `regraft.fit`; besides, `{"group": NAME}` names the column that says
             which examples belong together, of a table of pictures too.
         tokens: what texts are taken apart into: `characters`, `words` or `subwords`; by default words.
         vocabulary: how many different ids texts have at most.
-        length: how many tokens of a text the network sees; by default all of nearly all texts, up to 128 words.
+        length: how many tokens of a text the network sees; by default all of nearly all texts, up to 128 words. A text
+            of more than is said, or than that, is an error unless `lenient`.
         pairs: of examples in an order, which `ranking` then learns from (`by=pairs`): an array or a list (m, 2), the
             first example of each pair above the second, or the path of a table with the columns `above` and `below`.
             An example is its number as messages tell it, such as 17 for `index 17`, or its name, or its id.
@@ -114,6 +118,7 @@ def pretrain(
         input_size=input_size,
         compare=compare,
         strict=strict,
+        lenient=lenient,
         seed=seed,
         columns=columns_.of(columns, grouped=True),
         tokens=tokens or "words",

@@ -36,10 +36,14 @@ def together(examples: Examples, chosen: Method, column: str | None = None) -> T
         chosen: the method.
         column: that holds the groups, for messages; None: they are in no column.
     """
-    if examples.groups is None or not chosen.GROUPS:
-        return Together(examples.labels, examples.classes, False, f"in {examples.origin}")
-    where = f"in {examples.origin}" if column is None else f"in the column '{column}' of {examples.origin}"
-    return Together(examples.groups, examples.group_names, True, where)
+    if examples.groups is not None and chosen.GROUPS:
+        return Together(examples.groups, examples.group_names, True, _where(examples, column))
+    labels = None if examples.columns is None else examples.columns.label
+    return Together(examples.labels, examples.classes, False, _where(examples, labels))
+
+
+def _where(examples: Examples, column: str | None) -> str:
+    return f"in {examples.origin}" if column is None else f"in the column '{column}' of {examples.origin}"
 
 
 def known(examples: Examples, used: Array, chosen: Method, found: Together) -> Array:

@@ -10,9 +10,10 @@ from regraft.core.errors import DataError, RequestError
 from regraft.core.input_spec import InputSpec
 from regraft.core.pretraining import Asked, Kind
 from regraft.core.progress import say, warn
+from regraft.core.text_spec import TextSpec
 from regraft.data import Examples, UnreadableExample
 from regraft.data.in_memory import is_picture
-from regraft.recipes.encoding import lengths, require_different, table_for, tell_of_long_ones, texts_of
+from regraft.recipes.encoding import lengths, leniently, lost, require_different, table_for, tell_of_long_ones, texts_of
 from regraft.recipes.pretraining.rows import readable
 
 Array = np.ndarray[Any, Any]
@@ -44,8 +45,9 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
         asked: the scaling of numbers, the size of pictures, the tokens of texts.
 
     Raises:
-        DataError: all examples are the same, or none of the pictures can be read; if it is asked to be strict, a column
-            is of no use or a text is longer than the network sees.
+        DataError: all examples are the same, or none of the pictures can be read; a column has one value or none, or a
+            text is too long, and it is not asked to be lenient; if it is asked to be strict, a column is of no use or a
+            text is longer than the network sees.
         RequestError: a size is said, and they are no pictures, or a length that no text comes near.
     """
     kind, scaling, size = kind_of(examples), asked.scaling, asked.input_size
@@ -55,7 +57,7 @@ def inputs_for(examples: Examples, training: Array, asked: Asked) -> InputSpec:
     if kind == "text" and size is None:
         return _texts(examples, training, asked)
     if kind == "table" and size is None:
-        spec = table_for(examples, training, scaling != "none", asked.strict)
+        spec = table_for(examples, training, scaling != "none", strict=asked.strict, lenient=asked.lenient)
         return InputSpec((spec.width,), table=spec, name="table", origin="requested")
     if kind == "pictures":
         shape = _picture_shape(examples, training, size)
@@ -96,11 +98,40 @@ def _texts(examples: Examples, training: Array, asked: Asked) -> InputSpec:
             f"expected a length of {most:,} {unit} at most, found {length:,}: the longest text of {examples.origin} "
             f"has {longest:,}, and a network takes time and memory for all of them"
         )
+    if not asked.lenient:
+        # A length below what is usual, where nearly all texts are that short, loses little.
+        _refuse_long_ones(found, asked.length or text_spec.LONGEST[unit], length, spec, examples, asked.strict)
     read = f"{length} {unit} each, of {spec.size:,} different ones"
     say(f"{len(training):,} texts of {examples.origin} are read as {read}")
     otherwise = "" if asked.length else "; --length says otherwise"
     tell_of_long_ones(found, length, spec, examples, otherwise, asked.strict)
     return InputSpec((length,), text=spec, name="text", origin="requested")
+
+
+def _refuse_long_ones(found: Array, limit: int, length: int, spec: TextSpec, examples: Examples, strict: bool) -> None:
+    """Refuse texts that are too long.
+
+    Args:
+        found: how many tokens each text has.
+        limit: how many one may have.
+        length: how many the network would see.
+        spec: how texts become ids.
+        examples: those texts.
+        strict: whether that was asked for, which the way out takes the place of.
+
+    Raises:
+        DataError: there is one.
+    """
+    longer = int((found > limit).sum())
+    if not longer:
+        return
+    longest, name, unit = int(found.max()), examples.names[int(found.argmax())], spec.unit
+    raise DataError(
+        f"expected texts of {limit:,} {unit} at most in {examples.origin}, found {longer:,} of {len(found):,} longer, "
+        f"the longest with {longest:,} ('{name}'); let the network see all of them with "
+        f"--length {text_spec.in_eights(longest)}, or cut them with {leniently(strict)}, which loses "
+        f"{lost(found, length)} of all {unit}; in Python length= and lenient=True"
+    )
 
 
 def _moments(rows: Array) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from regraft.data import Examples
 from regraft.data import pairs as pairs_
 from regraft.pretraining import METHODS, method
 from regraft.pretraining.learner import Method
+from regraft.recipes.encoding import lengths, tell_of_long_ones
 from regraft.recipes.pretraining import grouping, holding_out, ordering, preparing, unused
 from regraft.recipes.pretraining.probing import Labelled
 from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_readable
@@ -23,7 +24,7 @@ from regraft.recipes.pretraining.rows import Prepared, fits_in_memory, only_read
 Array = np.ndarray[Any, Any]
 
 _MOST_JUDGED = 2000
-_FEWEST = 10
+_FEWEST, _FEWEST_LEFT = 10, 2
 _STREAM = 11
 
 
@@ -87,6 +88,7 @@ def task_of(
     examples = data_room.open_unlabelled(
         data,
         strict=asked.strict,
+        lenient=asked.lenient,
         columns=asked.columns,
         classes=2 if needs_labels else 0,
         groups=chosen.GROUPS,
@@ -122,6 +124,7 @@ def task_of(
     share, keep = (asked.spec or chosen.SPEC).held_out, fits_in_memory(len(used), inputs)
     if ordered is None:
         sides = holding_out.held_out(used, share, asked.seed, together if chosen.LABELS else None)
+        _require_some_left(examples, len(sides[0]), len(used), share)
         if together is not None:
             # Held-out examples are compared with one another as well.
             for side, which in zip(sides, ("to learn from in", "held out of"), strict=True):
@@ -159,13 +162,26 @@ def _require_enough(examples: Examples, used: int, tests: int, lacking: str) -> 
     )
 
 
+def _require_some_left(examples: Examples, left: int, used: int, share: float) -> None:
+    """Refuse a division that leaves next to nothing to learn from.
+
+    Raises:
+        DataError: it does.
+    """
+    if left < _FEWEST_LEFT:
+        raise DataError(
+            f"expected at least {_FEWEST_LEFT} examples to learn from in {examples.origin}, found {left} of {used}, as "
+            f"a part of {share:g} is held out; bring more, or hold out less with --set held_out"
+        )
+
+
 def _opened(labels: Any, asked: Asked) -> Examples:
     """Labelled examples; a column of groups is left aside there, where there are columns."""
     columns = asked.columns
     if columns is not None and columns.group is not None and not data_room.has_columns(labels):
         others = replace(columns, group=None)
         columns = None if others == Columns() else others
-    return data_room.open(labels, strict=asked.strict, columns=columns, grouped=True)
+    return data_room.open(labels, strict=asked.strict, lenient=asked.lenient, columns=columns, grouped=True)
 
 
 def _require_labels(asked: Asked, examples: Examples) -> None:
@@ -225,6 +241,9 @@ def _labelled(
     if lacking := _lacking(asked, known, len(training)):
         warn(f"no probe and no comparison: {lacking}")
         return None, None, known.classes
+    if known is not examples and inputs.text is not None:
+        read = known.take(np.concatenate([training, test]))
+        tell_of_long_ones(lengths(read, inputs.text), inputs.shape[0], inputs.text, read, strict=asked.strict)
     if known is examples:
         training, test = (part[~np.isin(part, unreadable)] for part in (training, test))
     made = [Prepared(known, only_readable(known, part, inputs, asked.strict), inputs) for part in (training, test)]

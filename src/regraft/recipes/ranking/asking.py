@@ -54,6 +54,7 @@ def rank(
     input_size: int | None = None,
     decoding: Decoding | None = None,
     strict: bool = False,
+    lenient: bool = False,
     trust: bool = False,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
@@ -81,6 +82,7 @@ def rank(
         input_size: height and width in pixels for all sources; None: each has its own.
         decoding: see `regraft.fit`.
         strict: an unreadable example is an error.
+        lenient: see `regraft.fit`; else a source cannot be used that does not know a column with one value or none.
         trust: let Python code in the sources run; only where you trust all their authors.
         seed: of every random choice.
         cache: folder of the activations.
@@ -107,6 +109,7 @@ def rank(
         input_size=input_size,
         decoding=decoding,
         strict=strict,
+        lenient=lenient,
         trust=trust,
         seed=seed,
         engine=engine,
@@ -117,7 +120,7 @@ def rank(
     with catalogue_at(zoo):
         gathered = gather(sources)
         with collecting_warnings() as warned:
-            examples = data_room.open(data, labels=labels, strict=strict, columns=plan.columns)
+            examples = data_room.open(data, labels=labels, strict=strict, lenient=lenient, columns=plan.columns)
         store = Store(Path(cache) if cache else None, cache_limit)
         looker = Looker(Sources(examples, plan), examples, store, seed, strict=strict)
         if confirm and seconds is not None:
