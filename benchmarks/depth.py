@@ -146,7 +146,7 @@ def everything(
         for rung in _rungs(made.ladder, bool(way.tuned))
     ]
     best = min(tried, key=lambda item: item.trial.log_loss.value)
-    found = recommending.plan_of(best, prepared.trier)
+    found = recommending.plan_of(best.trial, plan, len(examples.indices("train")))
     _, record = transfer(pretrained, examples, found, out, store)
     return best.trial, found, record
 

@@ -115,7 +115,7 @@ class Forecast:
     """What more labels would bring, extrapolated from less of them.
 
     Attributes:
-        sizes: numbers of examples that were learnt from.
+        sizes: numbers of examples that were learnt from; empty where there was no time for it.
         accuracies: with each, of examples left out.
         at: number of examples -> expected accuracy; the first is what there is today.
         text: in words.
@@ -172,7 +172,8 @@ class DepthRecord:
         recommended: the answer.
         baselines: what simpler ways reach on the same examples.
         verdict: one plain sentence on whether reuse helps.
-        forecast: what more labels would bring; None where that was not asked for.
+        forecast: what more labels would bring; None where that was not asked for, or the user ended the
+            search before.
         reused_trials: how many of the trials were known from before.
         seconds: wall time by stage: open, activations, search, baselines, fit, report, total.
         budget: seconds that were allowed; None: no bound.

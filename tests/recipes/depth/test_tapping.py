@@ -68,8 +68,9 @@ def test_what_they_answered_is_known_again_and_is_not_taken_for_that_of_others(p
 def _learnt(prepared, way):
     """A lesson of a few steps, and the plan that does the same."""
     study = Study(None, {way.name: way}, Ladder((STEPS,), (RATE,)))
-    item = recommending.weighed(study, prepared.trier, way, Rung(STEPS, RATE), (0,))
-    return item, recommending.plan_of(item, prepared.trier)
+    trier = prepared.trier
+    item = recommending.weighed(study, trier, way, Rung(STEPS, RATE), (0,))
+    return item, recommending.plan_of(item.trial, trier.plan, len(trier.found.examples.indices("train")))
 
 
 @pytest.mark.parametrize("start", ["low", "input"])

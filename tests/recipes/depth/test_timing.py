@@ -25,6 +25,18 @@ def test_what_is_kept_for_the_report_goes_by_how_long_opening_took(monkeypatch, 
     assert deadline.left == pytest.approx(budget - opened - kept)
 
 
+def test_what_the_fit_will_take_is_kept_once_it_is_known(monkeypatch):
+    deadline = Deadline(60.0)
+    monkeypatch.setattr(Deadline, "spent", 7.0)
+    deadline.reserve(compared=False)
+    deadline.keep(8.0)
+    assert deadline.left == pytest.approx(60 - 7 - 10 - 8)
+
+
+def test_what_a_process_of_before_spent_is_not_given_again():
+    assert Deadline(60.0, spent=50.0).left == pytest.approx(10.0, abs=0.5)
+
+
 def test_without_a_bound_nothing_is_kept_back():
     deadline = Deadline(None)
     deadline.reserve(compared=True)

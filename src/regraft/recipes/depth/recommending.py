@@ -238,14 +238,19 @@ def recommended(item: Tried, choice: Choice, many: int) -> Recommended:
     )
 
 
-def plan_of(item: Tried, trier: Trier) -> Plan:
-    """The plan that does what was tried, and does it again with all labelled examples."""
-    way, trial, plan = item.trial.way, item.trial, trier.plan
+def plan_of(trial: Trial, plan: Plan, training: int) -> Plan:
+    """The plan that does what was tried, and does it again with all labelled examples.
+
+    Args:
+        trial: what was tried.
+        plan: what all ways have in common.
+        training: how many training examples there are.
+    """
+    way = trial.way
     spec = replace(plan.fine_tune, strategy="auto", phases=(), rates=(), from_cut=way.trained_from)
     if not way.tuned or trial.rate is None:
         spec = replace(spec, enabled="no", from_cut=way.cut_point)
     else:
-        training = len(trier.found.examples.indices("train"))
         epochs = math.ceil(trial.steps / math.ceil(training / (spec.batch_size * spec.accumulate)))
         spec = replace(
             spec,

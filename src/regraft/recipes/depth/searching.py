@@ -14,10 +14,10 @@ from regraft.core.records import Probe
 from regraft.data import Examples
 from regraft.importers import Pretrained
 from regraft.recipes.choosing import beside
-from regraft.recipes.depth import answers, forecasting, halving, recommending, space
+from regraft.recipes.depth import answers, halving, recommending, space
 from regraft.recipes.depth.answers import Kept
+from regraft.recipes.depth.forecasting import forecast
 from regraft.recipes.depth.lessons import lessons
-from regraft.recipes.depth.recommending import Tried
 from regraft.recipes.depth.repeating import repeated
 from regraft.recipes.depth.timing import Deadline, Pace
 from regraft.recipes.depth.trying import Interrupted, Trier
@@ -146,17 +146,25 @@ def search(
         tried, interrupted = repeated(made, trier, tried, repeats, deadline)
     tried = recommending.levelled(tried, trier)
     item, choice, by_way = recommending.choose(tried, trier)
-    forecast = _forecast(item, by_way, trier, deadline) if forecasts and not interrupted else None
+    if deadline.reserved:
+        deadline.keep(halving.LESSONS_OF_A_FIT * trier.expected(item.trial.way, item.trial.steps))
+    ahead = None
+    if forecasts and not interrupted:
+        try:
+            ahead = forecast(item, tried, made, trier, deadline)
+        except Interrupted:
+            warn("the search was ended by hand before it could be said what more labels would bring")
+            interrupted = True
     if not interrupted and not halving.is_done(made):
         warn(_cut_short(halving.waiting(made), len(prepared.ways), deadline, trier.plan.baselines != "no"))
     return Found(
         recommending.recommended(item, choice, len(by_way)),
-        recommending.plan_of(item, trier),
+        recommending.plan_of(item.trial, trier.plan, len(trier.found.examples.indices("train"))),
         recommending.table(item, by_way, tried),
         tuple(each.trial for each in tried),
         prepared.probes,
         prepared.stretches,
-        forecast,
+        ahead,
         sum(each.known for each in tried),
         interrupted,
     )
@@ -208,9 +216,3 @@ def _tapped(
     if not made:
         warn("no lower block ends where a head could read it as well, so that no way with a tap is tried")
     return made
-
-
-def _forecast(item: Tried, by_way: dict[str, Tried], trier: Trier, deadline: Deadline) -> Forecast | None:
-    deeper = [each for each in by_way.values() if each.trial.way.trained > item.trial.way.trained]
-    best = min(deeper, key=lambda each: each.trial.log_loss.value, default=None)
-    return forecasting.forecast(item, best, trier, deadline)

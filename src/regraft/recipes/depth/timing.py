@@ -18,9 +18,10 @@ _TIMES_OPENING, _LEAST_REPORTING = 10.0, 3.0
 class Deadline:
     """A moment that work is to be done by, and the part of the time that is kept for what comes after the search."""
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, spent: float = 0.0) -> None:
         self.seconds = seconds
-        self._started = time.perf_counter()
+        # What was spent by a process of before, which was killed.
+        self._started = time.perf_counter() - spent
         self.reserved = 0.0
 
     @property
@@ -36,6 +37,14 @@ class Deadline:
         """
         reporting = min(_REPORTING, max(_LEAST_REPORTING, _TIMES_OPENING * self.spent))
         self.reserved = reporting + (_COMPARING * (self.seconds or 0.0) if compared else 0.0)
+
+    def keep(self, seconds: float) -> None:
+        """Keep more of it for what comes after the search: the fit, once it is known of what.
+
+        Args:
+            seconds: that it will take.
+        """
+        self.reserved += seconds
 
     @property
     def left(self) -> float:
