@@ -22,6 +22,17 @@ def test_stages_add_up_and_a_running_one_counts() -> None:
     assert after["total"] >= after["open"] + after["report"]
 
 
+def test_what_a_process_of_before_took_is_counted_too() -> None:
+    clock = Clock()
+    clock.add({"open": 2.0, "search": 30.0, "total": 40.0})
+    with clock.stage("open"):
+        time.sleep(0.01)
+    found = clock.seconds()
+    assert found["search"] == 30.0
+    assert 2.01 <= found["open"] < 3.0
+    assert 40.01 <= found["total"] < 41.0
+
+
 def test_a_stage_that_fails_is_counted() -> None:
     clock = Clock()
     with pytest.raises(KeyError), clock.stage("head"):

@@ -9,6 +9,8 @@ MODEL = "model.keras"
 RUN, PRETRAINING, SEARCH = "run.json", "pretraining.json", "depth.json"
 # What was asked of each, until it is whole; a run's `plan.toml` ends as the resolved one, which probes nothing.
 RUN_ASKED, ASKED = ".asked.toml", "asked.toml"
+# The record of the search that a run was begun with, likewise; there is nothing of the run in it.
+RUN_SEARCH = ".search.json"
 
 
 def is_pretraining(path: Path) -> bool:

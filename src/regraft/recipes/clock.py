@@ -2,7 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+
+_TOTAL = "total"
 
 
 class Clock:
@@ -23,11 +25,22 @@ class Clock:
             self._stages[name] = self.of(name)
             del self._open[name]
 
+    def add(self, before: Mapping[str, float]) -> None:
+        """Count what a process of before took as well.
+
+        Args:
+            before: what `seconds` said in it.
+        """
+        for name, seconds in before.items():
+            if name != _TOTAL:
+                self._stages[name] = self._stages.get(name, 0.0) + seconds
+        self._started -= before.get(_TOTAL, 0.0)
+
     def seconds(self) -> dict[str, float]:
         """Seconds by stage, every stage that the record promises, and their total."""
         promised = ("open", "activations", "head", "fine_tune", "baselines", "report")
         names = dict.fromkeys((*promised, *self._stages, *self._open))
-        return {**{name: self.of(name) for name in names}, "total": time.perf_counter() - self._started}
+        return {**{name: self.of(name) for name in names}, _TOTAL: time.perf_counter() - self._started}
 
     def of(self, name: str) -> float:
         """Seconds counted so far under a name."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from regraft import report
 from regraft.core import metrics, verdict
+from regraft.core.depth import DepthRecord
 from regraft.core.evidence import Evidence
 from regraft.core.records import CacheUse, Certificate, Drift, RunRecord
 from regraft.graph import names
@@ -18,6 +19,8 @@ from regraft.importers import Pretrained
 from regraft.recipes import judging, mapping, picturing, run_folder
 from regraft.recipes.baselines import Compared
 from regraft.recipes.clock import Clock
+from regraft.recipes.depth import recording as searches
+from regraft.recipes.depth.folder import PAGE
 from regraft.recipes.fine_tuning import Branch
 from regraft.recipes.judging import Judged
 from regraft.recipes.similarity import similarities
@@ -91,8 +94,20 @@ def record(
     )
 
 
-def finish(folder: Path, made: RunRecord, found: Survey, branch: Branch, judged: Judged, clock: Clock) -> RunRecord:
-    """Draw the report and write everything down; returns the record with the time of that in it."""
+def finish(
+    folder: Path,
+    made: RunRecord,
+    found: Survey,
+    branch: Branch,
+    judged: Judged,
+    clock: Clock,
+    search: DepthRecord | None,
+) -> RunRecord:
+    """Draw the report and write everything down, with the search that led to the run, if there was one.
+
+    Returns:
+        The record with the time of that in it.
+    """
     examples = found.examples
     answers = picturing.answered(examples, judged.indices, judged.probabilities)
     drawn = mapping.mapped(found, made.plan, branch, judged.indices)
@@ -100,11 +115,14 @@ def finish(folder: Path, made: RunRecord, found: Survey, branch: Branch, judged:
     ids = [*(mistake.id for mistake in made.mistakes), *report.doubtful_ids(made)]
     evidence = Evidence(answers, drawn, shown, picturing.thumbnails(examples, ids), picturing.texts(examples, ids))
     made = replace(made, seconds=clock.seconds())
+    if search is not None:
+        search = searches.fitted(search, made)
+        searches.write(folder, search)
     run_folder.finish(
         folder,
         made,
         evidence,
-        report.page(made, evidence.thumbnails, evidence),
+        report.page(made, evidence.thumbnails, evidence, search, None if search is None else PAGE),
         report.card(made),
         report.history_csv(made),
     )

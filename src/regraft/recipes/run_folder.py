@@ -22,6 +22,7 @@ from regraft.formats import evidence, folders
 from regraft.formats.folders import MODEL, SEARCH, unfinished
 from regraft.formats.folders import RUN as RECORD
 from regraft.formats.folders import RUN_ASKED as ASKED
+from regraft.formats.folders import RUN_SEARCH as BEGUN_WITH
 
 if TYPE_CHECKING:
     import keras
@@ -113,8 +114,8 @@ def refuse_search(folder: Path) -> None:
 
 
 def _is_search(folder: Path) -> bool:
-    """Whether a search was done here; beside a run it is that which the run began with."""
-    return (folder / SEARCH).exists() and not (folder / RECORD).exists()
+    """Whether a search was done here; beside a run, finished or begun, it is that which the run began with."""
+    return (folder / SEARCH).exists() and not any((folder / name).exists() for name in (RECORD, ASKED))
 
 
 def asked_plan(folder: Path) -> Plan:
@@ -188,7 +189,7 @@ def finish(folder: Path, record: RunRecord, kept: Evidence, page: str, card: str
 
 def tidy(folder: Path) -> None:
     """Remove from the folder of a finished run what only an unfinished one needs."""
-    for path in (*folder.glob(_CHECKPOINTS), folder / ASKED):
+    for path in (*folder.glob(_CHECKPOINTS), folder / ASKED, folder / BEGUN_WITH):
         path.unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from regraft.core import durations, storage
 from regraft.core import plan as plans
 from regraft.core.card import is_source
 from regraft.core.columns import Said
+from regraft.core.depth import DepthRecord
 from regraft.core.errors import RequestError
 from regraft.core.head_spec import HeadSpec, widths
 from regraft.core.input_spec import Decoding, InputSpec
@@ -27,7 +28,8 @@ from regraft.importers import open as open_source
 from regraft.recipes import ready_made, run_folder
 from regraft.recipes.clock import Clock
 from regraft.recipes.depth import halving, recording
-from regraft.recipes.depth.searching import Found, prepare, search
+from regraft.recipes.depth.folder import PAGE
+from regraft.recipes.depth.searching import prepare, search
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
 from regraft.recipes.transfer import transfer
@@ -202,15 +204,22 @@ def fit(
     asked = replace(asked, columns=examples.columns)
     folder = Path(out) if out is not None else run_folder.default_folder(named, asked.source)
     store = Store(Path(cache) if cache else None, cache_limit)
-    if deadline is None:
-        model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned))
-        return Run(folder, record, model)
-    with collecting_warnings() as more, clock.stage("search"):
-        found = _searched(pretrained, examples, asked, store, deadline)
-    warnings = (*warned, *more)
-    model, record = transfer(pretrained, examples, found.plan, folder, store, clock, warnings, deadline)
-    kept = recording.record_of(folder, asked, examples, found, record, deadline.seconds, clock, record.warnings)
-    say(f"what else was tried, and how sure the choice is: {recording.write(folder, kept)}")
+    budget = None if deadline is None else deadline.seconds
+    led = recording.gone_on_from(folder, asked, budget, len(examples.indices("train")))
+    if led is not None:
+        # It was killed after its search, and goes on from there; what there was time for does not begin anew.
+        clock.add(led.seconds)
+        deadline = Deadline(led.budget, led.seconds["total"])
+        warned = list(dict.fromkeys((*led.warnings, *warned)))
+    elif deadline is not None:
+        led = _searched(pretrained, examples, asked, folder, store, deadline, clock, warned)
+        warned = list(led.warnings)
+    if led is not None:
+        asked = led.plan
+        say(led.recommended.sentence)
+    model, record = transfer(pretrained, examples, asked, folder, store, clock, tuple(warned), deadline, led)
+    if led is not None:
+        say(f"what else was tried, and how sure the choice is: {folder / PAGE}")
     return Run(folder, record, model)
 
 
@@ -231,15 +240,22 @@ def _deadline(plan: Plan, budget: str | float) -> Deadline:
 
 
 def _searched(
-    pretrained: Pretrained, examples: data_room.Examples, plan: Plan, store: Store, deadline: Deadline
-) -> Found:
+    pretrained: Pretrained,
+    examples: data_room.Examples,
+    plan: Plan,
+    folder: Path,
+    store: Store,
+    deadline: Deadline,
+    clock: Clock,
+    warned: Sequence[str],
+) -> DepthRecord:
     """What a search found that goes by a plan."""
-    prepared = prepare(pretrained, examples, plan, store)
-    # Only now: how long it took so far tells how long the report will take.
-    deadline.reserve(compared=plan.baselines != "no")
-    found = search(prepared, deadline, lambda study: halving.work(study, prepared.trier, deadline), forecasts=False)
-    say(found.recommended.sentence)
-    return found
+    with collecting_warnings() as more, clock.stage("search"):
+        prepared = prepare(pretrained, examples, plan, store)
+        # Only now: how long it took so far tells how long the report will take.
+        deadline.reserve(compared=plan.baselines != "no")
+        found = search(prepared, deadline, lambda study: halving.work(study, prepared.trier, deadline), forecasts=False)
+    return recording.record_of(folder, plan, examples, found, deadline.seconds, clock, (*warned, *more))
 
 
 def require_phases(plan: Plan) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
 from regraft.core import memory
+from regraft.core.depth import DepthRecord
 from regraft.core.errors import SourceError
 from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say, warn
@@ -25,6 +26,7 @@ from regraft.importers.wrong_input import judge
 from regraft.recipes import baselines, judging, new_layers, recording, run_folder
 from regraft.recipes.choosing import Chosen, choose, fit
 from regraft.recipes.clock import Clock
+from regraft.recipes.depth import folder as searches
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.doubting import doubt
 from regraft.recipes.fine_tuning import Branch, better, fine_tune, head_branch, labelled, refit
@@ -49,6 +51,7 @@ def transfer(
     clock: Clock | None = None,
     warned: tuple[str, ...] = (),
     deadline: Deadline | None = None,
+    search: DepthRecord | None = None,
 ) -> tuple[keras.Model, RunRecord]:
     """Reuse a network for new examples.
 
@@ -62,9 +65,11 @@ def transfer(
         plan: what is not open in it is obeyed.
         folder: of the run.
         store: of activations.
-        clock: with the time of opening in it.
+        clock: with the time of opening in it, and that of the search.
         warned: what was warned of before, for the record.
         deadline: when to be done; a baseline that would take longer is left out, where the plan leaves that open.
+        search: what the plan was found by, if it was: its record goes into the run folder at once, and its page in the
+            end.
 
     Returns:
         The deployable model, and the record of the run.
@@ -78,6 +83,7 @@ def transfer(
     clock = clock or Clock()
     with collecting_warnings() as warnings, run_folder.held(folder):
         run_folder.begin(folder, plan)
+        searches.keep(folder, search)
         with clock.stage("activations"):
             check_inputs(pretrained, examples)
             found = survey(pretrained, examples, plan, store)
@@ -118,7 +124,7 @@ def transfer(
             run_folder.save_model(folder, model, record)
             if branch.state is not None:
                 optimizer_states.write(folder / run_folder.OPTIMIZER, in_joined(branch.state, branch.learnt))
-            record = recording.finish(folder, record, found, branch, judged, clock)
+            record = recording.finish(folder, record, found, branch, judged, clock, search)
     return model, record
 
 

@@ -1,6 +1,7 @@
 """A whole search: what comes of it, that nothing is tried twice, that time is kept, and what is refused."""
 
 import dataclasses
+import html
 import json
 import re
 import time
@@ -11,11 +12,13 @@ import pytest
 import regraft
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError
-from regraft.core.plan import HeadSpec, Plan
-from regraft.recipes import early, run_folder
-from regraft.recipes.depth import asking, halving, recommending, timing
-from regraft.recipes.depth.folder import PLAN, RECORD, read
+from regraft.core.plan import FineTuneSpec, HeadSpec, Plan
+from regraft.recipes import early, run_folder, running
+from regraft.recipes.depth import asking, halving, recommending, searching, timing
+from regraft.recipes.depth.folder import PLAN, RECORD, begun_with, keep, read
 from regraft.recipes.depth.halving import Ladder
+from regraft.recipes.depth.recording import gone_on_from
+from regraft.recipes.depth.trying import Interrupted
 from regraft.report.plots.depth import DEPTH_PLOTS
 from regraft.training.again import Again
 
@@ -90,6 +93,31 @@ def test_the_forecast_begins_with_what_there_is(searched):
     assert len(searched.forecast.accuracies) == len(searched.forecast.sizes) == 3
 
 
+def test_the_forecast_tells_of_more_layers_whatever_was_tried(searched):
+    said = searched.forecast.text
+    assert ("Every layer that is reused learns already" in said) == (not searched.recommended.frozen)
+    assert re.search("learns already|No way in which more layers|to pay for learning|not expected to overtake", said)
+    page = (Path(searched.folder) / "depth.html").read_text(encoding="utf-8")
+    assert html.escape(said, quote=False).replace("'", "&#39;") in page
+
+
+def test_ctrl_c_while_it_is_asked_what_more_labels_would_bring_ends_the_search(
+    searched, digits, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(halving, "LADDER", FEW)
+
+    def ended(*_):
+        raise Interrupted
+
+    monkeypatch.setattr(searching, "forecast", ended)
+    source, data = digits
+    found = regraft.depth(data, source, out=tmp_path / "out", cache=cache, fit=False)
+    assert found.interrupted
+    assert found.forecast is None
+    assert found.recommended == searched.recommended
+    assert any("ended by hand before it could be said what more labels" in warning for warning in found.warnings)
+
+
 def test_another_search_of_the_same_tries_nothing_again(searched, digits, cache, tmp_path, monkeypatch):
     monkeypatch.setattr(halving, "LADDER", FEW)
     source, data = digits
@@ -150,7 +178,7 @@ def test_a_search_that_is_short_of_time_says_what_the_rest_is_for(digits, tmp_pa
     # One lesson is expected to take longer than there is.
     monkeypatch.setattr(timing, "_AROUND", 1000.0)
     # What is said of the fit is said before it begins.
-    monkeypatch.setattr(asking, "_fitted", lambda *given: None)
+    monkeypatch.setattr(asking, "_fitted", lambda *given: given[2])
     found = regraft.depth(data, source, out=tmp_path / "search", fit=False, **given)
     assert len(found.table) == 2
     (said,) = (warning for warning in found.warnings if "time was up" in warning)
@@ -206,6 +234,80 @@ def test_a_fit_with_a_time_budget_searches_first(digits, cache, tmp_path):
     assert 'href="depth.html"' in page
     assert run_folder.read(tmp_path / "run").metrics == made.metrics
     assert set(kept["warnings"]) == set(made.warnings)
+
+
+@pytest.fixture
+def killed(request, searched, digits, cache, tmp_path, monkeypatch):
+    """The folder of a run that was killed after its search, and the words that it was asked for with."""
+    where = {"fit": "regraft.recipes.transfer.grow", "record": "regraft.recipes.run_folder.evidence.write"}
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    given = {"plan": Plan(str(digits[0]), baselines="no"), "cache": cache, "time_budget": 600}
+    with monkeypatch.context() as patched:
+        patched.setattr(where[request.param], _dying)
+        with pytest.raises(MemoryError):
+            regraft.fit(digits[1], out=tmp_path / "run", **given)
+    return tmp_path / "run", given
+
+
+def _dying(*_):
+    raise MemoryError
+
+
+def _timeless(search):
+    return dataclasses.replace(search, folder="", run="", seconds={})
+
+
+@pytest.mark.parametrize(("killed", "again"), [("fit", "the same command"), ("record", "resume")], indirect=["killed"])
+def test_a_run_that_is_killed_after_its_search_ends_with_what_that_found(killed, digits, tmp_path, monkeypatch, again):
+    folder, given = killed
+    kept = begun_with(folder)
+    assert not kept.run
+    assert not (folder / "run.json").exists()
+    with pytest.raises(RequestError, match=r"is not finished; `regraft resume .*run` finishes it"):
+        regraft.load(folder)
+    whole = regraft.fit(digits[1], out=tmp_path / "whole", **given).record
+    # It is not searched again, nor does the budget begin anew.
+    monkeypatch.setattr(running, "_searched", None)
+    if again == "resume":
+        made = regraft.resume(folder, cache=given["cache"]).record
+    else:
+        made = regraft.fit(digits[1], out=folder, **given).record
+    found = read(folder)
+    assert _timeless(found) == _timeless(read(tmp_path / "whole"))
+    assert found.run == made.run == str(folder)
+    assert made.metrics == whole.metrics
+    assert made.seconds["search"] == found.seconds["search"] == kept.seconds["search"]
+    assert found.seconds["total"] == pytest.approx(kept.seconds["total"] + found.seconds["fit"])
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert str(DEPTH_PLOTS["cuts"](found).drawing) in page
+    assert (folder / re.search(r'href="([^"#]*depth\.html)"', page)[1]).exists()
+    assert 'href="report.html"' in (folder / "depth.html").read_text(encoding="utf-8")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
+
+
+@pytest.mark.parametrize("killed", ["record"], indirect=True)
+def test_a_run_that_goes_by_another_plan_has_nothing_of_the_search_before(killed, digits):
+    folder, given = killed
+    other = Plan(str(digits[0]), cut_point="low", baselines="no", fine_tune=FineTuneSpec("no"), seed=1)
+    regraft.fit(digits[1], plan=other, out=folder, cache=given["cache"])
+    assert read(folder) is None
+    assert "depth.html" not in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_search_is_gone_on_from_where_the_same_is_asked_for(searched, tmp_path):
+    kept = dataclasses.replace(searched, budget=60.0)
+    keep(tmp_path, kept)
+    found, training = kept.plan, kept.data.examples["train"]
+    assert gone_on_from(tmp_path, found, None, training) == kept
+    moved = dataclasses.replace(found, data="/elsewhere/data.npz")
+    assert gone_on_from(tmp_path, moved, None, training).plan == moved
+    assert gone_on_from(tmp_path, dataclasses.replace(found, seed=1), None, training) is None
+    asked = Plan(found.source, baselines="no", data=found.data, data_digest=found.data_digest)
+    assert gone_on_from(tmp_path, asked, 60.0, training) == kept
+    assert gone_on_from(tmp_path, asked, 61.0, training) is None
+    assert gone_on_from(tmp_path, dataclasses.replace(asked, seed=1), 60.0, training) is None
+    keep(tmp_path, None)
+    assert gone_on_from(tmp_path, found, None, training) is None
 
 
 def test_new_layers_that_a_plan_asks_for_stand_below_every_head(digits, tmp_path, monkeypatch):

@@ -17,7 +17,6 @@ from regraft.core.depth import DepthRecord
 from regraft.core.errors import RequestError
 from regraft.core.plan import Plan
 from regraft.core.progress import collecting_warnings, say
-from regraft.core.records import RunRecord
 from regraft.data import Examples
 from regraft.importers import Pretrained
 from regraft.recipes import run_folder
@@ -25,7 +24,7 @@ from regraft.recipes.clock import Clock
 from regraft.recipes.depth import halving, recording, sharing_out
 from regraft.recipes.depth.folder import PLAN, RUN, require_free
 from regraft.recipes.depth.halving import Study
-from regraft.recipes.depth.searching import Found, prepare, search
+from regraft.recipes.depth.searching import prepare, search
 from regraft.recipes.depth.sharing_out import Task
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
@@ -128,8 +127,9 @@ def depth(
                 found = search(prepared, deadline, work, forecasts=forecast, repeats=repeats)
             say(found.recommended.sentence)
             plans.write(folder / PLAN, found.plan)
-            run = _fitted(pretrained, examples, found, folder, store, clock, deadline) if fit else None
-            record = recording.record_of(folder, asked, examples, found, run, seconds, clock, warned)
+            record = recording.record_of(folder, asked, examples, found, seconds, clock, warned)
+            if fit:
+                record = _fitted(pretrained, examples, record, store, clock, deadline)
             recording.write(folder, record)
     return record
 
@@ -147,14 +147,9 @@ def default_folder(data: str, source: str) -> Path:
 
 
 def _fitted(
-    pretrained: Pretrained,
-    examples: Examples,
-    found: Found,
-    folder: Path,
-    store: Store,
-    clock: Clock,
-    deadline: Deadline,
-) -> RunRecord:
-    with clock.stage("fit"):
-        _, record = transfer(pretrained, examples, found.plan, folder / RUN, store, deadline=deadline)
-    return record
+    pretrained: Pretrained, examples: Examples, record: DepthRecord, store: Store, clock: Clock, deadline: Deadline
+) -> DepthRecord:
+    """The record of a search with the fit of what it found."""
+    folder = Path(record.folder) / RUN
+    _, run = transfer(pretrained, examples, record.plan, folder, store, clock, record.warnings, deadline, search=record)
+    return recording.fitted(record, run)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from regraft.core import plain
+from regraft.core import plain, storage
 from regraft.core.depth import DepthRecord
 from regraft.core.errors import CorruptFileError, RequestError
 from regraft.formats.folders import SEARCH as RECORD
@@ -23,13 +23,41 @@ def require_free(folder: Path) -> None:
     run_folder.refuse_taken(folder, "search", RECORD, lambda found: {entry.name for entry in found.iterdir()} <= known)
 
 
+def keep(folder: Path, record: DepthRecord | None) -> None:
+    """Keep the record of the search that a run begins with in the run's folder, until the run is finished.
+
+    Args:
+        folder: of the run, which was begun.
+        record: of the search; None: there was none, and what is there is of another plan and goes.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    for name in (PAGE, RECORD, run_folder.BEGUN_WITH):
+        (folder / name).unlink(missing_ok=True)
+    if record is not None:
+        storage.write_text(folder / run_folder.BEGUN_WITH, plain.to_json(record))
+
+
+def begun_with(folder: Path) -> DepthRecord | None:
+    """The record of the search that a run was begun with which is not finished; None: there is none.
+
+    Raises:
+        CorruptFileError: it is damaged.
+    """
+    return _read(folder / run_folder.BEGUN_WITH)
+
+
 def read(folder: Path) -> DepthRecord | None:
     """The record of the search that lies in a folder, its own or that of the run that it led to; None: there is none.
 
     Raises:
         CorruptFileError: it is damaged.
     """
-    path = folder / RECORD
+    return _read(folder / RECORD)
+
+
+def _read(path: Path) -> DepthRecord | None:
     if not path.exists():
         return None
     try:
