@@ -33,6 +33,18 @@ def test_what_the_fit_will_take_is_kept_once_it_is_known(monkeypatch):
     assert deadline.left == pytest.approx(60 - 7 - 10 - 8)
 
 
+def test_what_is_kept_for_a_network_from_scratch_is_given_back_once(monkeypatch):
+    deadline = Deadline(60.0)
+    monkeypatch.setattr(Deadline, "spent", 7.0)
+    deadline.reserve(compared=True)
+    assert deadline.comparing == pytest.approx(12.0)
+    deadline.keep(8.0)
+    for _ in range(2):
+        deadline.release()
+        assert deadline.comparing == 0
+        assert deadline.left == pytest.approx(60 - 7 - 10 - 8)
+
+
 def test_what_a_process_of_before_spent_is_not_given_again():
     assert Deadline(60.0, spent=50.0).left == pytest.approx(10.0, abs=0.5)
 

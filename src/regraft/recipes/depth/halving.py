@@ -265,6 +265,11 @@ def closing(made: Study, trier: Trier) -> float:
     return (lacking + LESSONS_OF_A_FIT) * trier.expected(made.ways[name], turn.steps)
 
 
+def fitting(trier: Trier, way: Way, steps: int) -> float:
+    """Seconds that the fit of a way takes; that of a head alone takes next to none."""
+    return LESSONS_OF_A_FIT * trier.expected(way, steps) if way.trained else 0.0
+
+
 def _attempt(made: Study, trial: optuna.Trial, trier: Trier, way: Way, deadline: Deadline) -> None:
     """Give a way its next turn; what it came to in those before is known."""
     everyone = trier.lessons.judged_by

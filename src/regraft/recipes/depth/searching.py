@@ -9,13 +9,14 @@ from regraft.core import digest, durations, memory, plain
 from regraft.core import plan as plans
 from regraft.core.depth import Forecast, Recommended, Stretch, Trial, Way
 from regraft.core.plan import FineTuneSpec, Plan
-from regraft.core.progress import warn
+from regraft.core.progress import say, warn
 from regraft.core.records import Probe
 from regraft.data import Examples
 from regraft.importers import Pretrained
 from regraft.recipes.choosing import beside
 from regraft.recipes.depth import answers, halving, recommending, space
 from regraft.recipes.depth.answers import Kept
+from regraft.recipes.depth.comparing import kept_in_vain
 from regraft.recipes.depth.forecasting import forecast
 from regraft.recipes.depth.lessons import lessons
 from regraft.recipes.depth.repeating import repeated
@@ -137,6 +138,10 @@ def search(
     interrupted = False
     try:
         work(made)
+        if not halving.is_done(made) and kept_in_vain(made, trier, deadline):
+            say("a network from scratch would take longer than there is time; its part goes to the search")
+            deadline.release()
+            work(made)
     except Interrupted:
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
@@ -147,7 +152,7 @@ def search(
     tried = recommending.levelled(tried, trier)
     item, choice, by_way = recommending.choose(tried, trier)
     if deadline.reserved:
-        deadline.keep(halving.LESSONS_OF_A_FIT * trier.expected(item.trial.way, item.trial.steps))
+        deadline.keep(halving.fitting(trier, item.trial.way, item.trial.steps))
     ahead = None
     if forecasts and not interrupted:
         try:
@@ -156,7 +161,7 @@ def search(
             warn("the search was ended by hand before it could be said what more labels would bring")
             interrupted = True
     if not interrupted and not halving.is_done(made):
-        warn(_cut_short(halving.waiting(made), len(prepared.ways), deadline, trier.plan.baselines != "no"))
+        warn(_cut_short(halving.waiting(made), len(prepared.ways), deadline))
     return Found(
         recommending.recommended(item, choice, len(by_way)),
         recommending.plan_of(item.trial, trier.plan, len(trier.found.examples.indices("train"))),
@@ -170,11 +175,11 @@ def search(
     )
 
 
-def _cut_short(waiting: int, many: int, deadline: Deadline, compared: bool) -> str:
+def _cut_short(waiting: int, many: int, deadline: Deadline) -> str:
     """What a search did not come to, and what the time that it leaves is for."""
     lacking = f"{waiting} of the {many} ways were tried" if waiting else "the best ways were tried to the end"
     left = 0.0 if deadline.seconds is None else deadline.seconds - deadline.spent
-    scratch = ", to train a network from scratch beside it" if compared else ""
+    scratch = ", to train a network from scratch beside it" if deadline.comparing else ""
     after = f", to fit it{scratch} and to report" if deadline.reserved else ""
     why = (
         f": to judge one more on all folds{after} may take longer than the {durations.words(left)} that were left"

@@ -23,6 +23,7 @@ class Deadline:
         # What was spent by a process of before, which was killed.
         self._started = time.perf_counter() - spent
         self.reserved = 0.0
+        self.comparing = 0.0
 
     @property
     def spent(self) -> float:
@@ -36,7 +37,13 @@ class Deadline:
             compared: whether there will be a network from scratch.
         """
         reporting = min(_REPORTING, max(_LEAST_REPORTING, _TIMES_OPENING * self.spent))
-        self.reserved = reporting + (_COMPARING * (self.seconds or 0.0) if compared else 0.0)
+        self.comparing = _COMPARING * (self.seconds or 0.0) if compared else 0.0
+        self.reserved = reporting + self.comparing
+
+    def release(self) -> None:
+        """Give the search what was kept for the network from scratch: it would not be enough."""
+        self.reserved -= self.comparing
+        self.comparing = 0.0
 
     def keep(self, seconds: float) -> None:
         """Keep more of it for what comes after the search: the fit, once it is known of what.
