@@ -116,6 +116,8 @@ def test_ctrl_c_while_it_is_asked_what_more_labels_would_bring_ends_the_search(
     assert found.forecast is None
     assert found.recommended == searched.recommended
     assert any("ended by hand before it could be said what more labels" in warning for warning in found.warnings)
+    page = (tmp_path / "out" / "depth.html").read_text()
+    assert "was not asked for, or the search was ended by hand before it was known." in page
 
 
 def test_another_search_of_the_same_tries_nothing_again(searched, digits, cache, tmp_path, monkeypatch):
@@ -160,6 +162,42 @@ def test_a_search_that_is_ended_by_hand_says_so(digits, tmp_path, monkeypatch):
     assert found.interrupted
     assert any("ended by hand" in warning for warning in found.warnings)
     assert json.loads((tmp_path / "out" / RECORD).read_text())["interrupted"]
+
+
+def _ending_once(work):
+    """The same work, which the user ends the first time."""
+    times = iter([True])
+
+    def ending(*given):
+        if next(times, False):
+            raise Interrupted
+        return work(*given)
+
+    return ending
+
+
+@pytest.mark.parametrize("where", ["completed", "with_heads"])
+def test_whoever_ends_it_while_the_best_are_judged_gets_what_is_known(
+    where, searched, digits, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    monkeypatch.setattr(recommending, where, _ending_once(getattr(recommending, where)))
+    source, data = digits
+    found = regraft.depth(data, source, out=tmp_path / "out", cache=cache, fit=False)
+    assert found.interrupted
+    assert found.table == searched.table
+    assert found.warnings == ("the search was ended by hand before all that was ahead was judged on all folds",)
+
+
+def test_whoever_ends_it_again_where_nothing_is_known_gets_no_answer(searched, digits, cache, tmp_path, monkeypatch):
+    def ending(*given):
+        raise Interrupted
+
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    monkeypatch.setattr(recommending, "with_heads", ending)
+    source, data = digits
+    with pytest.raises(KeyboardInterrupt):
+        regraft.depth(data, source, out=tmp_path / "out", cache=cache, fit=False)
 
 
 def test_a_time_budget_is_kept(digits, tmp_path):

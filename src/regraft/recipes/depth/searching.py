@@ -145,8 +145,12 @@ def search(
     except Interrupted:
         warn("the search was ended by hand; what is recommended is the best of what was tried")
         interrupted = True
-    tried = recommending.with_heads(made, trier, recommending.tried(made, trier), deadline)
-    tried = recommending.completed(made, trier, tried, deadline)
+    try:
+        tried = _judged(made, trier, deadline)
+    except Interrupted:
+        warn("the search was ended by hand before all that was ahead was judged on all folds")
+        interrupted = True
+        tried = _known(made, trier)
     if repeats > 1 and not interrupted:
         tried, interrupted = repeated(made, trier, tried, repeats, deadline)
     tried = recommending.levelled(tried, trier)
@@ -173,6 +177,24 @@ def search(
         sum(each.known for each in tried),
         interrupted,
     )
+
+
+def _judged(made: halving.Study, trier: Trier, deadline: Deadline) -> list[Tried]:
+    """What was tried, every head, and on all folds what is ahead, as far as there is time."""
+    found = recommending.with_heads(made, trier, recommending.tried(made, trier), deadline)
+    return recommending.completed(made, trier, found, deadline)
+
+
+def _known(made: halving.Study, trier: Trier) -> list[Tried]:
+    """The same of what is known already, and one way that is judged on all folds where none is.
+
+    Raises:
+        KeyboardInterrupt: the user does not want to wait for that one either.
+    """
+    try:
+        return _judged(made, trier, Deadline(0.0))
+    except Interrupted:
+        raise KeyboardInterrupt from None
 
 
 def _cut_short(waiting: int, many: int, deadline: Deadline) -> str:

@@ -172,7 +172,10 @@ class Trier:
         x = x.astype(np.float32, copy=False)
         nothing = Feed(lambda chosen, _: x[chosen], labels[:0])
         feed = Feed(lambda chosen, _: x[chosen], labels)
-        return fit_layers(feed, nothing, classes, way.hidden, phase_of(spec, len(x)), seed).head
+        learnt = fit_layers(feed, nothing, classes, way.hidden, phase_of(spec, len(x)), seed)
+        if learnt.trained.interrupted:
+            raise Interrupted
+        return learnt.head
 
     def _of_head(self, way: Way, fold: int, part: float) -> Answers:
         rows = self.lessons.left_out(fold)
