@@ -80,6 +80,20 @@ def test_no_more_than_the_most_frequent_class_is_no_help(gains: Any) -> None:
     assert harm.startswith("Reuse did harm")
 
 
+@pytest.mark.parametrize(
+    ("scratch", "words"),
+    [
+        (0.1, "the same network from scratch, which learnt nothing in the steps that it was given: +80.0 points"),
+        (0.2, "the same network from scratch, well tuned: +70.0 points"),
+    ],
+)
+def test_a_network_that_learnt_nothing_is_not_called_well_tuned(scratch: float, words: str) -> None:
+    chance = Baseline("majority class", Metric(0.1, (0.05, 0.19)))
+    baselines = {"majority": chance, "scratch": Baseline("from scratch", Metric(scratch, (0.05, 0.3)))}
+    gain = Metric(0.9 - scratch, (0.6, 0.85))
+    assert words in verdict.sentence(_OWN, "test examples", {"scratch": gain}, baselines)
+
+
 def test_a_record_of_before_has_the_gain_over_the_network_from_scratch() -> None:
     old: Any = SimpleNamespace(gains={}, transfer_gain=_WORSE)
     assert verdict.gains_of(old) == {"scratch": _WORSE}

@@ -95,6 +95,31 @@ def test_says_how_sure_the_answer_is(name: str, said: str) -> None:
     assert said in words_of(depth_page.depth_page(DEPTH_RECORDS[name]()))
 
 
+@pytest.mark.parametrize(
+    ("cheaper", "expected"),
+    [
+        (0, "within a standard error of the best."),
+        (1, "of the best. One of these trains fewer and is further behind than that; more examples would tell"),
+        (3, "of the best. 3 of these train fewer and are further behind than that; more examples would tell"),
+    ],
+)
+def test_says_why_ways_that_train_fewer_layers_are_not_taken_though_they_cannot_be_told_apart(
+    cheaper: int, expected: str
+) -> None:
+    record = small()
+    same = {trial.way.name: place for place, trial in enumerate(depth_reading.alike(record))}
+
+    def tuned(way: Way) -> Way:
+        if way.name in same:
+            return dataclasses.replace(way, tuned=0 if same[way.name] < cheaper else way.reused, hidden=way.hidden)
+        return way
+
+    table = tuple(dataclasses.replace(trial, way=tuned(trial.way)) for trial in record.table)
+    said = depth_reading.told_apart(dataclasses.replace(record, table=table))
+    assert expected in said
+    assert ("fewer and" in said) == bool(cheaper)
+
+
 def test_the_answer_stands_at_the_top_with_its_interval_and_what_cannot_be_told_from_it() -> None:
     record = small()
     top = words_of(depth_page.depth_page(record).partition('<section id="depth">')[0])

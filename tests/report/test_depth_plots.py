@@ -8,6 +8,7 @@ import re
 import pytest
 
 from regraft.core.depth import DepthRecord, Stretch
+from regraft.core.records import Metric
 from regraft.report import depth_reading
 from regraft.report.naming import shortened
 from regraft.report.plots.axes import LEFT, RIGHT
@@ -196,6 +197,13 @@ def test_the_recommended_way_stands_beside_simpler_ones_with_its_corrected_figur
     assert percentage(own["cx"]) == pytest.approx(0.5 + 99 * 0.901, abs=0.011)
     others = [percentage(each["cx"]) for each in attributes(figure.drawing, "circle", "mark other")]
     assert others == pytest.approx([0.5 + 99 * value for value in (0.562, 0.408, 0.391)], abs=0.011)
+
+
+def test_where_it_was_fitted_it_stands_with_what_that_reached_on_the_same_examples_as_the_simpler_ones() -> None:
+    figure = draw("baselines", dataclasses.replace(small(), fitted=Metric(0.88, (0.82, 0.92))))
+    (own,) = attributes(figure.drawing, "circle", "mark own")
+    assert percentage(own["cx"]) == pytest.approx(0.5 + 99 * 0.88, abs=0.011)
+    assert "on the same examples; 90.1\xa0% was expected of it." in figure.caption
 
 
 def test_without_blocks_layers_below_say_where_a_cut_point_is() -> None:

@@ -182,6 +182,7 @@ class DepthRecord:
         run: the folder of the run that followed it; empty where none did.
         warnings: everything that was warned of.
         interrupted: whether the user ended the search, or the run that followed it, before its time.
+        fitted: accuracy of the run that followed, on the examples that the baselines are judged by; None: none did.
     """
 
     folder: str
@@ -203,3 +204,4 @@ class DepthRecord:
     warnings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     interrupted: bool = False
+    fitted: Metric | None = None

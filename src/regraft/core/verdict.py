@@ -15,6 +15,7 @@ WITHOUT: dict[str, str] = {
     "random_trunk": "the same network with random weights in place of the source's",
     "raw_inputs": "logistic regression on the raw inputs",
 }
+LEARNT_NOTHING = "the same network from scratch, which learnt nothing in the steps that it was given"
 HARM = {
     "scratch": "Train from scratch, or choose another source.",
     "random_trunk": "What the source had learnt is in the way: choose another one.",
@@ -72,7 +73,7 @@ def sentence(accuracy: Metric, examples: str, gains: Mapping[str, Metric], basel
     """
     known, made, name = known_of(gains), outcome(accuracy, gains, baselines), decisive(accuracy, gains, baselines)
     right = f"{accuracy.value:.1%} of the {examples} are right"
-    said = f"{right}, {_against(accuracy, name, known[name])}" if name else right
+    said = f"{right}, {_against(accuracy, name, known[name], baselines)}" if name else right
     if made == "hurt" and name:
         return f"Reuse did harm: {said}. {HARM[name]}"
     if _no_more_than_majority(accuracy, baselines):
@@ -107,10 +108,18 @@ def _no_more_than_majority(accuracy: Metric, baselines: Mapping[str, Baseline]) 
     return majority is not None and accuracy.value <= majority.accuracy.value
 
 
-def _against(accuracy: Metric, name: str, gain: Metric) -> str:
+def _without(name: str, baselines: Mapping[str, Baseline]) -> str:
+    """What is compared with, in words; a network that learnt nothing in its few steps is not called well tuned."""
+    majority, own = baselines.get("majority"), baselines.get(name)
+    if name == "scratch" and majority and own and own.accuracy.value <= majority.accuracy.value:
+        return LEARNT_NOTHING
+    return WITHOUT[name]
+
+
+def _against(accuracy: Metric, name: str, gain: Metric, baselines: Mapping[str, Baseline]) -> str:
     low, high = (100 * bound for bound in gain.interval)
     return (
-        f"against {accuracy.value - gain.value:.1%} for {WITHOUT[name]}: {100 * gain.value:+.1f} points "
+        f"against {accuracy.value - gain.value:.1%} for {_without(name, baselines)}: {100 * gain.value:+.1f} points "
         f"(95 % interval {low:+.1f} to {high:+.1f})"
     )
 

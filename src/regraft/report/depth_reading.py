@@ -91,11 +91,22 @@ def _compared(record: DepthRecord) -> str:
         return (
             f"{others} and the recommended way cannot be told apart on your data: the differences are as small as "
             "chance makes them. The recommended one trains fewest layers of those within a standard error of the best."
+            f"{_fewer(record, same)}"
         )
     if rest:
         worse, verb = ("the other way", "was") if len(rest) == 1 else (f"each of the other {len(rest)} ways", "were")
         return f"On your data it can be told apart from {worse} that {verb} judged to the end."
     return "No other way was judged to the end, so that it could be compared with none."
+
+
+def _fewer(record: DepthRecord, same: Sequence[Trial]) -> str:
+    """Why ways that cannot be told from the recommended one and train fewer layers are not recommended in its place."""
+    fewer = sum(trial.way.trained < record.recommended.way.trained for trial in same)
+    if not fewer:
+        return ""
+    which = "It" if len(same) == 1 else "One of these" if fewer == 1 else f"{fewer} of these"
+    behind = "trains fewer and is further behind" if fewer == 1 else "train fewer and are further behind"
+    return f" {which} {behind} than that; more examples would tell whether fewer are enough."
 
 
 def in_words(way: Way) -> str:

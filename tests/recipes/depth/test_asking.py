@@ -67,6 +67,12 @@ def test_the_plan_that_it_leaves_is_obeyed_by_fit(searched, digits, cache, tmp_p
     assert again.cut_point == searched.recommended.cut_point
 
 
+def test_what_was_fitted_is_judged_by_what_the_simpler_ways_are(searched):
+    made = run_folder.read(Path(searched.run))
+    assert made.evaluated_on == "test"
+    assert searched.fitted == made.metrics["test"].accuracy
+
+
 def test_the_record_is_what_the_folder_holds(searched):
     kept = json.loads((Path(searched.folder) / RECORD).read_text())
     assert kept["recommended"]["cut_point"] == searched.recommended.cut_point

@@ -73,6 +73,7 @@ def fitted(search: DepthRecord, run: RunRecord) -> DepthRecord:
         warnings=run.warnings,
         environment=dict(run.environment),
         interrupted=search.interrupted or run.interrupted,
+        fitted=run.metrics[run.evaluated_on].accuracy,
     )
 
 
