@@ -240,6 +240,22 @@ def test_a_search_that_is_short_of_time_says_what_the_rest_is_for(digits, tmp_pa
     assert any("on all folds, to fit it and to report may take" in warning for warning in alone.warnings)
 
 
+def test_a_search_that_is_short_of_time_recalls_what_another_one_has_judged(
+    searched, digits, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(halving, "LADDER", FEW)
+    # Another search has some of the same ways.
+    monkeypatch.setattr(searching, "_FORMAT", -1)
+    monkeypatch.setattr(timing, "_AROUND", 1000.0)
+    source, data = digits
+    given = {"cache": cache, "time_budget": 600, "fit": False, "forecast": False}
+    found = regraft.depth(data, source, out=tmp_path / "out", **given)
+    known = {trial.way: trial for trial in searched.table if trial.folds == 5}
+    assert any(way.tuned for way in known)
+    assert {trial.way: trial for trial in found.table if trial.way in known} == known
+    assert found.recommended.way == searched.recommended.way
+
+
 def test_the_sentence_speaks_of_the_ways_that_are_shown(searched, digits, cache, tmp_path, monkeypatch):
     """Ways that were not tried are not among those that it could be told from."""
     monkeypatch.setattr(halving, "LADDER", FEW)

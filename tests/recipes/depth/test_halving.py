@@ -97,6 +97,16 @@ def test_where_few_layers_learn_the_first_look_is_at_a_higher_rate_too(tmp_path)
     assert halving.rungs(made)["top < cut3"][1].rate == 1e-2
 
 
+def test_whatever_a_way_is_given_is_among_all_that_it_can_be_given(tmp_path):
+    made = halving.begin(tmp_path, WAYS)
+    halving.work(
+        made, Pretended(lambda way, steps, rate: _losses(way, steps, rate) - 0.01 * (rate == 5e-4)), Deadline(None)
+    )
+    given = {(rung.steps, rung.rate) for rungs in halving.rungs(made).values() for rung in rungs if rung.steps}
+    assert (1024, 5e-4) in given
+    assert given <= {(rung.steps, rung.rate) for rung in halving.rungs_of(halving.LADDER)}
+
+
 def test_who_comes_first_does_not_go_on_for_being_the_best_so_far(tmp_path):
     trier = Pretended(_losses)
     made = halving.begin(tmp_path, WAYS[::-1])

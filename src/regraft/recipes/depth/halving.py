@@ -309,6 +309,18 @@ def _rates(made: Study, way: Way, place: int, before: float) -> tuple[float, ...
     return (before, before / _LOWER) if made.turns[place].steps > made.turns[place - 1].steps else (before,)
 
 
+def rungs_of(ladder: Ladder) -> tuple[Rung, ...]:
+    """Everything that a way in which layers learn can be given, whichever turn that is in."""
+    first, *more = ladder.steps
+    lower = (rate / _LOWER for rate in ladder.rates)
+    rates = tuple(dict.fromkeys((*ladder.rates, *lower)))
+    return tuple(
+        Rung(steps, rate)
+        for steps, some in ((first, ladder.rates), *((steps, rates) for steps in more))
+        for rate in some
+    )
+
+
 def turns_had(study: optuna.Study, way: str | None) -> int:
     """How many turns the way of this name has had; it is given another one where it was among the best after them."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))

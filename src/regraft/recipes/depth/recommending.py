@@ -12,7 +12,7 @@ from regraft.core.comparing import Choice
 from regraft.core.depth import Recommended, Trial, Way
 from regraft.core.metric import Metric
 from regraft.core.plan import Plan
-from regraft.recipes.depth.halving import Rung, Study, rungs
+from regraft.recipes.depth.halving import Rung, Study, rungs, rungs_of
 from regraft.recipes.depth.tempering import tempered
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.depth.trying import Trier, head_spec, joined
@@ -66,7 +66,8 @@ def with_heads(made: Study, trier: Trier, found: Sequence[Tried], deadline: Dead
     everyone, results = trier.lessons.judged_by, list(found)
     for way in (way for name, way in made.ways.items() if not way.tuned and name not in known):
         answered = any(item.complete for item in results)
-        if way.hidden and answered and not deadline.allows(len(everyone) * trier.expected(way, 0)):
+        has_time = deadline.allows(len(everyone) * trier.expected(way, 0)) or trier.knew(way, everyone)
+        if way.hidden and answered and not has_time:
             continue
         results.append(weighed(made, trier, way, Rung(0, None), everyone))
     return results
@@ -88,6 +89,25 @@ def completed(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadl
             continue
         results[place] = weighed(made, trier, item.trial.way, item.rung, everyone)
     return results
+
+
+def recalled(made: Study, trier: Trier, found: Sequence[Tried]) -> list[Tried]:
+    """The same with whatever was judged on all folds before, in this search or in another one.
+
+    It takes no time to look it up. So whoever has little time is not recommended less than what is known already.
+    """
+    everyone = trier.lessons.judged_by
+    complete = {(*_asked(item), item.rung.rate) for item in found if item.complete}
+    known = {
+        (way.name, rung.steps, rung.rate): rung
+        for way in made.ways.values()
+        for rung in (rungs_of(made.ladder) if way.tuned else ())
+        if (way.name, rung.steps, rung.rate) not in complete
+        and trier.knew(way, everyone, steps=rung.steps, rate=rung.rate)
+    }
+    others = [item for item in found if (*_asked(item), item.rung.rate) not in known]
+    again = [weighed(made, trier, made.ways[name], rung, everyone) for (name, _, _), rung in known.items()]
+    return [*others, *again]
 
 
 def _asked(item: Tried) -> tuple[str, int]:

@@ -182,7 +182,9 @@ def search(
 def _judged(made: halving.Study, trier: Trier, deadline: Deadline) -> list[Tried]:
     """What was tried, every head, and on all folds what is ahead, as far as there is time."""
     found = recommending.with_heads(made, trier, recommending.tried(made, trier), deadline)
-    return recommending.completed(made, trier, found, deadline)
+    found = recommending.completed(made, trier, found, deadline)
+    # Where there was time for all that was to be tried, nothing hangs on what was tried before.
+    return found if halving.is_done(made) else recommending.recalled(made, trier, found)
 
 
 def _known(made: halving.Study, trier: Trier) -> list[Tried]:
