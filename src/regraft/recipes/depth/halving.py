@@ -44,7 +44,7 @@ _FOLDS = 3
 # The fit of a way, with its other views and the refit, takes about as long as so many lessons of it.
 LESSONS_OF_A_FIT = 2.0
 _JOURNAL = "journal.log"
-_STOPPING = "ending the search with what is known; Ctrl-C again stops everything at once, and the same command goes on"
+STOPPING = "ending the search with what is known; Ctrl-C again stops everything at once, and the same command goes on"
 _WAY, _RATE, _OWNER = "way", "rate", "process"
 
 
@@ -174,7 +174,7 @@ def work(made: Study, trier: Trier, deadline: Deadline) -> None:
     Raises:
         Interrupted: the user wants an answer now.
     """
-    with interruption.noted(_STOPPING) as stopping:
+    with interruption.noted(STOPPING) as stopping:
         _work(made, trier, deadline, stopping)
         before: list[tuple[str, int]] = []
         # Where none of them could go on there is no time for any.

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from regraft.core import interruption
 from regraft.core import plan as plans
 from regraft.core.errors import WorkError
 from regraft.recipes.depth import halving
 from regraft.recipes.depth.halving import Ladder
 from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.depth.trying import Interrupted
 
 # Read by the frameworks where they are loaded: processes that each want the whole machine would wait for each other.
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
@@ -44,6 +46,7 @@ def work(task: Task, jobs: int) -> None:
     """Let so many processes try ways until none is waiting or time is up.
 
     Raises:
+        Interrupted: the user wants an answer now: Ctrl-C on a terminal is for all of them, which end what they are at.
         WorkError: all of them failed.
     """
     context = multiprocessing.get_context("spawn")
@@ -57,8 +60,11 @@ def work(task: Task, jobs: int) -> None:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-    for process in processes:
-        process.join()
+    with interruption.noted(halving.STOPPING) as stopping:
+        for process in processes:
+            process.join()
+        if stopping():
+            raise Interrupted
     failed = [process.exitcode for process in processes if process.exitcode]
     if len(failed) == jobs:
         raise WorkError(f"all {jobs} processes of the search failed; run it with one job to see why")
@@ -70,18 +76,18 @@ def take_part(task: Task) -> None:
     from regraft import data as data_room
     from regraft.activations.store import Store
     from regraft.recipes.depth.searching import prepare
-    from regraft.recipes.depth.trying import Interrupted
     from regraft.recipes.running import open_for
 
     plan = plans.from_toml(task.plan)
-    examples = data_room.open(
-        plan.data, split=plan.split, strict=plan.strict, lenient=plan.lenient, columns=plan.columns
-    )
-    prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden, task.taps)
-    deadline = Deadline(None if task.until is None else max(0.0, task.until - time.time()))
     try:
+        examples = data_room.open(
+            plan.data, split=plan.split, strict=plan.strict, lenient=plan.lenient, columns=plan.columns
+        )
+        prepared = prepare(open_for(plan, None), examples, plan, Store(task.cache), task.hidden, task.taps)
+        deadline = Deadline(None if task.until is None else max(0.0, task.until - time.time()))
         halving.work(halving.attach(task.study, prepared.ways, task.ladder), prepared.trier, deadline)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
+        # Whoever waits for this process was told as well.
         return
 
 
