@@ -74,6 +74,9 @@ def test_the_interval_is_wider_further_from_what_was_measured() -> None:
     # Both have the same uncertainty of what there is today.
     assert width(found.gain(800)) < width(found.at(800))
     assert found.text == "twice the labels (800 instead of 400) would bring about 2.4 points (1.2 to 3.3)"
+    # Where a fold was left out of what was learnt from, there are more today.
+    assert found.said(500).startswith("twice the labels (1,000 instead of 500) would bring about 2.2 points (")
+    assert found.gain(1000, 500).value == pytest.approx(found.at(1000).value - found.at(500).value)
 
 
 def test_two_points_and_a_handful_of_examples_say_little() -> None:

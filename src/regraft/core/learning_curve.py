@@ -59,13 +59,18 @@ class LearningCurve:
         """
         return _weighed(1 - self._errors(n), self.weights)
 
-    def gain(self, n: float) -> Metric:
-        """How much more accurate that is than with the largest number measured; surer than the difference of both.
+    def gain(self, n: float, since: float | None = None) -> Metric:
+        """How much more accurate that is than with fewer labels; surer than the difference of both.
+
+        Args:
+            n: how many there would be.
+            since: how many fewer there are; None: the largest number measured.
 
         Raises:
-            DataError: `n` is less than 1.
+            DataError: one of them is less than 1.
         """
-        return _weighed(self.curves[0] - self._errors(n), self.weights)
+        before = self.curves[0] if since is None else self._errors(since)
+        return _weighed(before - self._errors(n), self.weights)
 
     @property
     def falls(self) -> bool:
@@ -77,13 +82,21 @@ class LearningCurve:
     @property
     def text(self) -> str:
         """What twice the labels would bring, in words."""
-        now, gain = self.sizes[-1], self.gain(2 * self.sizes[-1])
+        return self.said(self.sizes[-1])
+
+    def said(self, now: int) -> str:
+        """What twice the labels would bring, in words, where there are more than were learnt from.
+
+        Args:
+            now: how many there are.
+        """
+        gain = self.gain(2 * now, now)
         low, value, high = (f"{100 * figure:.1f}" for figure in (gain.interval[0], gain.value, gain.interval[1]))
         begin = f"twice the labels ({2 * now:,} instead of {now:,}) would bring"
         if self.falls:
             return (
                 f"accuracy fell from {100 * self.accuracies[0]:.1f} to {100 * self.accuracies[-1]:.1f} % as labels were"
-                f" added ({self.sizes[0]:,} to {now:,}): look at the labels; more of them promise nothing"
+                f" added ({self.sizes[0]:,} to {self.sizes[-1]:,}): look at the labels; more of them promise nothing"
             )
         if high == "0.0":
             return f"{begin} nothing that could be measured"

@@ -39,8 +39,10 @@ def forecast(item: Tried, found: Sequence[Tried], made: Study, trier: Trier, dea
     if not deadline.allows(_lessons(trier) * _expected(item, trier)):
         return Forecast((), (), {}, "There was no time to ask what more labels would bring.")
     curve = _curve(item, trier)
-    now = curve.sizes[-1]
-    text = f"{curve.text[0].upper()}{curve.text[1:]}. {_of_more_layers(item, found, made, trier, deadline, curve)}"
+    # What is recommended learns from all of them, those that were left out in turn among them.
+    now = len(trier.lessons.indices)
+    said = curve.said(now)
+    text = f"{said[0].upper()}{said[1:]}. {_of_more_layers(item, found, made, trier, deadline, curve)}"
     measured = tuple(
         metrics.accuracy(np.arange(judged) < round(value * judged))
         for value, judged in zip(curve.accuracies, curve.judged, strict=True)
@@ -61,7 +63,7 @@ def _of_more_layers(
     other = deeper(more, made, trier, deadline)
     if other is None or not deadline.allows(_lessons(trier) * _expected(other, trier)):
         return f"{said}There was no time to ask whether it would then pay to let more layers learn."
-    return f"{said}{_overtaking(way, other.trial.way, curve, _curve(other, trier))}"
+    return f"{said}{_overtaking(way, other.trial.way, curve, _curve(other, trier), len(trier.lessons.indices))}"
 
 
 def deeper(more: Sequence[Tried], made: Study, trier: Trier, deadline: Deadline) -> Tried | None:
@@ -112,11 +114,11 @@ def _right(trier: Trier, trial: Trial, fold: int, part: float) -> np.ndarray[tup
     return made.probabilities[place].argmax(axis=1) == labels
 
 
-def _overtaking(way: Way, other: Way, curve: LearningCurve, its: LearningCurve) -> str:
+def _overtaking(way: Way, other: Way, curve: LearningCurve, its: LearningCurve, now: int) -> str:
     more = other.trained - way.trained
     layers = f"{more} more layer{'' if more == 1 else 's'}"
     for times in (1, 2, 4, 8):
-        if its.at(times * its.sizes[-1]).value > curve.at(times * curve.sizes[-1]).value:
+        if its.at(times * now).value > curve.at(times * now).value:
             when = "With the labels there are" if times == 1 else f"With {times} times the labels"
             return f"{when}, {layers} could be expected to pay for learning, as in '{other.name}'."
     return (
