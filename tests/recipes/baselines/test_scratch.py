@@ -158,6 +158,20 @@ def test_trains_what_is_reused_and_the_whole_network(tmp_path: Path) -> None:
     assert scratch.depths(some_task(tmp_path, cut_point="top")) == ("top", "dense")
 
 
+@pytest.mark.parametrize(("left", "expected"), [(60.0, ["relu1", "dense"]), (-1.0, ["relu1"])])
+def test_another_depth_takes_no_time_that_there_is_not(
+    left: float, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tune(_task: Any, _lesson: Any, cut_point: str) -> Any:
+        return scratch._Trained(cut_point, (0.5, -1.0), tuning.Tuned(1e-3, Tried(0.5, 1.0, 1), 3), "", lambda: None)
+
+    task = replace(some_task(tmp_path, cut_point="relu1"), left=lambda: left)
+    monkeypatch.setattr(scratch, "_by_validation", tune)
+    made = scratch._by_depth(task, lesson_of(task.found, task.plan, "test"))
+    assert [trained.cut_point for trained in made] == expected
+    assert [trained.tuned.cut_short for trained in made] == [False] * (len(made) - 1) + [left < 0]
+
+
 def test_a_network_without_an_output_of_its_own_is_trained_to_its_top(tmp_path: Path) -> None:
     whole = network(0)
     body = keras.Model(whole.inputs, whole.get_layer("conv2").output)

@@ -6,7 +6,7 @@ steps; what choosing between them takes comes on top. So the comparison errs in 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -84,8 +84,7 @@ def _trial(task: Task, lesson: Lesson, cut_point: str) -> tuning.Trial:
 
 def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:
     """The answers of the best network that a depth, a rate and a number of epochs led to."""
-    tune = _by_validation if len(lesson.validation) else _by_parts
-    made = [tune(task, lesson, cut_point) for cut_point in depths(task)]
+    made = _by_depth(task, lesson)
     best = max(made, key=lambda trained: trained.rank)
     tried = f"the best of {sum(trained.tuned.count for trained in made)} tried"
     if any(trained.tuned.cut_short for trained in made):
@@ -94,6 +93,25 @@ def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:
     memory.release()
     probabilities = predicting.predict(trained, task.inputs.feed(judged)).astype(np.float32)
     return Answers(probabilities, f"initialised anew up to '{best.cut_point}', {best.note}, {tried}")
+
+
+def _by_depth(task: Task, lesson: Lesson) -> "list[_Trained]":
+    """Each depth tuned, that of the run first; another one as long as it would be done in time, by what the first took.
+
+    How long it all takes was foretold before, by forward passes, which say too little of steps that are few and have
+    to be compiled.
+    """
+    tune = _by_validation if len(lesson.validation) else _by_parts
+    made: list[_Trained] = []
+    slowest = 0.0
+    for cut_point in depths(task):
+        if made and slowest > task.left():
+            made[-1] = replace(made[-1], tuned=replace(made[-1].tuned, cut_short=True))
+            break
+        begun = time.perf_counter()
+        made.append(tune(task, lesson, cut_point))
+        slowest = max(slowest, time.perf_counter() - begun)
+    return made
 
 
 def depths(task: Task) -> tuple[str, ...]:
