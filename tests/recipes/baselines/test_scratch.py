@@ -195,6 +195,8 @@ def test_has_the_operations_that_the_transfer_took() -> None:
     assert epochs(None, 640) == 30
     # Where it is not: two passes of the trunk are two thirds of an epoch, and three is the least.
     assert epochs(10**9, 640) == 3
+    # Between the two there is no step: as many as cost no more than those of a network that is just small enough.
+    assert [epochs(flops, 640) for flops in (17_000_000, 18_000_000, 52_000_000, 150_000_000)] == [30, 28, 10, 3]
 
 
 def test_is_left_out_where_it_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

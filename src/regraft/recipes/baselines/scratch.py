@@ -157,7 +157,8 @@ def phase_for(task: Task, lesson: Lesson, cut_point: str) -> Phase:
 def epochs_for(found: Survey, plan: Plan, training: int, cut_point: str) -> int:
     """Epochs up to a cut point that the transfer's operations pay for.
 
-    At least three, and those of 600 steps where these cost nearly nothing.
+    At least three, and those of 600 steps, or as many of them as cost nearly nothing: with a few steps alone no network
+    learns, and any other is better than one that has not learnt.
     """
     steps = tuning.epochs_for(training, plan.fine_tune.batch_size)
     top, each = found.points[plan.cut_point].flops_below, found.points[cut_point].flops_below
@@ -168,8 +169,8 @@ def epochs_for(found: Survey, plan: Plan, training: int, cut_point: str) -> int:
         below = found.points[plan.fine_tune.from_cut].flops_below or 0
         passes = sum(phase.epochs or 0 for phase in plan.fine_tune.sequence)
         spent += (plan.views or 1) * below + 3 * passes * (top - below)
-    affordable = 3 * each * training * steps <= _AFFORDABLE
-    return max(_LEAST_EPOCHS, round(spent / (3 * each)), steps if affordable else 0)
+    affordable = int(_AFFORDABLE / (3 * each * training))
+    return max(_LEAST_EPOCHS, round(spent / (3 * each)), min(steps, affordable))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

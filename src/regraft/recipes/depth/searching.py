@@ -19,6 +19,7 @@ from regraft.recipes.depth.answers import Kept
 from regraft.recipes.depth.comparing import kept_in_vain
 from regraft.recipes.depth.forecasting import forecast
 from regraft.recipes.depth.lessons import lessons
+from regraft.recipes.depth.recommending import Tried
 from regraft.recipes.depth.repeating import repeated
 from regraft.recipes.depth.timing import Deadline, Pace
 from regraft.recipes.depth.trying import Interrupted, Trier
