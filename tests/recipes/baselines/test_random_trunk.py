@@ -1,6 +1,7 @@
 """The architecture with random weights, frozen, and the same head."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def test_is_left_out_where_its_pass_is_long(tmp_path: Path, monkeypatch: pytest.
     task = some_task(tmp_path, network(0))
     lesson, on = Lesson(task.found.examples.indices("train")), task.found.examples.indices("test")
     assert random_trunk.left_out(task, lesson, on) is None
+    assert (random_trunk.left_out(replace(task, left=lambda: -1.0), lesson, on) or "").endswith(" s, of 0 s")
     monkeypatch.setattr(random_trunk, "AFFORDABLE", 1e6)
     assert "operations" in (random_trunk.left_out(task, lesson, on) or "")
 

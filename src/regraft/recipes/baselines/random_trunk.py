@@ -1,4 +1,4 @@
-"""The same network with random weights that stay as they are, and the same head: what the architecture alone is worth.
+"""The same network with random weights that stay as they are, and a head: what the architecture alone is worth.
 
 Random layers are no bad features (Saxe et al. 2011, On Random Weights and Unsupervised Feature Learning): what is no
 better than they are owes nothing to what the source had learnt.
@@ -18,8 +18,9 @@ from regraft.training.step import stepper
 NAME = "random_trunk"
 TITLE = "random trunk"
 
-# Operations that `auto` spends on it: about a second of two cores.
-AFFORDABLE = 2e10
+# Operations that `auto` spends on it, some ten seconds of two cores, and those of a second of them.
+AFFORDABLE = 2e11
+_SPEED = 2e10
 _MEASURED = 4 * PREDICTION_BATCH
 
 
@@ -29,14 +30,18 @@ def left_out(task: Task, lesson: Lesson, judged: Array) -> str | None:
     if each is None:
         return "whose cost is not known"
     needed = float(each) * (len(task.some(lesson.everyone)) + len(judged))
-    return f"{needed:.1g} operations" if needed > AFFORDABLE else None
+    if needed > AFFORDABLE:
+        return f"{needed:.1g} operations"
+    seconds, left = needed / _SPEED, max(task.left(), 0.0)
+    return f"which would take about {seconds:.0f} s, of {left:.0f} s" if seconds > left else None
 
 
 def answer(task: Task, lesson: Lesson, judged: Array) -> Answers:
     """The head's answers on what the random trunk makes of the inputs."""
     made = linear.answered(task, lesson, judged, NAME, features)
     also = linear.counted(task, lesson)
-    return Answers(made, f"fresh weights up to '{task.plan.cut_point}', frozen, and a head on them{also}")
+    head = "a linear head" if task.plan.head.hidden else "a head"
+    return Answers(made, f"fresh weights up to '{task.plan.cut_point}', frozen, and {head} on them{also}")
 
 
 def features(task: Task, indices: Array) -> Array:

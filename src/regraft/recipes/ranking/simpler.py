@@ -21,6 +21,8 @@ Array = np.ndarray[Any, Any]
 
 # Examples that the statistics of random layers are measured on, as those of the baseline of a run are.
 _MEASURED = 4 * PREDICTION_BATCH
+# Operations that random weights may take beside each of many sources: about a second of two cores.
+_AFFORDABLE = 2e10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,7 @@ def simpler(looker: Looker, look: Look) -> Simpler:
 def affordable(look: Look, size: int) -> bool:
     """Whether random weights cost next to nothing: of a large network they would cost as much as all else."""
     flops = look.point.flops_below
-    return flops is not None and float(flops) * size <= random_trunk.AFFORDABLE
+    return flops is not None and float(flops) * size <= _AFFORDABLE
 
 
 def with_random_weights(looker: Looker, look: Look, size: int) -> tuple[Baseline, Metric]:
