@@ -12,11 +12,10 @@ import keras
 import numpy as np
 
 from regraft.core.pretraining import Kind, Spec
-from regraft.pretraining import penalties
 from regraft.pretraining.decoding import decoder, stacked
 from regraft.pretraining.giving_back import Error, errors, require_error
 from regraft.pretraining.learner import Array, Batch, Learner, Rows, Sample
-from regraft.pretraining.penalties import Penalties
+from regraft.pretraining.penalties import Penalised, Penalties
 from regraft.pretraining.tying import tied_decoder
 
 NAME = "autoencoder"
@@ -29,7 +28,7 @@ SPEC = Spec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Penalised):
     """What can be set.
 
     Attributes:
@@ -45,21 +44,10 @@ class Settings:
 
     error: Error = "auto"
     tied: bool = False
-    sparsity: float = 0.0
-    target: float = 0.0
-    contraction: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse weights that no penalty can have.
-
-        Raises:
-            RequestError: one of them, named.
-        """
-        penalties.require_weights(self)
 
     def unused(self, kind: Kind) -> Mapping[str, str]:
         """What makes no difference, each with what it is for."""
-        return penalties.unused(self)
+        return self.unused_weights()
 
 
 def learner(trunk: keras.Model, sample: Sample, settings: Settings, seed: int) -> Learner:

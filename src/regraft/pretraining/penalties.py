@@ -7,7 +7,7 @@ Contractive: how far the values move with the input (Rifai et al. 2011).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -30,17 +30,36 @@ _PASSING = (
 )
 
 
-class _Weights(Protocol):
-    """Settings of a method with these penalties."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Penalised:
+    """Settings of every method with these penalties.
 
-    @property
-    def sparsity(self) -> float: ...
+    Attributes:
+        sparsity: weight of the penalty on the size of the representation's values; 0: none.
+        target: with `sparsity`: the mean that each value is drawn to in place of L1; 0: L1.
+        contraction: weight of the penalty on how far the representation moves with what is shown; 0: none.
+    """
 
-    @property
-    def target(self) -> float: ...
+    sparsity: float = 0.0
+    target: float = 0.0
+    contraction: float = 0.0
 
-    @property
-    def contraction(self) -> float: ...
+    def __post_init__(self) -> None:
+        """Refuse weights that no penalty can have.
+
+        Raises:
+            RequestError: one of them, named.
+        """
+        require(
+            self,
+            ("sparsity", "as 0 (none) or above", 0 <= self.sparsity < np.inf),
+            ("contraction", "as 0 (none) or above", 0 <= self.contraction < np.inf),
+            ("target", "from 0 (L1) to below 1", 0 <= self.target < 1),
+        )
+
+    def unused_weights(self) -> Mapping[str, str]:
+        """What of these makes no difference, each with what it is for."""
+        return {} if self.sparsity else {"target": "sparsity above 0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,7 @@ class Penalties:
     contraction: float
 
     @classmethod
-    def of(cls, settings: _Weights, trunk: keras.Model) -> Self:
+    def of(cls, settings: Penalised, trunk: keras.Model) -> Self:
         """Those of some settings.
 
         Raises:
@@ -89,25 +108,6 @@ class Penalties:
             parts = float(prod(x.shape[1:])) * ops.cast(ops.shape(x)[0], "float32")
             total = total + self.contraction * ops.sum(ops.square((moved - represented) / _NEAR)) / parts
         return total
-
-
-def require_weights(settings: _Weights) -> None:
-    """Refuse weights that no penalty can have.
-
-    Raises:
-        RequestError: one of them, named.
-    """
-    require(
-        settings,
-        ("sparsity", "as 0 (none) or above", 0 <= settings.sparsity < np.inf),
-        ("contraction", "as 0 (none) or above", 0 <= settings.contraction < np.inf),
-        ("target", "from 0 (L1) to below 1", 0 <= settings.target < 1),
-    )
-
-
-def unused(settings: _Weights) -> Mapping[str, str]:
-    """What makes no difference, each with what it is for."""
-    return {} if settings.sparsity else {"target": "sparsity above 0"}
 
 
 def _require_shares(trunk: keras.Model, target: float) -> None:
