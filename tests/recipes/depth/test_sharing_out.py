@@ -34,6 +34,7 @@ def _work(monkeypatch, processes):
     sharing_out.work(None, len(processes))
 
 
+@pytest.mark.usefixtures("hearing")
 @pytest.mark.parametrize("status", [0, 1])
 def test_ctrl_c_ends_the_search_when_all_processes_have_ended_what_they_were_at(status, monkeypatch):
     processes = [_Process(status, True), _Process(status, False)]
