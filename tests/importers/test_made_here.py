@@ -59,14 +59,14 @@ def test_a_run_is_looked_into_by_its_folder(tmp_path: Path, capsys: pytest.Captu
 def test_what_is_not_finished_says_how_to_go_on(
     words: list[str], what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "source"
+    folder = tmp_path / "my source"
     folder.mkdir()
     if what == "run":
         run_folder.begin(folder, Plan("n.keras"))
     else:
         (folder / "asked.toml").write_text('method = "autoencoder"\ndata = "n.npz"\n')
     np.savez(tmp_path / "data.npz", x=np.eye(4), y=[0, 1, 0, 1])
-    said = f"the {what} in '{folder}' is not finished; `regraft resume {folder}` finishes it"
+    said = f"the {what} in '{folder}' is not finished; `regraft resume '{folder}'` finishes it"
     with pytest.raises(SourceError, match=re.escape(said)):
         regraft.open(folder)
     data = str(tmp_path / "data.npz")

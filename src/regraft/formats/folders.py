@@ -1,5 +1,6 @@
 """The folders that runs and pretrainings leave, as what stands in them for others: a network."""
 
+import shlex
 from pathlib import Path
 
 from regraft.core.errors import SourceError
@@ -20,7 +21,7 @@ def is_pretraining(path: Path) -> bool:
 
 def unfinished(path: Path, what: str = "pretraining") -> str:
     """What is wrong with the folder of a pretraining, or a run, that was begun, and what to do."""
-    return f"the {what} in '{path}' is not finished; `regraft resume {path}` finishes it"
+    return f"the {what} in '{path}' is not finished; `regraft resume {shlex.quote(str(path))}` finishes it"
 
 
 def network(path: Path) -> Path:
