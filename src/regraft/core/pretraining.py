@@ -241,6 +241,7 @@ class PretrainingRecord:
         pairs_held_out: how many others were judged by while training.
         unknown: left out, because what the method learns from, a label, a group or a pair, is not known of them.
         unreadable: left out, because they cannot be read.
+        unmeasured: why it was not measured whether it helped; empty where it was.
     """
 
     folder: str
@@ -267,3 +268,4 @@ class PretrainingRecord:
     pairs_held_out: int = 0
     unknown: int = 0
     unreadable: int = 0
+    unmeasured: str = ""

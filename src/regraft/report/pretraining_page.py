@@ -1,5 +1,6 @@
 """What a pretraining came to, as a page and as the README of its folder."""
 
+import shlex
 from pathlib import Path
 
 from regraft.core import plain
@@ -36,7 +37,8 @@ def headline(record: PretrainingRecord) -> str:
     if record.helped is not None:
         return record.helped.sentence
     made = f"A source was made of {record.examples + record.held_out} examples by '{record.asked.method}'"
-    return f"{made}{_probed(record)}. Whether it helps was not measured."
+    why = f": {record.unmeasured}" if record.unmeasured else ""
+    return f"{made}{_probed(record)}. Whether it helps was not measured{why}."
 
 
 def learnt_from(record: PretrainingRecord) -> str:
@@ -85,6 +87,6 @@ def card(record: PretrainingRecord) -> str:
             f"- reused ({record.helped.way}): {percent(reused.value)}, 95 %: {percent_interval(reused)}",
             f"- from scratch: {percent(scratch.value)}, 95 %: {percent_interval(scratch)}",
         ]
-    lines += ["", "```sh", f"regraft fit DATA --source {record.folder}", "```"]
+    lines += ["", "```sh", f"regraft fit DATA --source {shlex.quote(record.folder)}", "```"]
     text = "\n".join([lines[0], "", lines[1], "", *lines[2:]]) + "\n"
     return text.encode("utf-8", "replace").decode("utf-8")

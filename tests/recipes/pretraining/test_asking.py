@@ -141,7 +141,8 @@ def test_a_model_that_has_learnt_already_is_compared_with_one_from_random_weight
     model.get_layer("mine").kernel.assign(np.full((16, 3), 7.0))
     compared: list[Any] = []
     monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others, **_more: compared.append(fresh))
-    regraft.pretrain("autoencoder", _numbers()[0], out=tmp_path / "a", architecture=model, epochs=1)
+    x, y = _numbers()
+    regraft.pretrain("autoencoder", {"x": x, "y": y}, out=tmp_path / "a", architecture=model, epochs=1)
     kernel = np.asarray(keras.ops.convert_to_numpy(compared[0].get_layer("mine").kernel))
     assert kernel.std() > 0
     assert np.abs(kernel).max() < 2
@@ -163,12 +164,13 @@ def test_a_deep_network_begins_with_the_averages_of_some_examples(
     monkeypatch.setitem(sys.modules, module.__name__, module)
     begun: list[Any] = []
     monkeypatch.setattr(running, "_helped", lambda _model, fresh, *_others, **_more: begun.append(fresh))
-    x = 0.01 * _numbers(90)[0]
+    x, y = _numbers(90)
+    examples = {"x": 0.01 * x, "y": y}
     regraft.pretrain(
-        "autoencoder", x, out=tmp_path / "a", architecture="deep_networks:deep", epochs=1, scaling="none", probe=0
+        "autoencoder", examples, out=tmp_path / "a", architecture="deep_networks:deep", epochs=1, scaling="none"
     )
     (fresh,) = begun
-    made, dead = (keras.ops.convert_to_numpy(model(x, training=False)) for model in (fresh, _deep()))
+    made, dead = (keras.ops.convert_to_numpy(model(examples["x"], training=False)) for model in (fresh, _deep()))
     assert made.std() > 0.2
     assert np.abs(dead).max() < 0.1
 
@@ -182,8 +184,25 @@ def test_it_is_compared_where_that_takes_no_longer_than_it_did(
     monkeypatch.setattr(running, "_TRAINED", trained)
     monkeypatch.setattr(running.helping, "helped", lambda *given, **_: asked.append(given))
     x, y = _numbers(90)
-    regraft.pretrain("autoencoder", {"x": x, "y": y}, out=tmp_path / "a", probe=30, **SMALL)
+    made = regraft.pretrain("autoencoder", {"x": x, "y": y}, out=tmp_path / "a", probe=30, **SMALL)
     assert bool(asked) == is_compared
+    assert ("would take longer than this did; --compare yes runs it" in made.record.unmeasured) != is_compared
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({}, "there are no labels, or too few; --labels brings some"),
+        ({"probe": 0}, "--probe 0"),
+        ({"compare": "no"}, "--compare no"),
+    ],
+)
+def test_it_says_why_whether_it_helped_was_not_measured(tmp_path: Path, said: dict[str, Any], why: str) -> None:
+    made = regraft.pretrain("autoencoder", _numbers(30)[0], out=tmp_path / "my source", epochs=1, **said)
+    assert made.record.unmeasured == why
+    for page in ("README.md", "report.html"):
+        assert f"as not measured: {why}." in (tmp_path / "my source" / page).read_text(encoding="utf-8")
+    assert f"--source '{tmp_path / 'my source'}'" in (tmp_path / "my source" / "README.md").read_text(encoding="utf-8")
 
 
 def test_pictures_are_brought_to_the_size_that_a_model_takes(tmp_path: Path) -> None:

@@ -120,8 +120,10 @@ def pretrain_in(
             # Where layers learn one after the other, an epoch of each is no more than one of the network.
             shown = len(task.learning) * max(len(stage.history) - 1 for stage in stages)
             in_views = preparing.kind_of(task.examples) == "pictures" and getattr(settings, "in_views", False)
-            helped = None if ended else _helped(model, fresh, task, asked, shown, learnt=learnt, in_views=in_views)
+            unmeasured = _unmeasured(model, task, asked, shown, ended=ended)
+            helped = None if unmeasured else _helped(model, fresh, task, asked, learnt=learnt, in_views=in_views)
         told = {
+            "unmeasured": unmeasured,
             "labels": learnt,
             "groups": 0 if groups is None else len(np.unique(groups)),
             "pairs": 0 if task.learning.pairs is None else len(task.learning.pairs),
@@ -208,34 +210,54 @@ def _stages(
     return made.stages
 
 
+def _unmeasured(model: keras.Model, task: Task, asked: Asked, shown: int, *, ended: bool) -> str:
+    """Why it is not measured whether it helped; empty where that is asked for, or costs no more than the pretraining.
+
+    Args:
+        model: pretrained.
+        task: what was learnt.
+        asked: what was asked for.
+        shown: how many examples the network was shown, all epochs together.
+        ended: whether training was ended by hand.
+    """
+    if ended:
+        return "training was ended by hand"
+    if asked.compare == "no":
+        return "--compare no"
+    if not asked.probe:
+        return "--probe 0"
+    if task.labelled is None:
+        return "there are no labels, or too few; --labels brings some"
+    if task.judging is None:
+        return "there are no labelled examples to judge by"
+    an_answer = cut_points(model)[-1].flops_below or 0
+    if asked.compare == "auto" and _LEARNING * _TRAINED * an_answer > max(_CHEAP, _LEARNING * shown * an_answer):
+        return "the same network from scratch would take longer than this did; --compare yes runs it"
+    return ""
+
+
 def _helped(
-    model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, shown: int, *, learnt: int, in_views: bool
+    model: keras.Model, fresh: keras.Model, task: Task, asked: Asked, *, learnt: int, in_views: bool
 ) -> Helped | None:
-    """Whether it helped, where that is asked for or costs little, or no more than the pretraining.
+    """Whether it helped, where there are labels to learn from and others to judge by.
 
     Args:
         model: pretrained.
         fresh: the same with the weights that it began with.
         task: what was learnt.
         asked: what was asked for.
-        shown: how many examples the network was shown, all epochs together.
         learnt: see `helping.helped`.
         in_views: likewise.
     """
-    if task.labelled is None or task.judging is None or asked.compare == "no":
+    if task.labelled is None or task.judging is None:
         return None
-    if asked.compare == "auto":
-        an_answer = cut_points(model)[-1].flops_below or 0
-        if _LEARNING * _TRAINED * an_answer > max(_CHEAP, _LEARNING * shown * an_answer):
-            say("left out: the same network from scratch, which would take longer than this; --compare yes runs it")
-            return None
     say(f"learning from {len(task.labelled.y)} labels with and without the pretrained weights")
     return helping.helped(model, fresh, task.labelled, task.judging, asked.seed, learnt=learnt, in_views=in_views)
 
 
 def _record(
     folder: Path, asked: Asked, task: Task, model: keras.Model, stages: tuple[Stage, ...], helped: Helped | None,
-    clock: Clock, warned: tuple[str, ...], told: Mapping[str, int],
+    clock: Clock, warned: tuple[str, ...], told: Mapping[str, Any],
 ) -> PretrainingRecord:  # fmt: skip
     return PretrainingRecord(
         folder=str(folder),
