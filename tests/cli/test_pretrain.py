@@ -81,6 +81,14 @@ def test_the_probe_that_is_told_is_not_that_of_the_last_epoch() -> None:
     assert said == "held-out loss 1 to 1, epoch 1 of 2; probe 50.0% to 90.0% (60.0% after the last)"
 
 
+def test_a_loss_that_was_never_as_low_as_before_learning_is_told_of() -> None:
+    rows = [PretrainingEpoch(epoch, 1.0, held_out) for epoch, held_out in enumerate((0.4, 0.6, 0.5))]
+    said = pretrain._came_to(Stage("all layers", tuple(rows), 2))
+    lower = "never as low as before learning: try more epochs, or a lower rate"
+    assert said == f"held-out loss 0.4 to 0.5, epoch 2 of 2, {lower}"
+    assert "never" not in pretrain._came_to(Stage("all layers", tuple(rows[1:]), 1))
+
+
 def test_examples_without_a_label_are_not_said_to_be_left_for_tests_alone(
     labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,13 @@ def test_the_curve_tells_of_the_network_that_is_kept_and_joins_no_two_stages() -
     assert alone.caption.endswith("after epoch 1 of “hidden2”, which is kept.")
 
 
+def test_a_loss_that_was_never_as_low_as_before_learning_is_told_of() -> None:
+    rows = [PretrainingEpoch(epoch, 1.0, held_out) for epoch, held_out in enumerate((0.4, 0.6, 0.5))]
+    figure = plots.losses(_record(LAYERS[0], Stage("hidden2", tuple(rows), 2)))
+    assert figure is not None
+    assert figure.caption.endswith(" On held-out examples that of “hidden2” was never as low as before learning.")
+
+
 def test_labels_that_were_learnt_from_are_told_of() -> None:
     record = _record(*LAYERS)
     assert "- learnt from: 301 examples without labels (33 more held out)" in pretraining_page.card(record)

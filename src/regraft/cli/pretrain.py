@@ -161,6 +161,8 @@ def _came_to(stage: Stage) -> str:
     """What a stage began with, and what the epoch that is kept has."""
     before, kept, last = stage.history[0], stage.kept, stage.history[-1]
     said = f"held-out loss {before.held_out:.4g} to {kept.held_out:.4g}, epoch {stage.best} of {len(stage.history) - 1}"
+    if stage.worsened:
+        said += ", never as low as before learning: try more epochs, or a lower rate"
     if before.probe is None or kept.probe is None or last.probe is None:
         return said
     said += f"; probe {share(before.probe)} to {share(kept.probe)}"

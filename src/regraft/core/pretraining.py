@@ -188,6 +188,12 @@ class Stage:
         """The epoch whose weights are kept."""
         return self.history[self.best]
 
+    @property
+    def worsened(self) -> bool:
+        """Whether the held-out loss was above what it was before the first epoch, after every one of them."""
+        before, *others = (row.held_out for row in self.history)
+        return bool(others) and min(others) > before
+
 
 @dataclass(frozen=True, slots=True)
 class Helped:

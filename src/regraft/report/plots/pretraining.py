@@ -28,7 +28,10 @@ def losses(record: PretrainingRecord) -> Figure | None:
         pieces.append(make(_TOP + place * (_HEIGHT + _GAP)))
         pieces.append(_epochs(stage.history, _TOP + place * (_HEIGHT + _GAP) + _HEIGHT))
     total = sum(len(stage.history) - 1 for stage in record.stages)
-    return Figure(plot(height + 26, "Loss of pretraining", *pieces), f"Loss over {counted(total, 'epoch')}.")
+    caption = f"Loss over {counted(total, 'epoch')}."
+    if worse := [f"“{stage.name}”" for stage in record.stages if stage.worsened]:
+        caption += f" On held-out examples that of {' and '.join(worse)} was never as low as before learning."
+    return Figure(plot(height + 26, "Loss of pretraining", *pieces), caption)
 
 
 def probed(record: PretrainingRecord) -> Figure | None:
