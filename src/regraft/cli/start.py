@@ -30,7 +30,7 @@ from regraft.cli import (
     zoo,
 )
 from regraft.cli.progress import Terminal
-from regraft.core import progress
+from regraft.core import durations, progress
 from regraft.core.catalogue_place import catalogue_at
 from regraft.core.errors import RegraftError, RequestError, nearest
 from regraft.core.plain import to_json
@@ -104,6 +104,7 @@ def _run(words: list[str]) -> int:
         progress.shown_by(Terminal(sys.stderr)),
         _short_warnings(),
         catalogue_at(getattr(given, "zoo", None)),
+        durations.counted_from_here(),
     ):
         result = command.run(given)
     _print(to_json(result) if given.json else command.show(result), as_json=given.json)

@@ -1,12 +1,17 @@
-"""Durations as people write them: `90s`, `10m`, `1.5h`."""
+"""Durations as people write them, `90s`, `10m`, `1.5h`, and the moment that a budget of them is counted from."""
 
+import contextlib
 import math
 import re
+import time
+from collections.abc import Generator
+from contextvars import ContextVar
 
 from regraft.core.errors import RequestError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _WRITTEN = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*([a-z]*)\s*")
+_BEGUN: ContextVar[float | None] = ContextVar("begun", default=None)
 
 
 def parse(text: str | float, what: str = "a duration") -> float:
@@ -48,3 +53,19 @@ def words(seconds: float) -> str:
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+@contextlib.contextmanager
+def counted_from_here() -> Generator[None]:
+    """Let time budgets within the block count what passes before the work begins, such as loading a framework."""
+    token = _BEGUN.set(time.perf_counter())
+    try:
+        yield
+    finally:
+        _BEGUN.reset(token)
+
+
+def waited() -> float:
+    """Seconds that a budget which begins now has lost to what came before; 0 where nothing is counted."""
+    begun = _BEGUN.get()
+    return 0.0 if begun is None else time.perf_counter() - begun

@@ -2,6 +2,7 @@
 
 import pytest
 
+from regraft.core import durations
 from regraft.recipes.depth.timing import Deadline
 
 
@@ -20,6 +21,7 @@ from regraft.recipes.depth.timing import Deadline
 def test_what_is_kept_for_the_report_goes_by_how_long_opening_took(monkeypatch, budget, opened, compared, kept):
     deadline = Deadline(budget)
     monkeypatch.setattr(Deadline, "spent", opened)
+    monkeypatch.setattr(Deadline, "opening", opened)
     deadline.reserve(compared)
     assert deadline.reserved == pytest.approx(kept)
     assert deadline.left == pytest.approx(budget - opened - kept)
@@ -28,6 +30,7 @@ def test_what_is_kept_for_the_report_goes_by_how_long_opening_took(monkeypatch, 
 def test_what_the_fit_will_take_is_kept_once_it_is_known(monkeypatch):
     deadline = Deadline(60.0)
     monkeypatch.setattr(Deadline, "spent", 7.0)
+    monkeypatch.setattr(Deadline, "opening", 7.0)
     deadline.reserve(compared=False)
     deadline.keep(8.0)
     assert deadline.left == pytest.approx(60 - 7 - 10 - 8)
@@ -36,6 +39,7 @@ def test_what_the_fit_will_take_is_kept_once_it_is_known(monkeypatch):
 def test_what_is_kept_for_a_network_from_scratch_is_given_back_once(monkeypatch):
     deadline = Deadline(60.0)
     monkeypatch.setattr(Deadline, "spent", 7.0)
+    monkeypatch.setattr(Deadline, "opening", 7.0)
     deadline.reserve(compared=True)
     assert deadline.comparing == pytest.approx(12.0)
     deadline.keep(8.0)
@@ -53,3 +57,17 @@ def test_without_a_bound_nothing_is_kept_back():
     deadline = Deadline(None)
     deadline.reserve(compared=True)
     assert deadline.left == float("inf")
+
+
+def test_a_command_counts_what_passes_before_its_work_begins(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    with durations.counted_from_here():
+        now += 6.0
+        deadline = Deadline(60.0)
+        now += 0.2
+        assert deadline.spent == pytest.approx(6.2)
+        # How long the report will take goes by the work alone.
+        deadline.reserve(compared=False)
+        assert deadline.reserved == pytest.approx(3.0)
+    assert Deadline(60.0).spent == 0

@@ -4,6 +4,8 @@ import statistics
 import time
 from collections import defaultdict
 
+from regraft.core import durations
+
 # What a lesson takes besides its steps, before any was measured: compiling, reading, answering.
 _AROUND = 1.0
 # Operations a second that are taken for granted before anything was measured.
@@ -16,12 +18,17 @@ _TIMES_OPENING, _LEAST_REPORTING = 10.0, 3.0
 
 
 class Deadline:
-    """A moment that work is to be done by, and the part of the time that is kept for what comes after the search."""
+    """A moment that work is to be done by, and the part of the time that is kept for what comes after the search.
+
+    Args:
+        seconds: that there are; None: no bound.
+        spent: by a process of before, which was killed.
+    """
 
     def __init__(self, seconds: float | None, spent: float = 0.0) -> None:
         self.seconds = seconds
-        # What was spent by a process of before, which was killed.
-        self._started = time.perf_counter() - spent
+        self._opened = time.perf_counter()
+        self._started = self._opened - spent - durations.waited()
         self.reserved = 0.0
         self.comparing = 0.0
 
@@ -30,13 +37,18 @@ class Deadline:
         """Seconds since the beginning."""
         return time.perf_counter() - self._started
 
+    @property
+    def opening(self) -> float:
+        """Seconds since this began, whatever had passed before."""
+        return time.perf_counter() - self._opened
+
     def reserve(self, compared: bool) -> None:
         """Keep time for what comes after the search but for the fit: the report, and the network from scratch.
 
         Args:
             compared: whether there will be a network from scratch.
         """
-        reporting = min(_REPORTING, max(_LEAST_REPORTING, _TIMES_OPENING * self.spent))
+        reporting = min(_REPORTING, max(_LEAST_REPORTING, _TIMES_OPENING * self.opening))
         self.comparing = _COMPARING * (self.seconds or 0.0) if compared else 0.0
         self.reserved = reporting + self.comparing
 
