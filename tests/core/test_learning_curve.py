@@ -73,7 +73,9 @@ def test_the_interval_is_wider_further_from_what_was_measured() -> None:
     assert found.at(800).value == pytest.approx(found.at(400).value + found.gain(800).value)
     # Both have the same uncertainty of what there is today.
     assert width(found.gain(800)) < width(found.at(800))
-    assert found.text == "twice the labels (800 instead of 400) would bring about 2.4 points (1.2 to 3.3)"
+    assert (
+        found.said(found.sizes[-1]) == "twice the labels (800 instead of 400) would bring about 2.4 points (1.2 to 3.3)"
+    )
     # Where a fold was left out of what was learnt from, there are more today.
     assert found.said(500).startswith("twice the labels (1,000 instead of 500) would bring about 2.2 points (")
     assert found.gain(1000, 500).value == pytest.approx(found.at(1000).value - found.at(500).value)
@@ -83,7 +85,7 @@ def test_two_points_and_a_handful_of_examples_say_little() -> None:
     found = curve([5, 10], [0.6, 0.7], [10, 10])
     assert width(found.at(10)) > 0.3
     assert found.gain(20).interval[0] == 0
-    assert "perhaps none (0.0 to " in found.text
+    assert "perhaps none (0.0 to " in found.said(found.sizes[-1])
 
 
 def test_a_flat_curve_promises_little() -> None:
@@ -97,7 +99,7 @@ def test_a_flat_curve_promises_little() -> None:
 def test_a_falling_curve_is_said_to_fall() -> None:
     found = curve([100, 200, 400], [0.9, 0.85, 0.8], [400] * 3)
     assert found.falls
-    assert found.text == (
+    assert found.said(found.sizes[-1]) == (
         "accuracy fell from 90.0 to 80.0 % as labels were added (100 to 400): look at the labels; more of them promise"
         " nothing"
     )
@@ -112,7 +114,10 @@ def test_nothing_but_right_answers() -> None:
     found = curve([100, 200, 400], [1.0, 1.0, 1.0], [400] * 3)
     assert found.at(400).value > 0.998
     assert 0.99 < found.at(400).interval[0] < 1.0
-    assert found.text == "twice the labels (800 instead of 400) would bring nothing that could be measured"
+    assert (
+        found.said(found.sizes[-1])
+        == "twice the labels (800 instead of 400) would bring nothing that could be measured"
+    )
     risen = curve([100, 200, 400], [0.97, 0.99, 1.0], [400] * 3)
     assert risen.at(400).value < 1
     assert 0 < risen.gain(800).value < 0.01
@@ -141,7 +146,7 @@ def test_laws(points: list[tuple[int, float, int]], seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(points)).tolist()
     turned = curve(*([given[place] for place in order] for given in (sizes, shares, judged)))
     assert turned.at(2 * max(sizes)) == found.at(2 * max(sizes))
-    assert turned.text == found.text
+    assert turned.said(turned.sizes[-1]) == found.said(found.sizes[-1])
 
 
 def test_the_truth_is_inside_as_often_as_is_said() -> None:

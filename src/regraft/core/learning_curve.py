@@ -79,11 +79,6 @@ class LearningCurve:
         spread = metrics.Z * np.sqrt(_variance(1 - first, few) + _variance(1 - last, many))
         return bool(last < first - spread)
 
-    @property
-    def text(self) -> str:
-        """What twice the labels would bring, in words."""
-        return self.said(self.sizes[-1])
-
     def said(self, now: int) -> str:
         """What twice the labels would bring, in words, where there are more than were learnt from.
 
