@@ -18,11 +18,15 @@ from regraft.training.rates import with_rates
 
 
 def _branch():
+    """With the same weights each time: which epoch is the best depends on those that training begins with."""
     inputs = x = keras.Input((6,))
-    x = keras.layers.Dense(8, activation="relu", name="low")(x)
-    x = keras.layers.BatchNormalization(name="norm")(x)
-    x = keras.layers.Dropout(0.3, name="drop")(x)
-    return keras.Model(inputs, keras.layers.Dense(3, name="head")(x))
+    low, head = keras.layers.Dense(8, activation="relu", name="low"), keras.layers.Dense(3, name="head")
+    x = keras.layers.BatchNormalization(name="norm")(low(x))
+    branch = keras.Model(inputs, head(keras.layers.Dropout(0.3, name="drop")(x)))
+    random = np.random.default_rng(1)
+    for layer in (low, head):
+        layer.kernel.assign(random.uniform(-0.6, 0.6, layer.kernel.shape))
+    return branch
 
 
 def _feed(count, seed):
