@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,7 @@ def overlap() -> Found:
 
     At the network's own size, and at the small one of the other measurements, where decoding weighs more.
     """
-    from regraft.activations.engines import BATCH, ENGINES, Wanted, compile_trunk
+    from regraft.activations.engines import BATCH, ENGINES, Run, Wanted, compile_trunk, in_turn
     from regraft.activations.loading import batches
     from regraft.activations.tasks import Block
 
@@ -193,11 +193,14 @@ def overlap() -> Found:
                     if one is not None:
                         yield one[2]
 
+            def computed(some: Iterable[Array], run: Run = run) -> list[list[Array]]:
+                return list(in_turn(map(run.begin, some), lambda: run.ahead))
+
             kept = list(given())
             ways = {
-                "decoding": lambda given=given: list(given()),
-                "computing": lambda run=run, kept=kept: [run(batch) for batch in kept],
-                "together": lambda run=run, given=given: [run(batch) for batch in given()],
+                "decoding": lambda given=given: sum(map(len, given())),
+                "computing": lambda computed=computed, kept=kept: computed(kept),
+                "together": lambda computed=computed, given=given: computed(given()),
             }
             way = f"{name}, {size} px"
             found[way], busy[way] = _in_turn_and_busy(ways, 5)

@@ -1,5 +1,6 @@
 """Batches of examples on their way to the engine: in order, whole, and nothing lost where some cannot be read."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,59 @@ def test_single_examples_are_nobody_elses(examples: Examples) -> None:
 def test_however_many_threads_there_are_each_has_files_to_read() -> None:
     assert loading._FILES >= 1
     assert max(loading._AHEAD, loading._THREADS) >= loading._FILES * loading._THREADS
+
+
+def test_a_batch_is_where_an_earlier_one_was_once_nobody_holds_anything_of_it() -> None:
+    x = np.random.default_rng(0).normal(size=(40 * BATCH, 6)).astype(np.float32)
+    places, kept, part = set[int](), None, None
+    for number, one in enumerate(batches(open_data((x, [0, 1] * 20 * BATCH)), [_all(x)], [0], InputSpec((6,)), [])):
+        if one is None:
+            continue
+        _, indices, rows = one
+        np.testing.assert_array_equal(rows, x[indices])
+        places.add(rows.ctypes.data)
+        if number == 3:
+            kept, part = (rows, rows.copy()), rows[5:6].T
+        if number == 4:
+            # A part of it is enough.
+            kept = (None, kept[1]) if kept else None
+    assert len(places) <= loading._Memory._MOST
+    assert kept is not None
+    assert part is not None
+    np.testing.assert_array_equal(part[:, 0], kept[1][5])
+
+
+def test_batches_that_are_all_kept_are_all_their_own() -> None:
+    x = np.arange(20 * BATCH * 2, dtype=np.float32).reshape(-1, 2)
+    given = list(batches(open_data((x, [0, 1] * 10 * BATCH)), [_all(x)], [0], InputSpec((2,)), []))
+    np.testing.assert_array_equal(np.concatenate([one[2] for one in given if one]), x)
+
+
+def _all(x: np.ndarray) -> Block:
+    return Block(((0, np.arange(len(x))),))
+
+
+def test_one_thread_reads_alone_while_nobody_waits_for_it(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    many, threads, load = examples.take([*range(4, 36)] * 12), list[int](), Examples.load
+
+    def noted(self: Examples, indices: list[int], channels: int | None = None) -> list[np.ndarray]:
+        threads.append(threading.get_ident())
+        return load(self, indices, channels)
+
+    monkeypatch.setattr(Examples, "load", noted)
+    for number, _ in enumerate(batches(many, [_all(many.ids)], [0], _SPEC, [])):
+        # So slow an engine that everything is there before it asks again.
+        while len(threads) < min((number + 1) * BATCH + loading._AHEAD - loading._FILES, len(many)):
+            threading.Event().wait(0.001)
+    assert len(set(threads[: 4 * BATCH])) > 1
+    assert len(set(threads[-4 * BATCH :])) == 1
+
+
+def test_several_threads_read_where_somebody_waited_for_one_of_the_last_batch() -> None:
+    waits = loading._Waits()
+    found: list[bool] = []
+    for ready in (False, True, True, True, True, True, True, False, True, True, True):
+        found.append(waits.lately)
+        waits.saw(BATCH // 2, ready)
+    # The fourth batch has one that was not ready; before the first nobody knows.
+    assert found == [True, True, True, True, False, False, False, False, True, True, False]

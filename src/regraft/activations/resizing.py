@@ -15,6 +15,10 @@ Array = np.ndarray[Any, Any]
 
 # Pixels up to which a picture is worth copying as float32; the kernel takes bytes.
 _SMALL = 2_000_000
+# Values that are copied at once, and columns at least.
+_STRIP, _NARROWEST = 80_000, 64
+# Values between one line and the next, of lines whose length may be a power of two.
+_APART = 4
 
 
 class Resize(Protocol):
@@ -97,17 +101,25 @@ def by_matrices(picture: Array, height: int, width: int, out: Array | None = Non
         out: where the result is written, float32 (height, width, channels) without gaps; None: to a new array.
     """
     tall, wide, channels = picture.shape
-    # Nothing is kept longer than it is needed: an allocator that is asked for much at once gives all of it back to the
-    # system, and to have it anew for the next picture took four times as long as the sums.
-    lower = _weights(tall, height) @ picture.reshape(tall, wide * channels).astype(np.float32, copy=False)
-    # Turned value by value: NumPy takes twice as long for whole pixels.
-    columns = np.ascontiguousarray(lower.T).reshape(wide, channels * height)
-    del lower
-    narrower = _weights(wide, width) @ columns
+    lines, down = picture.reshape(tall, wide * channels), _weights(tall, height)
+    # One line further in memory is another set of a processor's cache, also where the height is a power of two.
+    long = height + _APART
+    columns = np.empty((wide * channels, long), np.float32)
+    columns[:, height:] = 0
+    # Some columns at a time stay in the cache beside what the decoder keeps there. Turned value by value: NumPy takes
+    # twice as long for whole pixels.
+    step = max(_STRIP // tall, _NARROWEST)
+    for left in range(0, wide * channels, step):
+        lower = down @ lines[:, left : left + step].astype(np.float32)
+        np.copyto(columns[left : left + step, :height], lower.T)
+        del lower
+    narrower = _weights(wide, width) @ columns.reshape(wide, channels * long)
+    # Kept no longer than it is needed: an allocator that is asked for much at once gives all of it back to the system,
+    # and to have it anew for the next picture took four times as long as the sums.
     del columns
     made = np.empty((height, width, channels), np.float32) if out is None else out
     # Line by line, as `made` is cold: it is a place in a batch.
-    np.copyto(made.reshape(height, width * channels), narrower.reshape(width * channels, height).T)
+    np.copyto(made.reshape(height, width * channels), narrower.reshape(width * channels, long)[:, :height].T)
     return made
 
 

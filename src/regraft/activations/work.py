@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from regraft.activations import engines
-from regraft.activations.engines import BATCH, Wanted
+from regraft.activations.engines import BATCH, Run, Wanted, in_turn
 from regraft.activations.loading import batches
 from regraft.activations.store import Rows, Store
 from regraft.activations.tasks import Block, Kind
@@ -44,10 +44,10 @@ class Work:
     limits: Mapping[Wanted, int]
     engine: str
 
-    def compiled(self) -> list[Callable[[Array], list[Array]]]:
+    def compiled(self) -> list[Run]:
         """What computes each task; those of different views that are otherwise alike share it."""
-        made: dict[Kind, Callable[[Array], list[Array]]] = {}
-        runs: list[Callable[[Array], list[Array]]] = []
+        made: dict[Kind, Run] = {}
+        runs: list[Run] = []
         for kind in self.kinds:
             alike = Kind(tuple(replace(item, view=0) for item in kind.items), kind.start)
             if alike not in made:
@@ -90,16 +90,25 @@ class Worker:
             # Those from pixels come first, as they are given.
             left = iter(sorted(blocks, key=self._is_above))
             self._expect(collected, next(left, None))
-            for given in self._given(blocks, unreadable):
-                if given is None:
+            begun = map(self._begun, self._given(blocks, unreadable))
+            for made in in_turn(begun, lambda: max(run.ahead for run in self._runs)):
+                if made is None:
                     writing.flush()
                     self._expect(collected, next(left, None))
                     continue
-                place, indices, raw = given
+                place, indices, results = made
                 ids = work.examples.ids.take(indices)
-                for item, rows in zip(work.kinds[place].items, self._runs[place](raw), strict=True):
+                for item, rows in zip(work.kinds[place].items, results, strict=True):
                     collected[item].add(ids, rows)
                 yield len(indices)
+
+    def _begun(self, given: tuple[int, Array, Array] | None) -> Callable[[], tuple[int, Array, list[Array]] | None]:
+        """Start a batch; what is returned waits for its task, indices and results. None is the end of a block."""
+        if given is None:
+            return lambda: None
+        place, indices, raw = given
+        finish = self._runs[place].begin(raw)
+        return lambda: (place, indices, finish())
 
     def _is_above(self, block: Block) -> bool:
         """Whether it starts at a seam."""

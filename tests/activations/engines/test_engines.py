@@ -158,6 +158,21 @@ def test_results_of_one_batch_are_left_alone_by_the_next(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", OTHERS)
+def test_batches_that_have_begun_together_are_the_same_as_one_after_the_other(engine: str) -> None:
+    require(engine)
+    wanted = [Wanted("relu0", False), Wanted("relu1", True)]
+    run = compile_trunk(built("chain"), InputSpec((12, 12, 3)), 255.0, wanted, engine=engine)
+    x = np.random.default_rng(0).uniform(size=(4, BATCH, 12, 12, 3)).astype("float32")
+    expected = [run(batch) for batch in x]
+    # Nobody else holds what they are given.
+    begun = [run.begin(batch.copy()) for batch in x]
+    found = {place: begun[place]() for place in (1, 3, 0, 2)}
+    for place, results in enumerate(expected):
+        assert all(np.array_equal(*pair) for pair in zip(found[place], results, strict=True))
+    assert run.ahead == (1 if engine == "openvino" else 0)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
 def test_an_engine_keeps_the_weights_that_it_was_made_with(engine: str) -> None:
     require(engine)
     model, x = built("perceptron"), np.ones((2, 5), "float32")

@@ -5,19 +5,20 @@ itself; and in inference mode, layer by layer (see `graph.flow`). Layers whose r
 refused: here where the network shows it, with the first batch where only running it does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 
 import keras as framework
 import numpy as np
 
 from regraft.activations.engines import keras, onnxruntime, openvino
-from regraft.activations.engines.trunk import BATCH, Array, Compiled, Trunk, Wanted, trunk_of
+from regraft.activations.engines.running import Run, in_turn, padded, whole_batches
+from regraft.activations.engines.trunk import BATCH, Array, Compiled, Finish, Trunk, Wanted, trunk_of
 from regraft.core.errors import RequestError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.graph import random_layers
 
-__all__ = ["BATCH", "ENGINES", "Wanted", "compile_trunk", "find"]
+__all__ = ["BATCH", "ENGINES", "Run", "Wanted", "compile_trunk", "find", "in_turn"]
 
 # The first is what the others are compared with.
 ENGINES: dict[str, ModuleType] = {engine.NAME: engine for engine in (keras, openvino, onnxruntime)}
@@ -31,7 +32,7 @@ def compile_trunk(
     *,
     start: str | None = None,
     engine: str = keras.NAME,
-) -> Callable[[Array], list[Array]]:
+) -> Run:
     """A function that computes what is wanted in one pass.
 
     Args:
@@ -45,7 +46,8 @@ def compile_trunk(
 
     Returns:
         A function from raw examples at the network's size, float32 (n, ...) with n <= BATCH, to one float32 array
-        (n, ...) for each item of `wanted`, in its order. With its first batch it raises a SourceError where a layer
+        (n, ...) for each item of `wanted`, in its order. It may also begin a batch and wait for it later, which goes
+        with `in_turn`. With its first batch it raises a SourceError where a layer
         turns out to be random, a WorkError where the engine cannot run the network.
 
     Raises:
@@ -58,24 +60,27 @@ def compile_trunk(
         upper = compile_trunk(model, inputs, full_intensity, above, engine=engine) if above else None
         return _with_input(trunk, above, upper)
     random_layers.refuse(trunk.calls)
-    return in_batches(find(engine).compile(trunk), trunk)
+    return _looking(find(engine).compile(trunk), trunk)
 
 
-def _with_input(
-    trunk: Trunk, above: Sequence[Wanted], upper: Callable[[Array], list[Array]] | None
-) -> Callable[[Array], list[Array]]:
+def _with_input(trunk: Trunk, above: Sequence[Wanted], upper: Run | None) -> Run:
     """What the network is given, scaled by Keras, beside what an engine makes of it.
 
     Scaling is arithmetic on single elements, and each of its operations is run by itself: nothing can be fused, and
     every row is the same to the bit whatever else is wanted.
     """
 
-    def run(raw: Array) -> list[Array]:
+    def begin(raw: Array) -> Finish:
+        finish = upper.begin(raw) if upper else list[Array]
         given = np.asarray(framework.ops.convert_to_numpy(trunk.prepare(padded(raw))), np.float32)[: len(raw)]
-        made = dict(zip(above, upper(raw) if upper else [], strict=True))
-        return [made.get(item, given) for item in trunk.wanted]
 
-    return run
+        def finished() -> list[Array]:
+            made = dict(zip(above, finish(), strict=True))
+            return [made.get(item, given) for item in trunk.wanted]
+
+        return finished
+
+    return Run(begin, upper.ahead if upper else 0)
 
 
 def find(engine: str) -> ModuleType:
@@ -89,24 +94,16 @@ def find(engine: str) -> ModuleType:
     return ENGINES[engine]
 
 
-def in_batches(compiled: Compiled, trunk: Trunk) -> Callable[[Array], list[Array]]:
-    """A compiled trunk that takes up to a batch, and looks at the first one for layers that are random."""
+def _looking(compiled: Compiled, trunk: Trunk) -> Run:
+    """A compiled trunk that looks at the first batch for layers that are random."""
+    run = whole_batches(compiled)
     looked = not any(random_layers.may_be(call.operation) for call in trunk.calls)
 
-    def run(raw: Array) -> list[Array]:
+    def begin(raw: Array) -> Finish:
         nonlocal looked
         if not looked:
             random_layers.refuse_by_running(trunk.opened, trunk.calls, trunk.entry, trunk.prepare(raw))
             looked = True
-        return [result[: len(raw)] for result in compiled(padded(raw))]
+        return run.begin(raw)
 
-    return run
-
-
-def padded(raw: Array) -> Array:
-    """Examples as a whole batch, float32, in memory as an engine takes them."""
-    if len(raw) == BATCH:
-        return np.ascontiguousarray(raw, np.float32)
-    whole = np.zeros((BATCH, *raw.shape[1:]), np.float32)
-    whole[: len(raw)] = raw
-    return whole
+    return Run(begin, run.ahead)

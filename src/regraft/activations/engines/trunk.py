@@ -19,6 +19,8 @@ from regraft.surgery.graft import scaled
 Array = np.ndarray[Any, Any]
 # From a whole batch, float32 (BATCH, ...), to one float32 array for each thing that is wanted.
 Compiled = Callable[[Array], list[Array]]
+# Waits for what has begun.
+Finish = Callable[[], list[Array]]
 
 BATCH = 32
 
@@ -80,6 +82,21 @@ class Trunk:
         """The variables of the layers that are run, each once."""
         found = {id(one): one for call in self.calls for one in getattr(call.operation, "variables", ())}
         return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A compiled trunk that takes the next batch before the results of one are there.
+
+    Attributes:
+        begin: starts a whole batch; what it returns waits for the results.
+    """
+
+    begin: Callable[[Array], Finish]
+
+    def __call__(self, given: Array) -> list[Array]:
+        """The results of a whole batch."""
+        return self.begin(given)()
 
 
 def trunk_of(
