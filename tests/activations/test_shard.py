@@ -51,14 +51,14 @@ def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
-def test_rows_begin_at_a_multiple_of_64_bytes(tmp_path: Path) -> None:
+def test_rows_begin_with_a_page_of_memory(tmp_path: Path) -> None:
     for count in range(1, 9):
         rows = np.full((count, 3), np.pi, "float32")
         ids = numbers_of([str(number) for number in range(count)])
         _write(tmp_path / "it.rows", ids, coding.encode(rows, "float32"), "float32")
         content = (tmp_path / "it.rows").read_bytes()
         assert content.index(np.float32(np.pi).tobytes()) == shard.read(tmp_path / "it.rows").head.start
-        assert shard.read(tmp_path / "it.rows").head.start % 64 == 0
+        assert shard.read(tmp_path / "it.rows").head.start % 4096 == 0
 
 
 def test_what_was_opened_stays_readable_when_the_file_is_removed(tmp_path: Path) -> None:

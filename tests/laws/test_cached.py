@@ -10,8 +10,10 @@ import pytest
 
 from regraft.activations.compute import compute
 from regraft.activations.engines import BATCH, Wanted, compile_trunk
+from regraft.activations.loading import batches
 from regraft.activations.store import Store
 from regraft.activations.streaming import Streamed
+from regraft.activations.tasks import Block
 from regraft.core.input_spec import InputSpec
 from regraft.core.phase import Phase, Rate
 from regraft.core.records import Epoch
@@ -48,6 +50,18 @@ def _raw(name: str) -> Array:
 
 def _engine(model: keras.Model, shape: tuple[int, ...], wanted: list[Wanted]) -> Callable[[Array], list[Array]]:
     return compile_trunk(model, InputSpec(shape), 255.0, wanted)
+
+
+def test_what_a_trunk_hands_on_is_left_alone_by_later_batches() -> None:
+    """Batches are put together where earlier ones were, and backends do not copy what they need not."""
+    x = np.random.default_rng(0).normal(size=(15 * BATCH + 3, 512)).astype("float32")
+    inputs, data = keras.Input((512,)), open_data((x, np.arange(len(x)) % 2))
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Activation("linear", name="same")(inputs)))
+    for item in (Wanted("input", False), Wanted("same", True)):
+        run = _engine(model, (512,), [item])
+        given = batches(data, [Block(((0, np.arange(len(x))),))], [0], InputSpec((512,)), [])
+        made = [run(one[2])[0] for one in given if one]
+        assert np.concatenate(made).tobytes() == x.tobytes(), item
 
 
 @pytest.mark.parametrize("name", parameters(slow=False, but=("several",)))

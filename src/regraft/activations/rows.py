@@ -147,11 +147,11 @@ class Rows:
         begins = region.firsts[files] + self._heads[files]
         return region, begins + (places - self._starts[files]) * self.row_bytes
 
-    def take(self, places: Array, located: tuple[Region, Array] | None) -> Array:
+    def take(self, numbers: Callable[[], Array], located: tuple[Region, Array] | None) -> Array:
         """The rows (n, ...) with these numbers, as a new float32 array.
 
         Args:
-            places: the numbers.
+            numbers: gives them where they are needed; what lies all over memory takes as long as a small row.
             located: what `located` says of them.
         """
         now = time.monotonic()
@@ -159,21 +159,24 @@ class Rows:
             self._said = now
             self._used()
         if self._kind.dtype == "float32":
-            return self._coded(places, located)
+            return self._coded(numbers, located)
+        places = numbers()
         found = np.empty((len(places), *self.shape), np.float32)
         step = max(1, _DECODED_BYTES // max(1, 4 * prod(self.shape)))
         for start in range(0, len(places), step):
             part = slice(start, start + step)
             there = None if located is None else (located[0], located[1][part])
-            found[part] = coding.decode(self._coded(places[part], there), self._scale(places[part]))
+            some = places[part]
+            found[part] = coding.decode(self._coded(lambda some=some: some, there), self._scale(some))
         return found
 
-    def _coded(self, places: Array, located: tuple[Region, Array] | None) -> Array:
+    def _coded(self, numbers: Callable[[], Array], located: tuple[Region, Array] | None) -> Array:
         if located is not None:
             region, begins = located
             return region.take(begins, self._kind.row_bytes, coding.DTYPES[self._kind.dtype]).reshape(
                 -1, *self._kind.shape
             )
+        places = numbers()
         coded = np.empty((len(places), *self.shape), coding.DTYPES[self.dtype])
         self._read(places, coded)
         return coded
@@ -335,4 +338,4 @@ class Selection:
         located = self._located
         if located is not None:
             located = (located[0], located[1][indices])
-        return self._rows.take(self.places[indices], located)
+        return self._rows.take(lambda: self.places[indices], located)

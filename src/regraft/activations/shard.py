@@ -30,13 +30,14 @@ Array = np.ndarray[Any, Any]
 # | 16 n | ids |
 # | 4 c | scale of each channel, for int8 |
 # | 4 b | CRC-32 of each block of the rows |
-# | ... | zeros, up to a multiple of 64 and where fewer rows came than might have |
+# | ... | zeros, up to a multiple of 4096 and where fewer rows came than might have |
 # | ... | the rows |
 _MAGIC = b"REGRAFT ROWS 3\n\0"
 _DIGEST = 16
 _START = len(_MAGIC) + 16
 _FIXED = _START + _DIGEST
-_ALIGNMENT = 64
+# A page of memory: a row that lies across two of them takes as long to find as two.
+_ALIGNMENT = 4096
 # Bytes of rows that one checksum is of.
 BLOCK = 1 << 20
 _LONGEST_JSON = 1 << 16
