@@ -95,7 +95,7 @@ def _reading(axes: Any, found: Mapping[str, list[Found]]) -> None:
     }
     _bars(axes, parts, [_OURS] * len(parts), "{:.2f}")
     axes.axvline(1, color=_OTHER, linewidth=1)
-    axes.set(title="Shuffled batches: the store, a memory-mapped copy = 1", xlabel="ratio of rows per second")
+    axes.set(title="Shuffled batches: the store to a mapped file", xlabel="ratio of rows per second")
 
 
 def _writing(axes: Any, found: Mapping[str, list[Found]]) -> None:
