@@ -18,10 +18,10 @@ WAYS = [Way("top", "top", (), 4, 0), *(Way("top", f"cut{n}", (), 4, n) for n in 
 class Pretended:
     """A trier whose ways are as good as a table says; it notes what was asked for."""
 
-    def __init__(self, losses, *, seconds=1.0):
+    def __init__(self, losses, *, seconds=1.0, known=()):
         labels = np.zeros(50, np.int64)
         self.lessons = Lessons(np.arange(50), labels, 2, np.arange(50) % 5, (0, 1, 2, 3, 4), 0)
-        self.losses, self.asked, self.seconds = losses, [], seconds
+        self.losses, self.asked, self.seconds, self.known = losses, [], seconds, known
 
     def answers(self, way, fold, *, steps=0, rate=None, part=1.0):
         self.asked.append((way.name, fold, steps, rate))
@@ -31,6 +31,9 @@ class Pretended:
 
     def expected(self, way, steps):
         return self.seconds
+
+    def knew(self, way, folds):
+        return way.name in self.known
 
 
 def _losses(way, steps, rate):
@@ -215,6 +218,17 @@ def test_nothing_is_begun_that_would_not_be_done_in_time(tmp_path):
     halving.work(again, later, Deadline(None))
     assert halving.is_done(again)
     assert "top" not in {asked[0] for asked in later.asked}
+
+
+def test_heads_that_would_not_be_done_in_time_wait_for_another_one(tmp_path):
+    heads = [Way(name, name, (), 4, 0) for name in ("first", "known", "other")]
+    trier = Pretended(_losses, seconds=100.0, known=("known",))
+    made = halving.begin(tmp_path, heads)
+    halving.work(made, trier, Deadline(250.0))
+    # One is judged in any case, and one is known already.
+    assert {asked[0] for asked in trier.asked} == {"first", "known"}
+    halving.work(made, trier, Deadline(600.0))
+    assert halving.is_done(made)
 
 
 def test_the_user_ends_it_and_the_way_is_tried_another_time(tmp_path):

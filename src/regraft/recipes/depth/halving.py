@@ -232,9 +232,20 @@ def _work(made: Study, trier: Trier, deadline: Deadline, stopping: Callable[[], 
 
 
 def _until_done(made: Study, trier: Trier, deadline: Deadline) -> Generator[None]:
-    waiting = (TrialState.WAITING,)
-    while _has_time(made, trier, deadline) and made.study.get_trials(deepcopy=False, states=waiting):
+    while _has_time(made, trier, deadline):
+        following = made.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[:1]
+        if not following or not _is_affordable(made, trier, deadline, made.ways.get(str(_way_of(following[0])))):
+            return
         yield
+
+
+def _is_affordable(made: Study, trier: Trier, deadline: Deadline, way: Way | None) -> bool:
+    """Whether a way would be done in time if it only has a head; those in which layers learn look for themselves."""
+    # One is judged in any case: there is always an answer.
+    if way is None or way.tuned or waiting(made) == len(made.ways):
+        return True
+    everyone = trier.lessons.judged_by
+    return deadline.allows(len(everyone) * trier.expected(way, 0)) or trier.knew(way, everyone)
 
 
 def _has_time(made: Study, trier: Trier, deadline: Deadline) -> bool:

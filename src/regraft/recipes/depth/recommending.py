@@ -21,6 +21,8 @@ Array = np.ndarray[Any, Any]
 
 # Ways that are judged on all folds in the end, if they were not before and do better than the best of those that were.
 _FINALISTS = 2
+# Seconds that heads may take whatever is left.
+_NEXT_TO_NONE = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,16 +60,18 @@ def tried(made: Study, trier: Trier) -> list[Tried]:
 
 
 def with_heads(made: Study, trier: Trier, found: Sequence[Tried], deadline: Deadline) -> list[Tried]:
-    """The same with every way that only has a head, which takes next to no time: there is always an answer.
+    """The same with every way that only has a head, as far as there is time: one in any case, so there is an answer.
 
-    New layers below a head take time to train. Of those one is judged in any case, others as far as there is time.
+    On a few hundred small vectors a head takes next to no time, and is judged whatever is left. On a thousand features,
+    or with new layers to train below it, it takes seconds.
     """
     known = {item.trial.way.name for item in found}
     everyone, results = trier.lessons.judged_by, list(found)
     for way in (way for name, way in made.ways.items() if not way.tuned and name not in known):
         answered = any(item.complete for item in results)
-        has_time = deadline.allows(len(everyone) * trier.expected(way, 0)) or trier.knew(way, everyone)
-        if way.hidden and answered and not has_time:
+        seconds = len(everyone) * trier.expected(way, 0)
+        has_time = seconds < _NEXT_TO_NONE or deadline.allows(seconds) or trier.knew(way, everyone)
+        if answered and not has_time:
             continue
         results.append(weighed(made, trier, way, Rung(0, None), everyone))
     return results

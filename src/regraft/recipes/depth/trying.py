@@ -261,6 +261,6 @@ def head_spec(plan: Plan, way: Way) -> HeadSpec:
 
 def _learning(way: Way) -> str:
     """What of two lessons makes them take as long as each other."""
-    if way.hidden and not way.tuned:
-        return f"new layers {way.hidden}"
+    if not way.tuned:
+        return f"new layers {way.hidden}" if way.hidden else "a head"
     return way.name
