@@ -128,7 +128,7 @@ class _Job:
 class _Memory:
     """Where batches are put together: where an earlier one was, once nobody holds anything of it any more.
 
-    To have memory anew from the system took a fifth of the time of decoding, for pictures of 224 pixels.
+    To have memory anew from the system took a tenth of the time of decoding, for pictures of 224 pixels.
     """
 
     # More are handed out, and not looked at again.

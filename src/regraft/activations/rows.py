@@ -159,24 +159,24 @@ class Rows:
             self._said = now
             self._used()
         if self._kind.dtype == "float32":
-            return self._coded(numbers, located)
+            return self._on_file(numbers()) if located is None else self._in_memory(*located)
         places = numbers()
         found = np.empty((len(places), *self.shape), np.float32)
         step = max(1, _DECODED_BYTES // max(1, 4 * prod(self.shape)))
         for start in range(0, len(places), step):
             part = slice(start, start + step)
-            there = None if located is None else (located[0], located[1][part])
             some = places[part]
-            found[part] = coding.decode(self._coded(lambda some=some: some, there), self._scale(some))
+            coded = self._on_file(some) if located is None else self._in_memory(located[0], located[1][part])
+            found[part] = coding.decode(coded, self._scale(some))
         return found
 
-    def _coded(self, numbers: Callable[[], Array], located: tuple[Region, Array] | None) -> Array:
-        if located is not None:
-            region, begins = located
-            return region.take(begins, self._kind.row_bytes, coding.DTYPES[self._kind.dtype]).reshape(
-                -1, *self._kind.shape
-            )
-        places = numbers()
+    def _in_memory(self, region: Region, begins: Array) -> Array:
+        """Rows as they are coded, from where they are mapped."""
+        kind = self._kind
+        return region.take(begins, kind.row_bytes, coding.DTYPES[kind.dtype]).reshape(-1, *kind.shape)
+
+    def _on_file(self, places: Array) -> Array:
+        """The same of rows with these numbers, read."""
         coded = np.empty((len(places), *self.shape), coding.DTYPES[self.dtype])
         self._read(places, coded)
         return coded

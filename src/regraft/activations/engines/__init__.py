@@ -5,7 +5,7 @@ itself; and in inference mode, layer by layer (see `graph.flow`). Layers whose r
 refused: here where the network shows it, with the first batch where only running it does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import keras as framework
@@ -13,7 +13,7 @@ import numpy as np
 
 from regraft.activations.engines import keras, onnxruntime, openvino
 from regraft.activations.engines.running import Run, in_turn, padded, whole_batches
-from regraft.activations.engines.trunk import BATCH, Array, Compiled, Finish, Trunk, Wanted, trunk_of
+from regraft.activations.engines.trunk import BATCH, Array, Finish, Trunk, Wanted, trunk_of
 from regraft.core.errors import RequestError, nearest
 from regraft.core.input_spec import InputSpec
 from regraft.graph import random_layers
@@ -60,7 +60,7 @@ def compile_trunk(
         upper = compile_trunk(model, inputs, full_intensity, above, engine=engine) if above else None
         return _with_input(trunk, above, upper)
     random_layers.refuse(trunk.calls)
-    return _looking(find(engine).compile(trunk), trunk)
+    return whole_batches(find(engine).compile(trunk), _looking(trunk))
 
 
 def _with_input(trunk: Trunk, above: Sequence[Wanted], upper: Run | None) -> Run:
@@ -94,16 +94,14 @@ def find(engine: str) -> ModuleType:
     return ENGINES[engine]
 
 
-def _looking(compiled: Compiled, trunk: Trunk) -> Run:
-    """A compiled trunk that looks at the first batch for layers that are random."""
-    run = whole_batches(compiled)
+def _looking(trunk: Trunk) -> Callable[[Array], None]:
+    """What looks at the first batch for layers that are random."""
     looked = not any(random_layers.may_be(call.operation) for call in trunk.calls)
 
-    def begin(raw: Array) -> Finish:
+    def look(raw: Array) -> None:
         nonlocal looked
         if not looked:
             random_layers.refuse_by_running(trunk.opened, trunk.calls, trunk.entry, trunk.prepare(raw))
             looked = True
-        return run.begin(raw)
 
-    return Run(begin, run.ahead)
+    return look

@@ -52,19 +52,31 @@ class Run:
         return self.begin(raw)()
 
 
-def whole_batches(compiled: Compiled) -> Run:
-    """What runs whole batches, for batches that may be smaller."""
+def whole_batches(compiled: Compiled, look: Callable[[Array], None] = lambda raw: None) -> Run:
+    """What runs whole batches, for batches that may be smaller.
+
+    Args:
+        compiled: what runs them.
+        look: is shown each batch before it begins, and may refuse it.
+    """
+    start = compiled.begin if isinstance(compiled, Queued) else _at_once(compiled)
 
     def begin(raw: Array) -> Finish:
-        given = padded(raw)
-        if isinstance(compiled, Queued):
-            finish = compiled.begin(given)
-        else:
-            made = compiled(given)
-            finish = lambda: made  # noqa: E731
+        look(raw)
+        finish = start(padded(raw))
         return lambda: [result[: len(raw)] for result in finish()]
 
     return Run(begin, ahead=1 if isinstance(compiled, Queued) else 0)
+
+
+def _at_once(compiled: Compiled) -> Callable[[Array], Finish]:
+    """Begins a batch by computing it."""
+
+    def start(given: Array) -> Finish:
+        made = compiled(given)
+        return lambda: made
+
+    return start
 
 
 def in_turn(begun: Iterable[Callable[[], T]], ahead: Callable[[], int]) -> Iterator[T]:
