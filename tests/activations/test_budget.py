@@ -7,6 +7,7 @@ import pytest
 
 from regraft.activations import budget
 from regraft.activations.budget import Decision, Map, Need, Room
+from regraft.activations.store import Store
 
 # 100 examples, 80 with further views: averages 4,000 bytes; low map 400 kB in float32, with all views 1,040 kB.
 _NEED = Need(10, 100, 80, (Map("low", 1000), Map("high", 100)), 3, ("float32", "float16", "int8"))
@@ -71,8 +72,45 @@ def test_one_line_says_what_is_kept_and_what_is_given_up() -> None:
     assert budget.sentence(_NEED, space, budget.decide(_NEED, space)).endswith("kept on disk; 1.04 MB in all")
 
 
+def test_what_the_cache_may_still_take_bounds_the_disk_and_not_memory() -> None:
+    space = Room(None, _LARGE, 0, cache=530_000)
+    made = budget.decide(_NEED, space)
+    assert (made.maps, made.dtype) == ("disk", "float16")
+    assert budget.sentence(_NEED, space, made).endswith(
+        "1.04 MB would not fit (the cache may take 530 kB for this; see --cache-limit), given up: float32"
+    )
+    space = replace(space, memory=_LARGE)
+    made = budget.decide(_NEED, space)
+    assert (made.maps, made.dtype) == ("memory", "float32")
+    assert budget.sentence(_NEED, space, made).endswith(
+        "1.04 MB in all; they would not fit on disk (the cache may take 530 kB for this; see --cache-limit)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        (Room(10**6, 10**12, 0, 10**9), "the budget is 1 MB"),
+        (Room(None, 10**12, 0, 10**11), "12 GB is the most without --cache-budget"),
+        (Room(None, 10**9, 0, 10**11), "500 MB of the disk may be used"),
+        (Room(10**9, 10**12, 0, 10**7), "the cache may take 10 MB for this; see --cache-limit"),
+    ],
+)
+def test_what_binds_is_named(room: Room, expected: str) -> None:
+    assert room.why() == expected
+
+
+def test_what_files_take_beside_rows_is_counted() -> None:
+    need = replace(_NEED, beside=30_000)
+    assert budget.wished(need) == 1_074_000
+    assert _decided(1_074_000, need).dtype == "float32"
+    assert _decided(1_073_999, need).dtype == "float16"
+    assert _decided(33_999, need).averages == "streamed"
+
+
 def test_the_room_is_that_of_the_disk(tmp_path: Path) -> None:
-    found = budget.room(tmp_path / "not there yet", 7)
+    found = budget.room(Store(tmp_path / "not there yet"), 7)
     assert found.budget == 7
+    assert found.cache == Store(tmp_path).left().bytes > 0
     assert found.disk > 0
     assert found.memory >= 0

@@ -56,6 +56,34 @@ def test_entries_of_an_older_version_and_terminal_codes_are_shown_as_what_they_a
     assert "\x1b" not in told
 
 
+def test_trimming_leaves_what_may_be_left(place, say, tmp_path, monkeypatch):
+    shutil.copytree(place / "cache", tmp_path / "cache")
+    words = ("cache", "trim", "--cache", tmp_path / "cache")
+    said = say(*words)
+    assert said.status == 2
+    assert "expected how much is to be left, --cache-limit 20GB or REGRAFT_CACHE_LIMIT, found neither" in said.err
+    before = say("cache", "info", "--cache", tmp_path / "cache", "--cache-limit", "10kB")
+    assert (
+        "\nabove the limit: the next run, or `regraft cache trim`, removes what was not used for longest" in before.out
+    )
+    assert "; what was used in the last ten minutes stays" in say(*words, "--cache-limit", "10kB").out
+    for about in (tmp_path / "cache").rglob("about.json"):
+        os.utime(about, (1000.0, 1000.0))
+    held = say("cache", "info", "--cache", tmp_path / "cache", "--json").document["bytes"]
+    made = say(*words, "--cache-limit", "10kB", "--json").document
+    assert made["limit"] == 10_000 >= made["bytes"]
+    assert made["freed"] == held - made["bytes"]
+    told = say(*words, "--cache-limit", "10kB").out
+    assert told.startswith("0 B freed in ")
+    assert "above the limit" not in say("cache", "info", "--cache", tmp_path / "cache", "--cache-limit", "10kB").out
+
+
+def test_an_action_that_there_is_not_names_those_that_there_are(say):
+    said = say("cache", "foo")
+    assert said.status == 2
+    assert all(action in said.err for action in ("info", "trim", "clear"))
+
+
 def test_the_limit_is_shown_and_what_is_no_size_is_one_line(say, tmp_path, monkeypatch):
     monkeypatch.setenv("REGRAFT_CACHE_LIMIT", "20GB")
     assert say("cache", "info", "--cache", tmp_path, "--json").document["limit"] == 20_000_000_000

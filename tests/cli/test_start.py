@@ -119,7 +119,7 @@ def test_no_command_shows_the_overview(say):
         (["rank", "x", "--input-size", "-1"], "expected a whole number above zero, found -1"),
         (["zoo", "search", "x", "--limit", "0"], "expected a whole number above zero, found 0"),
         (["inspect"], "the following arguments are required: SOURCE"),
-        (["cache", "burn"], "invalid choice: 'burn'; known names: info, clear; `regraft cache --help`"),
+        (["cache", "burn"], "invalid choice: 'burn'; known names: info, trim, clear; `regraft cache --help`"),
         (["zoo", "lst"], "; nearest known names: list; `regraft zoo --help`"),
         (["zoo", "list", "--knd", "run"], "unknown option '--knd'; nearest known names: --kind"),
         (["zoo", "list", "a", "b", "c"], "unknown argument 'a'; `regraft zoo list --help`"),

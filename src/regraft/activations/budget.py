@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from regraft.activations.coding import bytes_of
+from regraft.activations.store import Left, Store
 from regraft.core import storage
 from regraft.core.sizes import words
 
@@ -45,6 +46,7 @@ class Need:
         dtypes: how whole activations may be kept, best first.
         fewer_views: whether views may be given up.
         no_map: whether whole activations may be given up altogether.
+        beside: bytes that files take beside the rows, at most.
     """
 
     averages: int
@@ -55,20 +57,44 @@ class Need:
     dtypes: tuple[str, ...] = ("float32",)
     fewer_views: bool = True
     no_map: bool = True
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes that there are: of the budget (None: not said), free on the disk, free in memory."""
+    """Bytes that there are, those included that hold rows of this run already.
+
+    Attributes:
+        budget: that was asked for; None: none was.
+        disk: free there.
+        memory: free there.
+        cache: what the cache may still take; None: whatever the disk has.
+    """
 
     budget: int | None
     disk: int
     memory: int
+    cache: int | None = None
 
     def of(self, place: Place) -> float:
         """What may be used there."""
+        return self._least(place)[0]
+
+    def why(self) -> str:
+        """What keeps more from being kept on disk, in words."""
+        return self._least("disk")[1]
+
+    def _least(self, place: Place) -> tuple[float, str]:
+        asked = DEFAULT_BYTES if self.budget is None else self.budget
         free = DISK_SHARE * self.disk if place == "disk" else MEMORY_SHARE * self.memory
-        return min(self.budget or DEFAULT_BYTES, free)
+        of_budget = f"{words(asked)} is the most without --cache-budget"
+        bounds = [
+            (asked, of_budget if self.budget is None else f"the budget is {words(asked)}"),
+            (free, f"{words(free)} of the {place} may be used"),
+        ]
+        if place == "disk" and self.cache is not None:
+            bounds.append((self.cache, f"the cache may take {words(self.cache)} for this; see --cache-limit"))
+        return min(bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +124,7 @@ def decide(need: Need, room: Room) -> Decision:
         for place in _KEEPING:
             if option.bytes <= room.of(place):
                 return replace(option, averages=place, maps=place)
-    averages = 4 * need.averages * need.examples
+    averages = 4 * need.averages * need.examples + need.beside
     fitting: list[Place] = [place for place in _KEEPING if averages <= room.of(place)]
     place = (*fitting, "streamed")[0]
     kept = 0 if place == "streamed" else averages
@@ -108,7 +134,7 @@ def decide(need: Need, room: Room) -> Decision:
 
 
 def _options(need: Need) -> Iterator[Decision]:
-    averages = 4 * need.averages * need.examples
+    averages = 4 * need.averages * need.examples + need.beside
     for found in need.maps:
         for views in range(need.views, 0 if need.fewer_views else need.views - 1, -1):
             for dtype in need.dtypes:
@@ -134,12 +160,9 @@ def sentence(need: Need, room: Room, made: Decision) -> str:
         parts.append(f"whole ones at '{made.from_cut}' in {made.dtype}{views}, {kept[made.maps]}")
     text = f"activations of {need.examples:,} examples: {'; '.join(parts)}; {words(made.bytes)} in all"
     given = _given_up(need, made)
-    if not given:
-        return text
-    limit = (
-        f"the budget is {words(room.budget)}" if room.budget else f"{words(room.of('disk'))} of the disk may be used"
-    )
-    return f"{text}; {words(wished(need))} would not fit ({limit}), given up: {', '.join(given)}"
+    if given:
+        return f"{text}; {words(wished(need))} would not fit ({room.why()}), given up: {', '.join(given)}"
+    return f"{text}; they would not fit on disk ({room.why()})" if "memory" in (made.averages, made.maps) else text
 
 
 def _given_up(need: Need, made: Decision) -> list[str]:
@@ -153,13 +176,20 @@ def _given_up(need: Need, made: Decision) -> list[str]:
     if need.maps and made.views < need.views:
         given.append(f"{need.views - made.views} of {need.views} views")
     if "streamed" in (made.maps, made.averages):
-        given.append("keeping")
+        given.append("keeping what is computed")
     return given
 
 
-def room(folder: Path, budget: int | None) -> Room:
-    """What there is on the disk of a folder and in memory now."""
-    return Room(budget, storage.free_bytes(folder), free_memory())
+def room(store: Store, budget: int | None, left: Left | None = None) -> Room:
+    """What there is on the disk of a store and in memory now.
+
+    Args:
+        store: where activations are kept.
+        budget: that was asked for; None: none was.
+        left: what the store may still take, where some of its rows are the run's own; None: none of them is.
+    """
+    left = store.left() if left is None else left
+    return Room(budget, storage.free_bytes(store.folder) + left.own, free_memory(), left.bytes)
 
 
 def free_memory() -> int:

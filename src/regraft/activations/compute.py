@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from regraft.activations import spreading
+from regraft.activations import shard, spreading
 from regraft.activations.coding import bytes_of
 from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.keys import Keys
 from regraft.activations.store import Rows, Store
-from regraft.activations.tasks import Block, Task, ascending, blocks_of, divided, first_of_each, lacking
+from regraft.activations.tasks import Block, Task, ascending, blocks_of, divided, first_of_each, lacking, most_blocks
 from regraft.activations.usage import Usage
 from regraft.activations.work import Elsewhere, Work, Worker
 from regraft.core.input_spec import InputSpec
@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 _WAITING_BYTES = 128_000_000
 # Few files of each key, and yet writing begins long before the pass ends.
 _FILES, _SMALLEST_FILE = 16, 8_000_000
+# Of what is said of an entry and of what it was good for, about.
+_SAID = 3_000
 
 
 class RowsLike(Protocol):
@@ -122,6 +124,8 @@ def compute(
             took = time.perf_counter() - started
     made = _made(look.tasks, unreadable)
     _note(made, took, look, asked, examples, store)
+    # Who writes nothing makes no room; a limit holds all the same.
+    store.trim()
     return Activations(
         look.known,
         unreadable=_bad(unreadable, examples, everyone),
@@ -132,6 +136,18 @@ def compute(
         from_lower=sum(number for (_, start), number in made.items() if start is not None),
         keys={item: said["key"] for item, said in look.about.items()},
     )
+
+
+def beside(rows: int, size: int, keys: int) -> int:
+    """Bytes that the files of a key take beside its rows, at most, where so many keys are computed in one pass.
+
+    Args:
+        rows: how many.
+        size: of all of them, in bytes.
+        keys: of the pass.
+    """
+    files = most_blocks(rows) + size // min(_WAITING_BYTES // max(1, keys), _SMALLEST_FILE)
+    return _SAID + shard.beside(rows, size, files)
 
 
 class _Look:

@@ -1,6 +1,6 @@
 """The key of activations: a digest of all that they depend on, and the same in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -15,8 +15,8 @@ from regraft.graph import digest as model_digest
 from regraft.graph import flow
 from regraft.graph.cut_points import INPUT
 
-# 2: the trunk is compiled in segments. 3: averages by TensorFlow's pooling.
-_FORMAT = 3
+# 2: the trunk is compiled in segments. 3: averages by TensorFlow's pooling. 4: rows are alike on every processor.
+_FORMAT = 4
 
 
 class Keys:
@@ -44,6 +44,12 @@ class Keys:
         self._trunks = model_digest.of_trunks(model, dict.fromkeys([*self.seams, *wanted]))
         self._input = {**_convention(inputs), "full_intensity": examples.full_intensity}
         self._network, self._dtype, self._engine = model.name, dtype, engine
+
+    def owns(self, about: Mapping[str, Any]) -> bool:
+        """Whether rows that depend on this, as `about` says it, are of these cut points and inputs, however kept."""
+        mine = {"format": _FORMAT, "input": self._input, "backend": keras.backend.backend()}
+        said = {name: about.get(name) for name in mine}
+        return about.get("trunk") in self._trunks.values() and digest.of_json(said) == digest.of_json(mine)
 
     def about(self, item: Wanted, dtype: str | None = None) -> dict[str, Any]:
         """All that the rows of an item depend on; averaged ones are small, and always float32."""

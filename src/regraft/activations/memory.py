@@ -95,10 +95,15 @@ class _Collected:
 
 
 class MemoryStore(Store):
-    """A store whose new rows stay in memory; what the folder holds already is read from there."""
+    """A store whose new rows stay in memory; what the folder holds already is read from there.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        super().__init__(folder)
+    Args:
+        folder: of the store on disk beside it.
+        limit: of that, in bytes; see `Store`.
+    """
+
+    def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
+        super().__init__(folder, limit)
         self._kept: dict[str, MemoryRows] = {}
 
     def open(self, key: str) -> Any:

@@ -5,12 +5,14 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from regraft.core import storage
 from regraft.core.errors import StorageError
 from regraft.core.progress import say
+from regraft.core.sizes import words
 
 # Without a limit the cache takes no more than this share of its disk, and never the last part of what is free there.
 SHARE = 0.5
@@ -32,6 +34,19 @@ def opened(folder: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What the cache may hold of a run.
+
+    Attributes:
+        bytes: that a run's rows may take, those included that are there already.
+        own: bytes of rows of the run that are there already.
+    """
+
+    bytes: int
+    own: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     folder: Path
     bytes: int
@@ -48,8 +63,8 @@ class Room:
 
     def __init__(self, folder: Path, limit: int | None) -> None:
         self._folder, self._limit = folder, limit
-        # What may be written before it is looked again how much there is.
-        self._left = 0
+        # What may be written before it is looked again how much there is; what was announced and is not written yet.
+        self._left = self._due = 0
 
     def require(self, needed: int) -> None:
         """Make sure that so many bytes can be written, removing entries if there is a limit.
@@ -57,14 +72,8 @@ class Room:
         Raises:
             StorageError: they cannot; nothing was written.
         """
-        free = storage.free_bytes(self._folder)
-        if needed > _OF_FREE * free:
-            raise StorageError(
-                f"the activations need {_said(needed)}, '{self._folder}' has {_said(free)} free; free some space, name "
-                "another folder with REGRAFT_CACHE, or use smaller pictures with --input-size"
-            )
-        if needed > self._left:
-            self._left = self._bound() - self._made(needed)
+        self._due = needed
+        self._grant(needed)
 
     def claim(self, size: int) -> None:
         """Take room for a file that is about to be written.
@@ -72,8 +81,39 @@ class Room:
         Raises:
             StorageError: there is none.
         """
-        self.require(size)
+        self._grant(size)
         self._left -= size
+        self._due = max(0, self._due - size)
+
+    def trim(self) -> int:
+        """Remove what was not used for longest until the rest keeps to the limit; returns the bytes that went."""
+        if self._limit is None:
+            return 0
+        entries = _entries(self._folder)
+        return self._freed(entries, sum(entry.bytes for entry in entries) - self._limit)
+
+    def _grant(self, needed: int) -> None:
+        free = storage.free_bytes(self._folder)
+        if needed > _OF_FREE * free:
+            raise StorageError(
+                f"the activations need {words(max(needed, self._due))}, '{self._folder}' has {words(free)} free; free "
+                "some space, name another folder with --cache or REGRAFT_CACHE, keep less with --cache-budget, or use "
+                "smaller pictures with --input-size"
+            )
+        if needed > self._left:
+            self._left = self._bound() - self._made(needed)
+
+    def left(self, share: Callable[[Path], float]) -> Left:
+        """What a run may take in all: what `require` would grant it, and what is its own already.
+
+        Args:
+            share: how much of an entry is the run's own, from 0 to 1.
+        """
+        entries = _entries(self._folder)
+        mine = {entry.folder: int(share(entry.folder) * entry.bytes) for entry in entries}
+        staying = entries if self._limit is None else [entry for entry in entries if not _is_idle(entry)]
+        others = sum(entry.bytes - mine[entry.folder] for entry in staying)
+        return Left(max(0, self._bound() - others), sum(mine.values()))
 
     def _bound(self) -> int:
         if self._limit is not None:
@@ -85,32 +125,36 @@ class Room:
         bound = self._bound()
         entries = _entries(self._folder)
         taken = sum(entry.bytes for entry in entries)
+        all_of_it = words(max(needed, self._due))
         if self._limit is None:
             if taken + needed > bound:
                 raise StorageError(
-                    f"the activations need {_said(needed)}, '{self._folder}' has {_said(taken)} already, and takes no "
-                    f"more than {SHARE:.0%} of its disk, {_said(bound)}; say --cache-limit, so that old ones make "
-                    "room, or remove all with `regraft cache clear`"
+                    f"the activations need {all_of_it}, '{self._folder}' has {words(taken)} already, and takes no "
+                    f"more than {SHARE:.0%} of its disk, {words(bound)}; say --cache-limit, so that old ones make "
+                    "room, keep less with --cache-budget, or remove all with `regraft cache clear`"
                 )
             return taken
-        idle = [entry for entry in entries if entry.folder not in _OPENED and time.time() - entry.used > _LATELY]
-        possible = sum(entry.bytes for entry in idle)
+        possible = sum(entry.bytes for entry in entries if _is_idle(entry))
         if taken + needed - possible > bound:
             raise StorageError(
-                f"the activations need {_said(needed)}, the limit of '{self._folder}' is {_said(bound)}, of which "
-                f"{_said(taken - possible)} are in use; raise it with --cache-limit or REGRAFT_CACHE_LIMIT, or use "
-                "smaller pictures with --input-size"
+                f"the activations need {all_of_it}, the limit of '{self._folder}' is {words(bound)}, of which "
+                f"{words(taken - possible)} are in use; raise it with --cache-limit or REGRAFT_CACHE_LIMIT, keep less "
+                "with --cache-budget, or use smaller pictures with --input-size"
             )
+        return taken - self._freed(entries, taken + needed - bound)
+
+    def _freed(self, entries: list[_Entry], excess: int) -> int:
+        """Remove entries until so many bytes are free that were not, as far as none is in use; how many are."""
         removed = freed = 0
-        for entry in sorted(idle, key=lambda entry: entry.used):
-            if taken + needed - freed <= bound:
+        for entry in sorted(filter(_is_idle, entries), key=lambda entry: entry.used):
+            if freed >= excess:
                 break
             remove(entry.folder)
             removed, freed = removed + 1, freed + entry.bytes
         if removed:
-            say(f"{removed} least recently used of the kept activations removed, {_said(freed)}: {_said(bound)} is "
-                "the limit")  # fmt: skip
-        return taken - freed
+            what = "the least recently used of the kept activations"
+            say(f"{removed} of {what} removed, {words(freed)}: {words(self._bound())} is the limit")
+        return freed
 
 
 def remove(folder: Path) -> None:
@@ -163,12 +207,13 @@ def _entries(folder: Path) -> list[_Entry]:
     return found
 
 
+def _is_idle(entry: _Entry) -> bool:
+    """Whether it may go: no process is likely to use it now."""
+    return entry.folder not in _OPENED and time.time() - entry.used > _LATELY
+
+
 def _changed(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
     except OSError:
         return time.time()
-
-
-def _said(count: int) -> str:
-    return f"{count / 1e6:.0f} MB" if count < 1e10 else f"{count / 1e9:.0f} GB"

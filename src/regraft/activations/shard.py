@@ -41,6 +41,8 @@ _ALIGNMENT = 4096
 # Bytes of rows that one checksum is of.
 BLOCK = 1 << 20
 _LONGEST_JSON = 1 << 16
+# Of the JSON that is written, about.
+_SAID = 160
 
 # Files of which all bytes were found right, by what tells one state of a file from another.
 _VERIFIED: set[tuple[int, ...]] = set()
@@ -171,6 +173,17 @@ def start_of(most: int, shape: tuple[int, ...], dtype: str, scale: Array | None)
     said = _said(most, shape, dtype, scale, 0 if dtype == "float32" else most * prod(shape))
     length = _FIXED + len(said) + 16 * most + (0 if scale is None else 4 * len(scale)) + 4 * -(-size // BLOCK)
     return -(-length // _ALIGNMENT) * _ALIGNMENT
+
+
+def beside(rows: int, size: int, files: int) -> int:
+    """Bytes that files of so many rows take beside them, at most.
+
+    Args:
+        rows: in all files.
+        size: of these, in bytes.
+        files: how many there are.
+    """
+    return 16 * rows + 4 * (size // BLOCK + files) + files * (_ALIGNMENT + _FIXED + _SAID)
 
 
 def head_of(

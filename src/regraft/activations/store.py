@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ import platformdirs
 
 from regraft.activations import lease, room, shard, usage
 from regraft.activations.appending import ENDING, Appending
-from regraft.activations.room import ABOUT
+from regraft.activations.places import index, numbers_of
+from regraft.activations.room import ABOUT, Left
 from regraft.activations.rows import Rows, Selection
 from regraft.activations.shard import Shard
 from regraft.activations.usage import Usage
@@ -29,7 +30,7 @@ from regraft.core import sizes
 from regraft.core.errors import CorruptFileError, StorageError
 from regraft.core.progress import warn
 
-__all__ = ["Entry", "Rows", "Selection", "Store", "default_folder"]
+__all__ = ["Entry", "Left", "Rows", "Selection", "Store", "default_folder"]
 
 Array = np.ndarray[Any, Any]
 
@@ -95,7 +96,8 @@ class Store:
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
         self.folder = (folder or default_folder()) / "activations"
-        self._room = room.Room(self.folder, default_limit() if limit is None else limit)
+        self.limit = default_limit() if limit is None else limit
+        self._room = room.Room(self.folder, self.limit)
         self._scales: dict[str, Array] = {}
         self._told = False
         self._lock = threading.Lock()
@@ -188,6 +190,37 @@ class Store:
         """
         self._room.require(needed)
 
+    def trim(self) -> int:
+        """Remove what was not used for longest until the rest keeps to the limit, if there is one.
+
+        What this process has opened, or anybody has used in the last ten minutes, stays.
+
+        Returns:
+            The bytes that were freed.
+        """
+        return self._room.trim()
+
+    def left(self, owns: Callable[[Mapping[str, Any]], bool] = lambda about: False, ids: Sequence[str] = ()) -> Left:
+        """What the rows of a run may take here in all, those included that are here already.
+
+        Args:
+            owns: whether an entry, by what `about` says of it, is one that the run may read from.
+            ids: of the run's examples.
+        """
+        asked = index([(0, numbers_of(ids))]) if len(ids) else None
+
+        def share(folder: Path) -> float:
+            if asked is None or not owns(_about(folder)):
+                return 0.0
+            there = rows = 0
+            for path in _files(folder):
+                with contextlib.suppress(OSError, CorruptFileError, StorageError):
+                    kept = shard.read(path)
+                    there, rows = there + int((asked.find(kept.ids()) >= 0).sum()), rows + len(kept)
+            return there / max(1, rows)
+
+        return self._room.left(share)
+
     def computing(self, keys: Mapping[str, int]) -> AbstractContextManager[bool]:
         """Say that this process computes for these keys, and wait for others who do; see `lease.computing`.
 
@@ -258,6 +291,15 @@ def _touch(folder: Path) -> None:
     """Note that an entry is in use; a cache that others filled may be read without being written to."""
     with contextlib.suppress(OSError):
         os.utime(folder / ABOUT)
+
+
+def _about(folder: Path) -> Mapping[str, Any]:
+    """What an entry says that its rows depend on; nothing where it says nothing that can be read."""
+    try:
+        text: Any = json.loads((folder / ABOUT).read_text())
+    except (OSError, ValueError):
+        return {}
+    return text if isinstance(text, dict) else {}
 
 
 def _entry(folder: Path) -> Entry | None:

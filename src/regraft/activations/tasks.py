@@ -135,6 +135,11 @@ def blocks_of(tasks: Sequence[Task]) -> list[Block]:
     return [block for places in (pixels, *([place] for place in others)) for block in _blocks(tasks, places)]
 
 
+def most_blocks(examples: int) -> int:
+    """How many blocks a pass over so many examples has at most."""
+    return max(min(_BLOCKS, -(-examples // _SMALLEST)), -(-examples // _LARGEST))
+
+
 def _blocks(tasks: Sequence[Task], places: Sequence[int]) -> Iterator[Block]:
     if not places:
         return

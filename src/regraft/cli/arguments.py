@@ -14,6 +14,9 @@ from regraft.core.columns import Columns
 from regraft.core.errors import RequestError, nearest
 from regraft.core.text_spec import UNITS
 
+# So many choices are all told where one is wrong.
+_FEW = 6
+
 
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that raises what is wrong instead of printing its usage and leaving."""
@@ -37,7 +40,8 @@ class Parser(argparse.ArgumentParser):
             message = f"unknown {kind} '{option}'{nearest(option, known) if kind == 'option' else ''}"
         elif choice := re.match(r"(argument .+: invalid choice: '(.*)') \(choose from (.*)\)$", message):
             known = [name.strip(" '") for name in choice[3].split(",")]
-            message = f"{choice[1]}{nearest(choice[2], known, count=len(known))}"
+            told = f"; known names: {', '.join(known)}" if len(known) <= _FEW else nearest(choice[2], known, len(known))
+            message = choice[1] + told
         raise RequestError(f"{message}; `{self.prog} --help` shows what there is")
 
 

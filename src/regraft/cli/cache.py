@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 from regraft.cli import arguments as words
 from regraft.cli.text import counted, seconds, size
-from regraft.core.errors import legible
+from regraft.core.errors import RequestError, legible
 
 if TYPE_CHECKING:
     from regraft.activations.store import Entry
 
-SUMMARY = "show or clear the activations that are kept on disk, so that nothing is computed twice"
+SUMMARY = "show, trim or clear the activations that are kept on disk, so that nothing is computed twice"
 EXAMPLE = """
 regraft cache info
+regraft cache trim --cache-limit 20GB
 regraft cache clear
 """
+
+_ACTIONS = ("info", "trim", "clear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class CacheInfo:
     Attributes:
         folder: of the store.
         bytes: of its files.
-        limit: bytes that it may take, as `REGRAFT_CACHE_LIMIT` says; None where there is no limit.
+        limit: bytes that it may take, as `--cache-limit` or `REGRAFT_CACHE_LIMIT` says; None where there is no limit.
         served: examples whose activations were found here instead of being computed, of all entries; about right.
         saved_seconds: what computing these would have taken.
         entries: most recently used first.
@@ -44,6 +47,16 @@ class CacheInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Where the activations are, how many bytes were freed, how many are left, and how many there may be."""
+
+    folder: str
+    freed: int
+    bytes: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cleared:
     """Where the activations were, and how many bytes were freed."""
 
@@ -53,24 +66,35 @@ class Cleared:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `cache` understands."""
-    parser.add_argument("action", choices=("info", "clear"), metavar="ACTION", help="info or clear")
+    parser.add_argument("action", choices=_ACTIONS, metavar="ACTION", help="info, trim or clear")
     words.cache_argument(parser)
+    words.cache_limit_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> CacheInfo | Cleared:
-    """Do it."""
+def run(arguments: argparse.Namespace) -> CacheInfo | Trimmed | Cleared:
+    """Do it.
+
+    Raises:
+        RequestError: how much is to be left when trimming is not said.
+    """
     # Here, because this needs more than the help does.
-    from regraft.activations.store import Store, default_limit
+    from regraft.activations.store import Store
     from regraft.recipes.depth import answers
 
-    store = Store(Path(arguments.cache) if arguments.cache else None)
+    store = Store(Path(arguments.cache) if arguments.cache else None, arguments.cache_limit)
     if arguments.action == "clear":
         return Cleared(str(store.folder), store.clear() + answers.clear(store.folder.parent))
+    if arguments.action == "trim" and store.limit is None:
+        raise RequestError("expected how much is to be left, --cache-limit 20GB or REGRAFT_CACHE_LIMIT, found neither")
+    freed = store.trim() if arguments.action == "trim" else 0
     entries = tuple(store.entries())
+    taken = sum(entry.bytes for entry in entries)
+    if arguments.action == "trim" and store.limit is not None:
+        return Trimmed(str(store.folder), freed, taken, store.limit)
     return CacheInfo(
         str(store.folder),
-        sum(entry.bytes for entry in entries),
-        default_limit(),
+        taken,
+        store.limit,
         sum(entry.served for entry in entries),
         sum(entry.saved_seconds for entry in entries),
         entries,
@@ -78,12 +102,18 @@ def run(arguments: argparse.Namespace) -> CacheInfo | Cleared:
     )
 
 
-def show(result: CacheInfo | Cleared) -> str:
+def show(result: CacheInfo | Trimmed | Cleared) -> str:
     """For people."""
+    if isinstance(result, Trimmed):
+        busy = "; what was used in the last ten minutes stays" if result.bytes > result.limit else ""
+        left = f"{size(result.bytes)} of {size(result.limit)} left"
+        return f"{size(result.freed)} freed in {result.folder}, {left}{busy}"
     if isinstance(result, Cleared):
         return f"{size(result.freed)} freed in {result.folder}"
     of = f" of {size(result.limit)}" if result.limit is not None else ""
     heading = f"{size(result.bytes)}{of} in {counted(len(result.entries), 'entry', 'entries')} in {result.folder}"
+    if result.limit is not None and result.bytes > result.limit:
+        heading += "\nabove the limit: the next run, or `regraft cache trim`, removes what was not used for longest"
     lines = [heading, *(_described(entry) for entry in result.entries)]
     if result.served:
         lines.append(

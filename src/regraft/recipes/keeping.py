@@ -1,6 +1,7 @@
 """How a run keeps its activations, decided before anything runs: what budget, which place, rounded or not, by what."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, cast
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from regraft.activations import budget, coding, spreading
 from regraft.activations.coding import DTYPES
-from regraft.activations.compute import RowsLike
+from regraft.activations.compute import RowsLike, beside
 from regraft.activations.engines import BATCH, Wanted, choosing
 from regraft.activations.keys import Keys
 from regraft.activations.loading import load_prepared
@@ -28,6 +29,42 @@ EngineName = Literal["keras", "openvino", "onnxruntime"]
 RAY = "ray"
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What a run would keep, what there is for it, and what is kept."""
+
+    need: budget.Need
+    room: budget.Room
+    made: budget.Decision
+
+    @property
+    def text(self) -> str:
+        """The estimate and the decision in plain words."""
+        return budget.sentence(self.need, self.room, self.made)
+
+
+def decided(
+    pretrained: Pretrained,
+    examples: Examples,
+    plan: Plan,
+    averaged: Sequence[CutPoint],
+    starts: Sequence[CutPoint],
+    store: Store,
+) -> Keeping:
+    """What is kept of the activations that a run would like to keep; see `wish`."""
+    room = budget.room(store, plan.budget)
+    need = wish(plan, averaged, starts, examples, room)
+    made = budget.decide(need, room)
+    if made.averages != "disk" or made.maps != "disk" or made.bytes < budget.wished(need):
+        # What this run finds there takes no more room. Looked at only now: it reads the whole network.
+        names = dict.fromkeys(point.name for point in (*averaged, *starts))
+        left = store.left(Keys(pretrained.model, pretrained.inputs, examples, names).owns, examples.ids)
+        room = budget.room(store, plan.budget, left)
+        need = wish(plan, averaged, starts, examples, room)
+        made = budget.decide(need, room)
+    return Keeping(need, room, made)
+
+
 def wish(
     plan: Plan, averaged: Sequence[CutPoint], starts: Sequence[CutPoint], examples: Examples, space: budget.Room
 ) -> budget.Need:
@@ -37,15 +74,23 @@ def wish(
     # Rounded only for a reason: somebody said how much there may be, or the disk is small.
     may_round = plan.budget is not None or space.of("disk") < budget.DEFAULT_BYTES
     dtypes = (plan.dtype,) if plan.dtype != AUTO else tuple(DTYPES) if may_round else ("float32",)
+    views = views_for(plan, training) if starts else 1
+    keys = len(averaged) + views * bool(starts)
+    widths = [point.shape[-1] or 1 for point in averaged]
+    beside_rows = [beside(len(examples), 4 * width * len(examples), keys) for width in widths]
+    if starts:
+        size = 4 * prod(side or 1 for side in starts[0].shape)
+        beside_rows += [beside(rows, size * rows, keys) for rows in (len(examples), *[learning] * (views - 1))]
     return budget.Need(
-        averages=sum(point.shape[-1] or 1 for point in averaged),
+        averages=sum(widths),
         examples=len(examples),
         learning=learning,
         maps=tuple(budget.Map(point.name, prod(side or 1 for side in point.shape)) for point in starts),
-        views=views_for(plan, training) if starts else 1,
+        views=views,
         dtypes=dtypes,
         fewer_views=plan.views is None,
         no_map=plan.fine_tune.enabled != "yes",
+        beside=sum(beside_rows),
     )
 
 

@@ -14,7 +14,7 @@ from regraft.core.progress import say, warn
 from regraft.core.records import Kept
 from regraft.importers import Pretrained
 from regraft.recipes.choosing import Chosen
-from regraft.recipes.keeping import on_the_fly, rounding, spreads, wish
+from regraft.recipes.keeping import decided, on_the_fly, rounding, spreads
 from regraft.recipes.survey import Survey
 
 
@@ -36,18 +36,16 @@ def reach(pretrained: Pretrained, found: Survey, asked: Plan, chosen: Chosen, st
     if plan.fine_tune.enabled == "no" or item in found.activations.rows:
         return found, chosen
     averages = [found.points[name] for name in found.points if Wanted(name, True) in found.activations.rows]
-    space = budget.room(store.folder, asked.budget)
     views = asked.views if pretrained.inputs.is_picture else 1
-    need = wish(
-        replace(plan, views=views, dtype=asked.dtype), averages, [found.points[item.cut_point]], found.examples, space
-    )
-    made = replace(budget.decide(need, space), averages=found.budget.averages)
-    text = budget.sentence(need, space, made)
+    wishing = replace(plan, views=views, dtype=asked.dtype, cache_budget=asked.cache_budget)
+    kept = decided(pretrained, found.examples, wishing, averages, [found.points[item.cut_point]], store)
+    kept = replace(kept, made=replace(kept.made, averages=found.budget.averages))
+    made, text = kept.made, kept.text
     (warn if made.from_cut is None else say)(text)
     if made.from_cut is None:
         spec = replace(plan.fine_tune, enabled="no", from_cut=plan.cut_point)
         return found, replace(chosen, plan=replace(plan, fine_tune=spec))
-    place = store if made.maps != "memory" else MemoryStore(store.folder.parent)
+    place = store if made.maps != "memory" else MemoryStore(store.folder.parent, store.limit)
     activations = _whole(pretrained, found, plan, item, made, place)
     kept = Kept(
         text,

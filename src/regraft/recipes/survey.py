@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations import budget
 from regraft.activations.budget import Decision
 from regraft.activations.compute import Activations, compute
 from regraft.activations.engines import Wanted
@@ -23,7 +22,7 @@ from regraft.graph.cut_points import INPUT, cut_points, find, input_point
 from regraft.graph.linearity import is_linear
 from regraft.importers import Pretrained
 from regraft.recipes import phasing
-from regraft.recipes.keeping import RAY, EngineName, engine_for, on_the_fly, rounding, spreads, wish
+from regraft.recipes.keeping import RAY, EngineName, decided, engine_for, on_the_fly, rounding, spreads
 from regraft.surgery.graft import HEAD
 
 Array = np.ndarray[Any, Any]
@@ -94,15 +93,13 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     halfway = _halfway(points, informative, candidates[-1])
     averages = [Wanted(name, pooled=True) for name in points if name in (*candidates, *taps, halfway)]
     starts = [points[name] for name in _starts(plan, points, informative, candidates[-1], lowest)]
-    space = budget.room(store.folder, plan.budget)
-    need = wish(plan, [points[item.cut_point] for item in averages], starts, examples, space)
-    made = budget.decide(need, space)
-    text = budget.sentence(need, space, made)
-    (warn if need.maps and made.from_cut is None else say)(text)
+    kept = decided(pretrained, examples, plan, [points[item.cut_point] for item in averages], starts, store)
+    made, text = kept.made, kept.text
+    (warn if kept.need.maps and made.from_cut is None else say)(text)
     wanted = averages + ([Wanted(made.from_cut, pooled=False)] if made.from_cut else [])
     streamed = [item for item in wanted if (made.averages if item.pooled else made.maps) == "streamed"]
     engine = engine_for(pretrained, examples, plan, wanted, store)
-    place = MemoryStore(store.folder.parent) if "memory" in (made.averages, made.maps) else store
+    place = MemoryStore(store.folder.parent, store.limit) if "memory" in (made.averages, made.maps) else store
     found = compute(
         pretrained.model,
         pretrained.inputs,

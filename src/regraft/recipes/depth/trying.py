@@ -9,7 +9,6 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from regraft.activations import budget
 from regraft.activations.compute import RowsLike, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.keys import Keys
@@ -27,7 +26,7 @@ from regraft.recipes.depth.answers import Answers, Kept
 from regraft.recipes.depth.lessons import Lessons, lessons
 from regraft.recipes.depth.timing import Pace
 from regraft.recipes.fine_tuning import reused
-from regraft.recipes.keeping import on_the_fly, spreads, wish
+from regraft.recipes.keeping import decided, on_the_fly, spreads
 from regraft.recipes.survey import Survey
 from regraft.surgery.graft import graft, set_values
 from regraft.training.again import Again
@@ -219,15 +218,14 @@ class Trier:
         if cut_point in self._rows:
             return self._rows[cut_point]
         item, store = Wanted(cut_point, pooled=False), self.found.store
-        space = budget.room(store.folder, self.plan.budget)
         one_view = replace(self.plan, views=1, fine_tune=replace(self.plan.fine_tune, enabled="auto"))
-        need = wish(one_view, [], [self.found.points[cut_point]], self.found.examples, space)
-        made = budget.decide(need, space)
+        points = [self.found.points[cut_point]]
+        made = decided(self.pretrained, self.found.examples, one_view, [], points, store).made
         if made.from_cut is None:
             warn(f"there is no room for the activations at '{cut_point}': they are computed whenever training asks")
             rows = on_the_fly(self.pretrained, self.found.examples, [item], self.found.engine)[item]
         else:
-            place = MemoryStore(store.folder.parent) if made.maps == "memory" else store
+            place = MemoryStore(store.folder.parent, store.limit) if made.maps == "memory" else store
             rows = compute(
                 self.pretrained.model,
                 self.pretrained.inputs,

@@ -104,7 +104,7 @@ class Looker:
         strict: bool = False,
     ) -> None:
         self.sources, self.examples, self.seed, self.strict = sources, examples, seed, strict
-        self._store = MemoryStore(store.folder.parent) if in_memory else store
+        self._store = MemoryStore(store.folder.parent, store.limit) if in_memory else store
         self.same: dict[str, str] = {}
         self._networks: dict[str, tuple[str, ...]] = {}
 
@@ -199,7 +199,7 @@ class Looker:
         points = {point.name: point for point in cut_points(pretrained.model)}
         names = informative_points(pretrained.model, points, Plan(source=pretrained.source, seed=self.seed))
         wanted = [Wanted(name, pooled=True) for name in names]
-        place = MemoryStore(self._store.folder.parent)
+        place = MemoryStore(self._store.folder.parent, self._store.limit)
         made = compute(pretrained.model, pretrained.inputs, self.examples, indices, wanted, place)
         ids = self.examples.ids.take(indices)
         rows = {item.cut_point: made.rows[item].gather(ids) for item in wanted}
