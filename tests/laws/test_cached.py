@@ -12,7 +12,7 @@ from regraft.activations.compute import compute
 from regraft.activations.engines import BATCH, Wanted, compile_trunk
 from regraft.activations.loading import batches
 from regraft.activations.store import Store
-from regraft.activations.streaming import Streamed
+from regraft.activations.streaming import Stream
 from regraft.activations.tasks import Block
 from regraft.core.input_spec import InputSpec
 from regraft.core.phase import Phase, Rate
@@ -94,7 +94,8 @@ def test_training_on_cached_activations_is_training_on_the_fly(name: str, tmp_pa
     wanted = [Wanted(_BRANCHES[name], False, view) for view in range(_VIEWS)]
     inputs = InputSpec(raw.shape[1:])
     kept = compute(model, inputs, data, range(_EXAMPLES), wanted, Store(tmp_path)).rows
-    made = {item: Streamed(model, inputs, data, item) for item in wanted}
+    stream = Stream(model, inputs, data)
+    made = {item: stream.rows(item) for item in wanted}
 
     def fetched(rows: Mapping[Wanted, Any]) -> Callable[[Array, int], Array]:
         return lambda indices, view: rows[wanted[view]].gather([data.ids[index] for index in indices])
@@ -126,7 +127,7 @@ def test_the_rest_of_the_network_on_cached_activations_is_the_whole_network(name
 def test_streamed_rows_come_in_the_order_and_as_often_as_they_are_asked_for() -> None:
     model, raw = built("chain"), _raw("chain")
     data, item = _data(raw), Wanted("relu1", pooled=True)
-    rows = Streamed(model, InputSpec(raw.shape[1:]), data, item)
+    rows = Stream(model, InputSpec(raw.shape[1:]), data).rows(item)
     everyone = rows.gather(data.ids)
     asked = [5, 39, 5, 0, 17]
     assert rows.gather([data.ids[index] for index in asked]).tobytes() == everyone[asked].tobytes()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from regraft.activations import budget, room, spreading
+from regraft.activations import budget, room, spreading, streaming
 from regraft.activations.store import Store
 from regraft.core import storage
 from regraft.core.errors import RequestError
@@ -129,6 +129,27 @@ def test_streamed_training_is_that_from_the_cache_bit_for_bit(pictures: Path, fr
     assert run.record.activations.maps == "streamed"
     assert _weights(run) == _weights(free)
     assert [row.loss for row in run.record.history] == [row.loss for row in free.record.history]
+
+
+def test_what_is_streamed_is_made_in_one_pass_for_all_cut_points(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+
+    def counted(examples: Any, blocks: Any, *others: Any) -> Any:
+        given.append(sum(len(indices) for block in blocks for _, indices in block.parts))
+        return batches(examples, blocks, *others)
+
+    batches = streaming.batches
+    monkeypatch.setattr(streaming, "batches", counted)
+    plan = Plan("tiny", preprocessing="tf", baselines="no", cache_budget="1kB", fine_tune=FineTuneSpec("no"))
+    run = running.fit(pictures, convolutional(), plan=plan, out=tmp_path / "run", cache=tmp_path / "cache")
+    assert run.record.activations is not None
+    assert run.record.activations.averages == "streamed"
+    # The probes of all cut points, the quick looks at all taps, and then what is asked for once: the head, its answers.
+    assert len(run.record.probes) == 3
+    assert given[:2] == [run.record.data.examples["train"]] * 2
+    assert len(given) <= 8
 
 
 def test_rows_go_to_memory_where_the_disk_has_no_room(

@@ -15,7 +15,7 @@ from regraft.activations.compute import compute
 from regraft.activations.engines import Wanted
 from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
-from regraft.activations.streaming import Streamed
+from regraft.activations.streaming import Stream
 from regraft.core import plan as plans
 from regraft.core.errors import RequestError, SelectorError, SourceError
 from regraft.core.phase import AVERAGED, Phase, Rate
@@ -169,7 +169,7 @@ def test_what_the_network_is_given_is_kept_like_other_activations(plan: Plan, pi
     ids = examples.ids.take(np.arange(8))
     for item in items:
         rows = made.rows[item].gather(ids)
-        streamed = Streamed(pretrained.model, pretrained.inputs, examples, item)
+        streamed = Stream(pretrained.model, pretrained.inputs, examples).rows(item)
         assert streamed.gather(ids).tobytes() == rows.tobytes()
     raw = np.stack([raw for _, raw in load_prepared(examples, range(8), pretrained.inputs)])
     # Multiplying by 1/127.5 may round otherwise than dividing.

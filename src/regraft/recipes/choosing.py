@@ -56,9 +56,7 @@ def choose(pretrained: Pretrained, found: Survey, plan: Plan) -> Chosen:
     training = found.examples.indices("train")
     labels, classes = found.examples.labels[training], len(found.examples.classes)
     some = stratified(labels, PROBE_EXAMPLES, plan.seed)
-    results = probe_many(
-        {name: found.pooled([name], training[some]) for name in found.candidates}, labels[some], classes, seed=plan.seed
-    )
+    results = probe_many(found.each(found.candidates, training[some]), labels[some], classes, seed=plan.seed)
     cut_point = best_cut(results) if plan.cut_point == AUTO else plan.cut_point
     plan = resolved(pretrained.model, plan, found, cut_point)
     if not pretrained.inputs.is_picture:
@@ -153,7 +151,8 @@ def beside(found: Survey, cut_point: str, taps: Sequence[str], training: Array, 
         seed: of which examples are looked at.
     """
     some = _of_taps(found, training, seed)
-    both = {name: found.pooled((name, cut_point), some) for name in taps}
+    alone = found.each([*taps, cut_point], some)
+    both = {name: np.concatenate([alone[name], alone[cut_point]], axis=1) for name in taps}
     results = probe_many(both, found.examples.labels[some], len(found.examples.classes), seed=seed)
     return {name: result.error for name, result in results.items()}
 

@@ -15,7 +15,7 @@ from regraft.activations.keys import Keys
 from regraft.activations.loading import load_prepared
 from regraft.activations.memory import MemoryStore
 from regraft.activations.store import Store
-from regraft.activations.streaming import Streamed
+from regraft.activations.streaming import Stream
 from regraft.core.plan import AUTO, Plan, most_views
 from regraft.core.records import CutPoint
 from regraft.data import Examples
@@ -150,8 +150,9 @@ def spreads(plan: Plan, place: Store) -> bool:
 def on_the_fly(
     pretrained: Pretrained, examples: Examples, items: Sequence[Wanted], engine: str
 ) -> dict[Wanted, RowsLike]:
-    """Rows that are kept nowhere."""
-    return {item: Streamed(pretrained.model, pretrained.inputs, examples, item, engine) for item in items}
+    """Rows that are kept nowhere; what is asked for together is computed in one pass."""
+    stream = Stream(pretrained.model, pretrained.inputs, examples, engine)
+    return {item: stream.rows(item) for item in items}
 
 
 def rounding(pretrained: Pretrained, examples: Examples, made: budget.Decision, engine: str) -> float | None:

@@ -12,6 +12,7 @@ from regraft.activations.compute import Activations, compute
 from regraft.activations.engines import Wanted
 from regraft.activations.memory import MemoryStore
 from regraft.activations.store import Store
+from regraft.activations.streaming import gathered
 from regraft.core.errors import DataError, SourceError
 from regraft.core.plan import AUTO, Plan
 from regraft.core.progress import say, warn
@@ -71,9 +72,14 @@ class Survey:
 
     def pooled(self, cut_points: Sequence[str], indices: Array) -> Array:
         """Pooled activations of examples at candidates or taps, side by side (n, width)."""
-        ids = self.examples.ids.take(indices)
-        parts = [self.activations.rows[Wanted(name, True)].gather(ids) for name in cut_points]
+        parts = list(self.each(cut_points, indices).values())
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def each(self, cut_points: Sequence[str], indices: Array) -> dict[str, Array]:
+        """Pooled activations of examples (n, width) at each of several candidates or taps, from one pass at most."""
+        items = [Wanted(name, pooled=True) for name in cut_points]
+        made = gathered(self.activations.rows, items, self.examples.ids.take(indices))
+        return dict(zip(cut_points, made, strict=True))
 
 
 def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store) -> Survey:

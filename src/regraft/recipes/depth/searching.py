@@ -220,7 +220,7 @@ def _probed(found: Survey, plan: Plan) -> tuple[tuple[Probe, ...], dict[str, flo
     labels = found.examples.labels[training]
     some = stratified(labels, PROBE_EXAMPLES, plan.seed)
     results = probe_many(
-        {name: found.pooled([name], training[some]) for name in found.candidates},
+        found.each(found.candidates, training[some]),
         labels[some],
         len(found.examples.classes),
         seed=plan.seed,
