@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from regraft.activations.compute import compute
-from regraft.activations.engines import Wanted
+from regraft.activations.engines import BATCH, Wanted
 from regraft.activations.loading import load_prepared
 from regraft.activations.store import Store
 from regraft.core.errors import StorageError
@@ -142,8 +142,8 @@ def test_whatever_was_computed_before_an_interruption_is_kept(
     with pytest.raises(KeyboardInterrupt):
         compute(model, _SPEC, dataclasses.replace(data, read=interrupted), range(80), _WANTED, Store(tmp_path))
     kept = compute(model, _SPEC, data, range(80), _WANTED, Store(tmp_path))
-    assert kept.hits == 2 * 64
-    assert kept.computed == 2 * 16
+    assert kept.hits == 2 * BATCH
+    assert kept.computed == 2 * (80 - BATCH)
 
 
 def test_what_an_entry_was_good_for_is_noted(model: keras.Model, folder: Path, tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """A run within a budget: what is decided before anything runs is said, recorded, held, and can be done again."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import regraft
 from regraft.activations import budget, room, spreading, streaming
+from regraft.activations.engines import onnxruntime
 from regraft.activations.store import Store
 from regraft.core import storage
 from regraft.core.errors import RequestError
@@ -16,6 +19,7 @@ from regraft.graph import names
 from regraft.graph.digest import of_variables
 from regraft.recipes import running
 from regraft.recipes.running import Run
+from tests.activations.engines.installed import require
 from tests.recipes.shapes import convolutional, write_pictures
 
 
@@ -175,6 +179,36 @@ def test_a_budget_too_small_for_learning_says_so(pictures: Path, tmp_path: Path)
 def test_a_budget_that_is_no_size_is_refused(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="expected a cache budget such as 500MB or 2GB, found 'much'"):
         _fit(pictures, tmp_path, cache_budget="much")
+
+
+def test_rows_of_another_engine_are_found_by_a_run_that_names_none(pictures: Path, tmp_path: Path) -> None:
+    require("openvino")
+    first = _fit(pictures, tmp_path, fine_tune="no", engine="openvino")
+    assert first.record.plan.engine == "openvino"
+    assert first.record.cache.computed > 0
+    again = _fit(pictures, tmp_path / "again", fine_tune="no", cache=tmp_path / "cache")
+    assert (again.record.plan.engine, again.record.cache.computed) == ("openvino", 0)
+    # And none is taken that has not been proven equal.
+    shutil.rmtree(tmp_path / "cache" / "engines")
+    anew = _fit(pictures, tmp_path / "anew", fine_tune="no", cache=tmp_path / "cache")
+    assert anew.record.plan.engine == "keras"
+    assert anew.record.cache.computed > 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (regraft.fit, {"plan": Plan("none.keras", engine="onnxruntime")}),
+        (regraft.depth, {"plan": Plan("none.keras", engine="onnxruntime")}),
+        (regraft.rank, {"sources": ["none.keras"], "engine": "onnxruntime"}),
+    ],
+)
+def test_an_engine_that_cannot_run_is_refused_before_anything_is_opened(
+    ask: Any, words: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnxruntime, "available", lambda: False)
+    with pytest.raises(RequestError, match="the engine 'onnxruntime' is not installed; install it with: pip install"):
+        ask(tmp_path / "none", **words)
 
 
 def test_an_engine_that_is_not_installed_is_refused(

@@ -1,6 +1,7 @@
 """The key of activations: a digest of all that they depend on, and the same in words."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 import keras
@@ -15,8 +16,8 @@ from regraft.graph import digest as model_digest
 from regraft.graph import flow
 from regraft.graph.cut_points import INPUT
 
-# 2: the trunk is compiled in segments. 3: averages by TensorFlow's pooling. 4: rows are alike on every processor.
-_FORMAT = 4
+# 2: the trunk is compiled in segments. 3: averages by TensorFlow's pooling.
+_FORMAT = 3
 
 
 class Keys:
@@ -50,6 +51,12 @@ class Keys:
         mine = {"format": _FORMAT, "input": self._input, "backend": keras.backend.backend()}
         said = {name: about.get(name) for name in mine}
         return about.get("trunk") in self._trunks.values() and digest.of_json(said) == digest.of_json(mine)
+
+    def by(self, engine: str) -> "Keys":
+        """The same, computed by another engine."""
+        other = copy(self)
+        other._engine = engine
+        return other
 
     def about(self, item: Wanted, dtype: str | None = None) -> dict[str, Any]:
         """All that the rows of an item depend on; averaged ones are small, and always float32."""

@@ -28,6 +28,7 @@ from regraft.activations.shard import Shard
 from regraft.activations.usage import Usage
 from regraft.core import sizes
 from regraft.core.errors import CorruptFileError, StorageError
+from regraft.core.lookup import Lookup
 from regraft.core.progress import warn
 
 __all__ = ["Entry", "Left", "Rows", "Selection", "Store", "default_folder"]
@@ -212,14 +213,14 @@ class Store:
         def share(folder: Path) -> float:
             if asked is None or not owns(_about(folder)):
                 return 0.0
-            there = rows = 0
-            for path in _files(folder):
-                with contextlib.suppress(OSError, CorruptFileError, StorageError):
-                    kept = shard.read(path)
-                    there, rows = there + int((asked.find(kept.ids()) >= 0).sum()), rows + len(kept)
+            there, rows = _held(folder, asked)
             return there / max(1, rows)
 
         return self._room.left(share)
+
+    def held(self, key: str, ids: Sequence[str]) -> int:
+        """How many of these examples, each of them once, have a row under a key; it is not opened by that."""
+        return _held(self._of(key), index([(0, numbers_of(ids))]))[0]
 
     def computing(self, keys: Mapping[str, int]) -> AbstractContextManager[bool]:
         """Say that this process computes for these keys, and wait for others who do; see `lease.computing`.
@@ -291,6 +292,16 @@ def _touch(folder: Path) -> None:
     """Note that an entry is in use; a cache that others filled may be read without being written to."""
     with contextlib.suppress(OSError):
         os.utime(folder / ABOUT)
+
+
+def _held(folder: Path, asked: Lookup) -> tuple[int, int]:
+    """How many rows of an entry belong to these ids, and how many there are; none is verified."""
+    there = rows = 0
+    for path in _files(folder):
+        with contextlib.suppress(OSError, CorruptFileError, StorageError):
+            kept = shard.read(path)
+            there, rows = there + int((asked.find(kept.ids()) >= 0).sum()), rows + len(kept)
+    return there, rows
 
 
 def _about(folder: Path) -> Mapping[str, Any]:

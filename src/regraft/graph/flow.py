@@ -148,13 +148,7 @@ class _Reader:
         return [known[id(tensor)] for tensor in graph.outputs]
 
 
-def evaluate(
-    flow: Flow,
-    calls: Sequence[Call],
-    given: dict[Value, Any],
-    keep: Callable[[Value, Any], None],
-    each: Callable[[Call, Mapping[Value, Any]], list[Any]] | None = None,
-) -> None:
+def evaluate(flow: Flow, calls: Sequence[Call], given: dict[Value, Any], keep: Callable[[Value, Any], None]) -> None:
     """Run calls in inference mode on concrete tensors.
 
     Every value is forgotten as soon as no later call reads it, so that memory stays that of a plain forward pass.
@@ -164,15 +158,13 @@ def evaluate(
         calls: those to run, in order; see `Flow.needed_for`.
         given: the values that are there already, such as the inputs.
         keep: called with every value as soon as it is computed, and with the given ones first.
-        each: what runs a call, as `evaluate_call` does, which is the default.
     """
-    each = each or evaluate_call
     last_read = {value: index for index, call in enumerate(calls) for value in call.reads}
     values = dict(given)
     for value, tensor in given.items():
         keep(value, tensor)
     for index, call in enumerate(calls):
-        for value, result in zip(call.makes, each(call, values), strict=True):
+        for value, result in zip(call.makes, evaluate_call(call, values), strict=True):
             values[value] = result
             keep(value, result)
         for value in call.reads:

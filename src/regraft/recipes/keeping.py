@@ -14,6 +14,7 @@ from regraft.activations.engines import BATCH, Wanted, choosing
 from regraft.activations.keys import Keys
 from regraft.activations.loading import load_prepared
 from regraft.activations.memory import MemoryStore
+from regraft.activations.places import index, numbers_of
 from regraft.activations.store import Store
 from regraft.activations.streaming import Stream
 from regraft.core.plan import AUTO, Plan, most_views
@@ -101,27 +102,59 @@ def views_for(plan: Plan, training: int) -> int:
     return min(3 if training <= 2_000 else 2 if training <= 20_000 else 1, most_views(plan.augment))
 
 
+def require_engine(plan: Plan) -> None:
+    """Refuse what the plan says is to run the frozen layers where it cannot, before anything is opened.
+
+    Raises:
+        RequestError: it is not installed, or does not go with Keras' backend.
+    """
+    if plan.engine == RAY:
+        spreading.require()
+    elif plan.engine != AUTO:
+        choosing.require(plan.engine)
+
+
 def engine_for(
-    pretrained: Pretrained, examples: Examples, plan: Plan, wanted: Sequence[Wanted], store: Store
+    pretrained: Pretrained,
+    examples: Examples,
+    plan: Plan,
+    wanted: Sequence[Wanted],
+    store: Store,
+    dtype: str = "float32",
 ) -> EngineName:
-    """What runs the frozen layers.
+    """What runs the frozen layers: where the plan leaves it open, what has computed most of it before.
+
+    Args:
+        pretrained: the source.
+        examples: what is computed for.
+        plan: names it, or leaves it open.
+        wanted: what is to be computed.
+        store: what is there already.
+        dtype: how whole activations are kept.
 
     Raises:
         RequestError: the plan names what is not installed, or does not go with Keras' backend.
     """
+    require_engine(plan)
     if plan.engine in ("keras", RAY):
-        if plan.engine == RAY:
-            spreading.require()
         return "keras"
     # What the network itself is given is no engine's to make.
     opened = flow.read(pretrained.model)
     wanted = [item for item in wanted if not is_input(opened, item.cut_point)]
     folder = store.folder.parent
-    if plan.engine == AUTO and choosing.settled(len(examples), folder):
+    if not wanted or (plan.engine == AUTO and choosing.settled(len(examples), folder)):
         return "keras"
-    keys = Keys(pretrained.model, pretrained.inputs, examples, [item.cut_point for item in wanted])
-    # What Keras has computed before is not to be computed anew because another engine would now pay.
-    known = store.open(keys.about(wanted[-1])["key"]).holds(examples.ids) if plan.engine == AUTO else np.zeros(0)
+    network, left = (pretrained.model, pretrained.inputs, examples.full_intensity), len(examples)
+    if plan.engine == AUTO:
+        # What one engine has computed before is not to be computed anew because another is the default, or would pay.
+        keys = Keys(pretrained.model, pretrained.inputs, examples, [item.cut_point for item in wanted], dtype=dtype)
+        held = {
+            name: _held(keys.by(name), wanted, examples, store) for name in choosing.proven(*network, wanted, folder)
+        }
+        most = max(held, key=lambda name: held[name])
+        if held[most] > len(wanted) * len(index([(0, numbers_of(examples.ids))])) // 2:
+            return cast(EngineName, most)
+        left -= held["keras"] // len(wanted)
 
     def sample() -> Array:
         loaded = load_prepared(examples, examples.indices("train")[: 2 * BATCH], pretrained.inputs)
@@ -130,16 +163,19 @@ def engine_for(
     return cast(
         EngineName,
         choosing.consider(
-            pretrained.model,
-            pretrained.inputs,
-            examples.full_intensity,
+            *network,
             wanted,
             sample,
-            len(examples) - int(known.sum()),
+            left,
             plan.engine,
             folder=folder,
         ).engine,
     )
+
+
+def _held(keys: Keys, wanted: Sequence[Wanted], examples: Examples, store: Store) -> int:
+    """How many rows of what is wanted are there."""
+    return sum(store.held(keys.about(item)["key"], examples.ids) for item in wanted)
 
 
 def spreads(plan: Plan, place: Store) -> bool:

@@ -32,6 +32,7 @@ from regraft.recipes.depth.folder import PAGE
 from regraft.recipes.depth.searching import prepare, search
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
+from regraft.recipes.keeping import require_engine
 from regraft.recipes.transfer import transfer
 from regraft.surgery.resize import with_input_size
 from regraft.training import kinds
@@ -183,6 +184,7 @@ def fit(
         )
     )
     require_phases(asked)
+    require_engine(asked)
     deadline = None if time_budget is None else _deadline(asked, time_budget)
     with collecting_warnings() as warned:
         with clock.stage("open"):

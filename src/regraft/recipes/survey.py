@@ -104,7 +104,7 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
     (warn if kept.need.maps and made.from_cut is None else say)(text)
     wanted = averages + ([Wanted(made.from_cut, pooled=False)] if made.from_cut else [])
     streamed = [item for item in wanted if (made.averages if item.pooled else made.maps) == "streamed"]
-    engine = engine_for(pretrained, examples, plan, wanted, store)
+    engine = engine_for(pretrained, examples, plan, wanted, store, made.dtype)
     place = MemoryStore(store.folder.parent, store.limit) if "memory" in (made.averages, made.maps) else store
     found = compute(
         pretrained.model,

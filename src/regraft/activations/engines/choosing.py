@@ -21,7 +21,7 @@ from typing import Any
 import keras as framework
 import numpy as np
 
-from regraft.activations.engines import ENGINES, find, keras, remembering
+from regraft.activations.engines import ENGINES, find, keras, remembering, tensorflow_graph
 from regraft.activations.engines.proving import Proof, prove, upwards
 from regraft.activations.engines.trunk import BATCH, Array, Compiled, Trunk, Wanted, trunk_of
 from regraft.activations.store import default_folder
@@ -110,6 +110,40 @@ def settled(examples_left: int, folder: Path) -> bool:
 def _few(examples_left: int) -> bool:
     """However slow Keras is: a trial takes some batches too."""
     return examples_left / BATCH * _SPARED <= _BATCHES
+
+
+def require(engine: str) -> None:
+    """Refuse an engine that cannot run anything here, before anything is opened for it.
+
+    Raises:
+        RequestError: there is no such engine, it is not installed, or it does not go with Keras' backend.
+    """
+    module = find(engine)
+    if engine != keras.NAME:
+        tensorflow_graph.require(engine)
+    if not module.available():
+        raise RequestError(
+            f"the engine '{engine}' is not installed; install it with: {module.INSTALL}; or use the engine 'keras'"
+        )
+
+
+def proven(
+    model: framework.Model, inputs: InputSpec, full_intensity: float, wanted: Sequence[Wanted], folder: Path
+) -> list[str]:
+    """The engines that may run a trunk without another look: Keras first, then what was proven equal here before.
+
+    Args:
+        model: the network.
+        inputs: its input convention.
+        full_intensity: the raw value that means white.
+        wanted: what is to be computed.
+        folder: of the cache.
+    """
+    others = [name for name in ENGINES if name != keras.NAME and usable(name)]
+    if not others or remembering.nothing(folder):
+        return [keras.NAME]
+    memory = _memory(trunk_of(model, inputs, full_intensity, wanted), inputs, full_intensity, folder)
+    return [keras.NAME, *(name for name in others if all(name in item.known.proven for item in memory))]
 
 
 def usable(engine: str) -> bool:

@@ -3,7 +3,7 @@
 To the bit an example's activations depend on nothing but itself as far as the backend's kernels treat all rows alike.
 Measured, these do not, in the last bit: PyTorch's matrix product on a CPU with 5, 6, 7 or 11 columns, and TensorFlow's
 mean over positions of more than 8 channels that are no multiple of 8, which is why channels are padded for our own
-pooling in `trunk`; and TensorFlow's product of 32 rows on processors without AVX-512, see `alike`.
+pooling in `trunk`.
 
 What is computed for one cut point is the same to the bit whatever else is wanted, and whether it starts from raw
 examples or from the activations of a seam: the trunk is compiled in segments, see `activations.seams`.
@@ -16,7 +16,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from regraft.activations.engines import alike
 from regraft.activations.engines.replaying import replayed
 from regraft.activations.engines.trunk import Array, Compiled, Trunk, pooled
 from regraft.activations.seams import Segment, segments
@@ -94,7 +93,6 @@ def with_constants(run: Callable[[Any], Any], variables: list[Any]) -> Callable[
 
 def _part(trunk: Trunk, part: Segment) -> tuple[Callable[[Any], Any], list[Any], bool]:
     """A segment as a function of one tensor, the variables that it reads, and whether weights in it can be folded."""
-    each = alike.evaluating() if keras.backend.backend() == "tensorflow" else None
 
     def run(given: Any) -> Any:
         kept: dict[int, Any] = {}
@@ -104,7 +102,7 @@ def _part(trunk: Trunk, part: Segment) -> tuple[Callable[[Any], Any], list[Any],
                 kept[value] = tensor
 
         begun = trunk.prepare(given) if part.start == trunk.entry else given
-        flow.evaluate(trunk.opened, part.calls, {part.start: begun}, keep, each)
+        flow.evaluate(trunk.opened, part.calls, {part.start: begun}, keep)
         return kept[part.end]
 
     variables = {id(variable): variable for call in part.calls for variable in getattr(call.operation, "variables", ())}

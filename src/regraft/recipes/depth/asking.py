@@ -28,6 +28,7 @@ from regraft.recipes.depth.searching import prepare, search
 from regraft.recipes.depth.sharing_out import Task
 from regraft.recipes.depth.timing import Deadline
 from regraft.recipes.encoding import encoded
+from regraft.recipes.keeping import require_engine
 from regraft.recipes.running import describe, lasting, open_for, require_phases
 from regraft.recipes.transfer import check_inputs, transfer
 
@@ -87,6 +88,7 @@ def depth(
     if plan is not None and source is not None:
         asked = plans.with_source(plan, describe(source))
     require_phases(asked)
+    require_engine(asked)
     if out is not None:
         require_free(Path(out))
     with collecting_warnings() as warned:

@@ -24,6 +24,7 @@ from regraft.core.records import Baseline, Metric
 from regraft.core.text_spec import Unit
 from regraft.data import Examples
 from regraft.recipes.depth.timing import Deadline
+from regraft.recipes.keeping import require_engine
 from regraft.recipes.ranking import candidates as sources_
 from regraft.recipes.ranking import combining, confirming, rounds, telling
 from regraft.recipes.ranking.candidate import Candidate
@@ -117,6 +118,7 @@ def rank(
         vocabulary=None if vocabulary is None else os.fspath(vocabulary),
         columns=columns_.of(columns),
     )
+    require_engine(plan)
     with catalogue_at(zoo):
         gathered = gather(sources)
         with collecting_warnings() as warned:
