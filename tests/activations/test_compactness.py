@@ -56,9 +56,8 @@ def test_preparing_a_pass_takes_few_bytes_each(opened: dict[int, Examples]) -> N
         examples = opened[count]
         chosen = tasks.first_of_each(examples.ids, tasks.ascending(range(count), count))
         found = tasks.lacking([_WANTED], {_WANTED: _Nothing()}, examples.ids, chosen)
-        return tasks.blocks_of(
-            [part for task in found for part in tasks.divided(task, [("seam", _Nothing())], examples.ids)]
-        )
+        starts = (["seam"], lambda _: _Nothing(), {"seam": 0, _WANTED.cut_point: 1}, examples.ids)
+        return tasks.blocks_of([part for task in found for part in tasks.divided(task, *starts)])
 
     # The indices take four, and finding examples of the same content six beside them.
     assert bytes_each(prepare) < 16

@@ -110,3 +110,15 @@ def test_an_unreadable_lease_that_is_held_is_of_somebody(tmp_path: Path) -> None
     (tmp_path / lease.FILE).write_text("[")
     assert str(lease.holder(tmp_path)) == "another process"
     _end(process)
+
+
+def test_what_a_killed_holder_was_writing_goes_with_the_next_lease_unless_it_is_new(tmp_path: Path) -> None:
+    old, new = (tmp_path / "key" / f".partial-{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "partial.rows").write_bytes(b"half")
+    for place in (old, old / "partial.rows"):
+        os.utime(place, (time.time() - lease.SILENCE - 1,) * 2)
+    with lease.computing({tmp_path / "key": 1}):
+        assert not old.exists()
+        assert new.exists()

@@ -34,6 +34,13 @@ def test_many_lines_become_one_and_names_do_not_grow(tmp_path: Path) -> None:
     assert found.data == tuple(f"data {number}" for number in range(992, 1000))
 
 
+def test_lines_without_sources_are_read_and_sources_are_as_data(tmp_path: Path) -> None:
+    (tmp_path / usage.FILE).write_bytes(b'{"computed": 1, "seconds": 2.0, "served": 0, "data": ["a"]}\n')
+    for name in ("one", "two", "one"):
+        usage.add(tmp_path, Usage(served=1, sources=(name,)))
+    assert usage.read(tmp_path) == Usage(1, 2.0, 3, ("a",), ("two", "one"))
+
+
 def test_several_at_once_lose_next_to_nothing(tmp_path: Path) -> None:
     def add() -> None:
         for _ in range(300):

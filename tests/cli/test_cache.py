@@ -1,6 +1,8 @@
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -20,10 +22,15 @@ def test_info_and_clear(place, say, tmp_path):
     for entry in made["entries"]:
         assert entry["data"]
         assert entry["about"]["dtype"] == "float32"
+        assert all(Path(name).is_absolute() for name in (*entry["data"], *entry["sources"]))
     told = say("cache", "info", "--cache", tmp_path / "cache")
-    assert "tiny at conv1\n    42 examples, " in told.out
-    assert f"\n    for {made['entries'][0]['data'][0]}\n" in told.out
-    assert ", view 0, float32, " in told.out
+    network = f"{place / 'network.keras'} ('tiny'), for {place / 'pictures'}\n    "
+    assert told.out.count(network) == 1
+    assert re.search(r"\n    \d+ cut points; 42 examples at most; [\d.]+ kB in \d+ entries; used 20", told.out)
+    every = say("cache", "info", "--all", "--cache", tmp_path / "cache")
+    assert f"{place / 'network.keras'} ('tiny') at conv1\n    42 examples, " in every.out
+    assert f"\n    for {place / 'pictures'}\n" in every.out
+    assert ", view 0, float32, " in every.out
     freed = say("cache", "clear", "--cache", tmp_path / "cache", "--json").document["freed"]
     assert freed == made["bytes"]
     assert say("cache", "info", "--cache", tmp_path / "cache", "--json").document["entries"] == []
@@ -40,10 +47,11 @@ def test_what_was_saved_is_said(say, tmp_path):
     store.note("a" * 32, Usage(computed=2, seconds=5.0, data=("flowers",)))
     store.note("a" * 32, Usage(served=4, data=("flowers",)))
     with store.computing({"a" * 32: 1}):
-        told = say("cache", "info", "--cache", tmp_path).out
-    assert "    4 rows served, about 10.0 s saved\n" in told
-    assert f"    process {os.getpid()} computes for it\n" in told
-    assert told.endswith("4 rows served instead of computed: about 10.0 s saved\n")
+        shown = [say("cache", "info", *more, "--cache", tmp_path).out for more in ((), ("--all",))]
+    for told in shown:
+        assert "    4 rows served, about 10.0 s saved\n" in told
+        assert f"    process {os.getpid()} computes for it\n" in told
+        assert told.endswith("4 rows served instead of computed: about 10.0 s saved\n")
 
 
 def test_entries_of_an_older_version_and_terminal_codes_are_shown_as_what_they_are(say, tmp_path):
@@ -51,9 +59,11 @@ def test_entries_of_an_older_version_and_terminal_codes_are_shown_as_what_they_a
     folder.mkdir(parents=True)
     (folder / "about.json").write_text(json.dumps({"network": "\x1b[2J", "cut_point": "top"}))
     (folder / "0-1.rows").write_bytes(b"REGRAFT ROWS 2\n\0" + bytes(900))
-    told = say("cache", "info", "--cache", tmp_path).out
+    told = say("cache", "info", "--all", "--cache", tmp_path).out
     assert "\\x1b[2J at top\n    nothing that this version reads, " in told
-    assert "\x1b" not in told
+    together = say("cache", "info", "--cache", tmp_path).out
+    assert "\\x1b[2J\n    1 cut point; 0 examples at most; " in together
+    assert "\x1b" not in told + together
 
 
 def test_trimming_leaves_what_may_be_left(place, say, tmp_path, monkeypatch):

@@ -98,3 +98,22 @@ def test_moving_the_cut_computes_the_missing_segment_without_pictures(tmp_path: 
         ids = data.ids[:10] if item == relu0 else data.ids
         kept = run(moved, item).rows[item]
         assert kept.gather(ids).tobytes() == right[item].gather(ids).tobytes(), item
+
+
+def test_each_of_several_things_starts_from_the_highest_rows_below_it(tmp_path: Path) -> None:
+    model, spec = built("chain"), InputSpec((12, 12, 3))
+    data = open_data((np.asarray(examples("chain", 40), "float32"), np.arange(40) % 2))
+
+    def run(store: Store, count: int, *wanted: Wanted) -> Activations:
+        return compute(model, spec, data, range(count), wanted, store)
+
+    low, middle, high = Wanted("conv0", True), Wanted("conv1", True), Wanted("top", True)
+    right = run(Store(tmp_path / "fresh"), 40, low, middle, high).rows
+    store = Store(tmp_path / "kept")
+    run(store, 20, Wanted("pool0", False))
+    run(store, 10, Wanted("relu1", False))
+    found = run(store, 40, low, middle, high)
+    # Twenty of the middle from `pool0`; ten of the high from `relu1`, and ten from `pool0`.
+    assert (found.computed, found.hits, found.from_lower) == (120, 0, 40)
+    for item in (low, middle, high):
+        assert found.rows[item].gather(data.ids).tobytes() == right[item].gather(data.ids).tobytes(), item

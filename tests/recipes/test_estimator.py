@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from regraft.activations.engines import BATCH
 from regraft.core import plain
 from regraft.core.errors import DataError, RequestError
 from regraft.recipes import running
@@ -93,8 +94,8 @@ def test_the_runs_model_takes_the_same_raw_examples(
     digits: tuple[np.ndarray, np.ndarray], fitted: TransferClassifier
 ) -> None:
     x, _ = digits
-    own = fitted.run_.model.predict_on_batch(x[:32, :, :, None])
-    assert np.array_equal(fitted.predict_proba(x[:32]), own.astype(np.float64))
+    own = fitted.run_.model.predict_on_batch(x[:BATCH, :, :, None])
+    assert np.array_equal(fitted.predict_proba(x[:BATCH]), own.astype(np.float64))
 
 
 def test_an_answer_depends_on_nothing_but_the_example(

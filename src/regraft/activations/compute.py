@@ -1,7 +1,8 @@
 """One pass of the frozen trunk over the examples that the store does not know yet."""
 
+import functools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from regraft.activations.store import Rows, Store
 from regraft.activations.tasks import Block, Task, ascending, blocks_of, divided, first_of_each, lacking, most_blocks
 from regraft.activations.usage import Usage
 from regraft.activations.work import Elsewhere, Work, Worker
+from regraft.core import storage
 from regraft.core.input_spec import InputSpec
 from regraft.core.progress import track
 from regraft.data import Examples
@@ -83,6 +85,7 @@ def compute(
     dtype: str = "float32",
     engine: str = "keras",
     spread: bool = False,
+    source: str = "",
     description: str = "activations",
 ) -> Activations:
     """The activations of examples at cut points of a model: those in the store, and the rest from one pass.
@@ -101,6 +104,7 @@ def compute(
         engine: what runs the trunk, see `engines`.
         spread: let the workers of a Ray cluster compute, see `spreading`; they write into the store's folder, which
             all of them must reach.
+        source: where the network comes from, as people say it, for `cache info`.
         description: for the progress bar.
 
     Raises:
@@ -123,7 +127,7 @@ def compute(
                 unreadable = _done(work, look, store, spread, description)
             took = time.perf_counter() - started
     made = _made(look.tasks, unreadable)
-    _note(made, took, look, asked, examples, store)
+    _note(made, took, look, asked, (examples.origin, source), store)
     # Who writes nothing makes no room; a limit holds all the same.
     store.trim()
     return Activations(
@@ -164,7 +168,8 @@ class _Look:
         for view, chosen in asked.items():
             items = [item for item in wanted if item.view == view]
             for task in lacking(items, self.known, examples.ids, chosen):
-                self.tasks += divided(task, self._starts(task), examples.ids)
+                rows_at = functools.partial(self._at_seam, task.kind.view)
+                self.tasks += divided(task, words.seams[::-1], rows_at, words.depths, examples.ids)
 
     def keys(self) -> dict[str, int]:
         """The keys of what is to be computed, with how many examples each lacks."""
@@ -183,14 +188,11 @@ class _Look:
             if task.kind.start is not None
         }
 
-    def _starts(self, task: Task) -> Iterator[tuple[str, Rows]]:
-        """Seams not above anything that is wanted, from the highest down, with their rows."""
-        lowest = min(self._words.depths[item.cut_point] for item in task.kind.items)
-        for name in reversed([name for name in self._words.seams if self._words.depths[name] <= lowest]):
-            start = Wanted(name, False, task.kind.view)
-            if start not in self._seams:
-                self._seams[start] = self._store.open(self._key(start))
-            yield name, self._seams[start]
+    def _at_seam(self, view: int, name: str) -> Rows:
+        start = Wanted(name, False, view)
+        if start not in self._seams:
+            self._seams[start] = self._store.open(self._key(start))
+        return self._seams[start]
 
     def _key(self, start: Wanted) -> str:
         # Rounded rows are no start: what is above them would depend on what the store happened to have.
@@ -253,15 +255,17 @@ def _note(
     took: float,
     look: _Look,
     asked: Mapping[int, Array],
-    examples: Examples,
+    names: tuple[str, str],
     store: Store,
 ) -> None:
     """Tell the store what its entries were good for."""
     seconds = took / max(1, sum(made.values()))
+    # From the root, so that they can be told apart from elsewhere.
+    data, sources = (tuple(storage.absolute(name.strip("'")) for name in (given,) if name) for given in names)
     for item, said in look.about.items():
         count = sum(number for (of, _), number in made.items() if of == item)
         found = len(asked[item.view]) - count
-        store.note(said["key"], Usage(count, seconds * count, found, (examples.origin.strip("'"),)))
+        store.note(said["key"], Usage(count, seconds * count, found, data, sources))
 
 
 def _by_view(

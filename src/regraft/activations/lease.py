@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from regraft.activations.locking import AVAILABLE, locked
+from regraft.core import storage
 from regraft.core.progress import say
 
 FILE = "computing.lease"
@@ -79,6 +80,8 @@ def computing(folders: Mapping[Path, int]) -> Generator[bool]:
             waited |= had_to
             if got:
                 _say_who(number, folders[folder])
+                # Of who held it and was killed; who writes here without a lease finds its file gone and makes another.
+                storage.remove_abandoned(folder, SILENCE)
                 stack.enter_context(_marked(folder))
                 numbers.append(number)
         stack.enter_context(_beating(numbers))

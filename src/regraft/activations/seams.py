@@ -2,10 +2,9 @@
 
 A graph that is compiled as a whole computes other bits for a convolution with its BatchNorm folded in than for one
 whose own result is wanted too (measured: 4e-7 of the largest activation). So the trunk is compiled in segments that
-begin and end at *seams*, and nothing is fused across one. A cut point that is no seam has a
-segment of its own, from the nearest seam below it. Every cut point is therefore computed by the same compiled functions
-one after the other, whatever else is wanted and whatever stands above it, and from the stored map of a seam just as
-from pixels.
+begin and end at *seams*, and nothing is fused across one. A cut point that is no seam has a segment of its own, from
+the nearest seam below it. Every cut point is therefore computed by the same compiled functions one after the other,
+whatever else is wanted and whatever stands above it, and from the stored map of a seam just as from pixels.
 """
 
 from collections.abc import Iterable

@@ -63,6 +63,7 @@ class Entry:
         bytes: of its files.
         last_used: when, in seconds since 1970.
         data: the sets of examples that it served, the latest last.
+        sources: where the networks came from, the latest last.
         served: how many examples were found here instead of being computed; about right.
         saved_seconds: what computing these would have taken.
         in_use: who computes for it just now.
@@ -77,6 +78,7 @@ class Entry:
     served: int = 0
     saved_seconds: float = 0.0
     in_use: str = ""
+    sources: tuple[str, ...] = ()
 
 
 class Store:
@@ -334,4 +336,5 @@ def _entry(folder: Path) -> Entry | None:
         served=known.served,
         saved_seconds=known.saved_seconds,
         in_use=str(holder) if holder else "",
+        sources=known.sources,
     )

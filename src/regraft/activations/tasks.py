@@ -1,6 +1,6 @@
 """What a pass has to do: which examples lack what, from where that takes the least work, and in which portions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -105,22 +105,31 @@ def lacking(items: Sequence[Wanted], known: Mapping[Wanted, Holding], ids: Ids, 
     return tasks
 
 
-def divided(task: Task, starts: Iterable[tuple[str, Holding]], ids: Ids) -> Iterator[Task]:
-    """A task, each example from the first of these seams that has its rows, else from pixels.
+def divided(
+    task: Task, seams: Sequence[str], rows_at: Callable[[str], Holding], depths: Mapping[str, int], ids: Ids
+) -> Iterator[Task]:
+    """A task, each thing of each example from the highest seam below it that has the example's rows, else from pixels.
 
     Args:
         task: from pixels.
-        starts: seams not above anything that is wanted, from the highest down.
+        seams: from the highest down.
+        rows_at: what is known of a seam.
+        depths: of cut points.
         ids: of all examples.
     """
-    left = task.indices
-    for name, rows in starts:
-        if not len(left):
-            return
-        there = np.concatenate([rows.holds(ids.take(some)) for some in _portions(left)])
+    items, left = task.kind.items, task.indices
+    for name in seams:
+        above = tuple(item for item in items if depths[item.cut_point] >= depths[name])
+        if not above or not len(left):
+            continue
+        there = np.concatenate([rows_at(name).holds(ids.take(some)) for some in _portions(left)])
         if there.any():
-            yield Task(Kind(task.kind.items, name), left[there])
-            left = left[~there]
+            some, left = left[there], left[~there]
+            yield Task(Kind(above, name), some)
+            if len(above) < len(items):
+                # The same again for what is below: from pixels to above it would be further.
+                below = Kind(tuple(item for item in items if item not in above), None)
+                yield from divided(Task(below, some), seams, rows_at, depths, ids)
     if len(left):
         yield Task(task.kind, left)
 

@@ -31,12 +31,14 @@ class Usage:
         seconds: what computing them took.
         served: examples that were found here instead of being computed.
         data: the sets of examples that they belonged to, the latest last.
+        sources: where the networks came from, the latest last.
     """
 
     computed: int = 0
     seconds: float = 0.0
     served: int = 0
     data: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def saved_seconds(self) -> float:
@@ -93,24 +95,32 @@ def _is_at(number: int, path: Path) -> bool:
 
 def _line(usage: Usage) -> bytes:
     said = {"computed": usage.computed, "seconds": round(usage.seconds, 6), "served": usage.served}
-    return json.dumps(said | {"data": list(usage.data)}).encode() + b"\n"
+    return json.dumps(said | {"data": list(usage.data), "sources": list(usage.sources)}).encode() + b"\n"
 
 
 def _parsed(line: bytes) -> Usage | None:
     try:
         said: Any = json.loads(line)
-        data = tuple(str(name) for name in said["data"])
-        return Usage(int(said["computed"]), float(said["seconds"]), int(said["served"]), data)
-    except (ValueError, KeyError, TypeError):
+        # What was written before sources were noted has none.
+        data, sources = (tuple(str(name) for name in names) for names in (said["data"], said.get("sources", ())))
+        return Usage(int(said["computed"]), float(said["seconds"]), int(said["served"]), data, sources)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _sum(parts: Iterable[Usage]) -> Usage:
     whole = Usage()
     for part in parts:
-        # The latest last, each once.
-        data = tuple(name for name in whole.data if name not in part.data) + part.data
         whole = Usage(
-            whole.computed + part.computed, whole.seconds + part.seconds, whole.served + part.served, data[-_SETS:]
+            whole.computed + part.computed,
+            whole.seconds + part.seconds,
+            whole.served + part.served,
+            _latest(whole.data, part.data),
+            _latest(whole.sources, part.sources),
         )
     return replace(whole, seconds=round(whole.seconds, 6))
+
+
+def _latest(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+    """Names, the latest last, each once, and not too many."""
+    return (tuple(name for name in before if name not in now) + now)[-_SETS:]

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ class CacheInfo:
         saved_seconds: what computing these would have taken.
         entries: most recently used first.
         searches: bytes of what depth searches know: a limit does not count them, `clear` removes them.
+        whole: whether people asked for every entry.
     """
 
     folder: str
@@ -44,6 +46,7 @@ class CacheInfo:
     saved_seconds: float
     entries: "tuple[Entry, ...]"
     searches: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Cleared:
 def add(parser: argparse.ArgumentParser) -> None:
     """The words that `cache` understands."""
     parser.add_argument("action", choices=_ACTIONS, metavar="ACTION", help="info, trim or clear")
+    parser.add_argument("--all", action="store_true", help="info: every entry, not a line for each network and data")
     words.cache_argument(parser)
     words.cache_limit_argument(parser)
 
@@ -99,6 +103,7 @@ def run(arguments: argparse.Namespace) -> CacheInfo | Trimmed | Cleared:
         sum(entry.saved_seconds for entry in entries),
         entries,
         answers.size(store.folder.parent),
+        arguments.all,
     )
 
 
@@ -114,7 +119,7 @@ def show(result: CacheInfo | Trimmed | Cleared) -> str:
     heading = f"{size(result.bytes)}{of} in {counted(len(result.entries), 'entry', 'entries')} in {result.folder}"
     if result.limit is not None and result.bytes > result.limit:
         heading += "\nabove the limit: the next run, or `regraft cache trim`, removes what was not used for longest"
-    lines = [heading, *(_described(entry) for entry in result.entries)]
+    lines = [heading, *(map(_described, result.entries) if result.whole else _together(result.entries))]
     if result.served:
         lines.append(
             f"{counted(result.served, 'row')} served instead of computed: about {seconds(result.saved_seconds)} saved"
@@ -124,9 +129,40 @@ def show(result: CacheInfo | Trimmed | Cleared) -> str:
     return "\n".join(lines)
 
 
+def _together(entries: "Sequence[Entry]") -> Iterator[str]:
+    """A line or two for each network and the data that it was last used for."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((_network(entry), entry.data[-1] if entry.data else ""), []).append(entry)
+    for (network, data), members in groups.items():
+        places = len({entry.about.get("cut_point") for entry in members})
+        most = max(entry.examples for entry in members)
+        what = [
+            counted(places, "cut point"),
+            f"{counted(most, 'example')} at most",
+            f"{size(sum(entry.bytes for entry in members))} in {counted(len(members), 'entry', 'entries')}",
+            f"used {_used(max(entry.last_used for entry in members))}",
+        ]
+        served, saved = (sum(getattr(entry, name) for entry in members) for name in ("served", "saved_seconds"))
+        said = ["; ".join(what)]
+        said += [f"{counted(served, 'row')} served, about {seconds(saved)} saved"] if served else []
+        said += [f"{who} computes for it" for who in dict.fromkeys(entry.in_use for entry in members) if who]
+        name = f"{network}, for {data}" if data else network
+        yield "\n    ".join([f"  {legible(name)}", *map(legible, said)])
+
+
+def _network(entry: "Entry") -> str:
+    """Where a network came from and what it calls itself."""
+    name = str(entry.about.get("network", "?"))
+    return f"{entry.sources[-1]} ('{name}')" if entry.sources else name
+
+
+def _used(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+
+
 def _described(entry: "Entry") -> str:
-    about = entry.about
-    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
+    about, used = entry.about, _used(entry.last_used)
     kind = "pooled" if about.get("pooled") else "whole"
     engine = about.get("engine") or about.get("backend", "?")
     what = f"{counted(entry.examples, 'example')}, {size(entry.bytes)}; used {used}"
@@ -140,5 +176,5 @@ def _described(entry: "Entry") -> str:
     if entry.in_use:
         said.append(f"{entry.in_use} computes for it")
     # Names come from files, and a file may try to steer the terminal.
-    name = legible(f"{about.get('network', '?')} at {about.get('cut_point', '?')}")
+    name = legible(f"{_network(entry)} at {about.get('cut_point', '?')}")
     return "\n    ".join([f"  {name}", *map(legible, said)])

@@ -136,13 +136,18 @@ def _usage(path: Path) -> tuple[int, int]:
     return usage.total, usage.free
 
 
-def remove_abandoned(folder: Path) -> None:
-    """Remove the partial files that a killed writer left behind in this folder a day ago or earlier."""
+def remove_abandoned(folder: Path, after: float = _ABANDONED_AFTER) -> None:
+    """Remove the partial files that a killed writer left behind in this folder.
+
+    Args:
+        folder: where it wrote.
+        after: seconds without a change after which a writer is taken for dead; a day by default.
+    """
     for left in folder.glob(f"{_PARTIAL}*"):
         with contextlib.suppress(OSError):
             # A folder's own time stands still while a file in it grows; a writer that is slow is not dead.
             touched = max(entry.stat().st_mtime for entry in [left, *left.rglob("*")])
-            if time.time() - touched > _ABANDONED_AFTER:
+            if time.time() - touched > after:
                 shutil.rmtree(left, ignore_errors=True)
 
 

@@ -92,6 +92,16 @@ def _parsed(path: Path, stamp: tuple[int, int]) -> MetaGraph:
     return meta_graph(Message(whole), whole)
 
 
+def tags(message: Message) -> tuple[str, ...]:
+    """What a `MetaGraphDef` says that it is for, the rest of it unread.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    info = message.message(1)
+    return tuple(info.texts(4)) if info else ()
+
+
 def meta_graph(message: Message, whole: memoryview) -> MetaGraph:
     """Read a `MetaGraphDef`.
 

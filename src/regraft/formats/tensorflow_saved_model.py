@@ -8,7 +8,7 @@ from typing import Any
 from regraft.core.errors import CorruptFileError
 from regraft.core.tensors import OperationGraph, TensorArchive
 from regraft.formats import damage, tensorflow_checkpoint, tensorflow_meta_graph, tensorflow_text
-from regraft.formats.tensorflow_meta_graph import MetaGraph, assembled, meta_graph, operations
+from regraft.formats.tensorflow_meta_graph import MetaGraph, assembled, meta_graph, operations, tags
 from regraft.formats.wire import Message
 
 NAME = "tensorflow-saved-model"
@@ -66,7 +66,8 @@ def _file(path: Path, folder: Path) -> Path:
 def _parsed(file: Path, stamp: tuple[int, int]) -> MetaGraph:
     """The graph that serves; the first, where none says that it does."""
     whole = tensorflow_text.content(file)
-    versions = [meta_graph(message, whole) for message in Message(whole).messages(2)]
+    versions = list(Message(whole).messages(2))
     if not versions:
         raise CorruptFileError(f"'{file}' holds no graph, it must have been cut off; get the file again")
-    return next((meta for meta in versions if _SERVE in meta.tags), versions[0])
+    # The others, such as the one that trains, are nobody's concern.
+    return meta_graph(next((version for version in versions if _SERVE in tags(version)), versions[0]), whole)

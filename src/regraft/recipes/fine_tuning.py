@@ -357,6 +357,7 @@ def views_of(pretrained: Pretrained, found: Survey, plan: Plan, spec: FineTuneSp
         dtype=found.budget.dtype,
         engine=found.engine,
         spread=spreads(plan, found.store),
+        source=pretrained.source,
         description="activations, view 2" + (f" to {plan.views}" if len(others) > 1 else ""),
     )
     return Views([rows, *(seen.rows[item] for item in others)], seen.computed, seen.hits, seen.bytes, seen.from_lower)

@@ -77,6 +77,7 @@ def _whole(
         dtype=made.dtype,
         engine=found.engine,
         spread=spreads(plan, place),
+        source=pretrained.source,
         description=f"activations at '{item.cut_point}'",
     )
     return Activations(

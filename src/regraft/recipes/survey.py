@@ -116,6 +116,7 @@ def survey(pretrained: Pretrained, examples: Examples, plan: Plan, store: Store)
         dtype=made.dtype,
         engine=engine,
         spread=spreads(plan, place),
+        source=pretrained.source,
     )
     readable = _readable(examples, found, plan.strict)
     rows = {**found.rows, **on_the_fly(pretrained, readable, streamed, engine)}

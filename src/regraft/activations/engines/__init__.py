@@ -47,8 +47,8 @@ def compile_trunk(
     Returns:
         A function from raw examples at the network's size, float32 (n, ...) with n <= BATCH, to one float32 array
         (n, ...) for each item of `wanted`, in its order. It may also begin a batch and wait for it later, which goes
-        with `in_turn`. With its first batch it raises a SourceError where a layer
-        turns out to be random, a WorkError where the engine cannot run the network.
+        with `in_turn`. With its first batch it raises a SourceError where a layer turns out to be random, a WorkError
+        where the engine cannot run the network.
 
     Raises:
         SourceError: the network has several inputs, a layer that is random in inference too, or no such cut point.

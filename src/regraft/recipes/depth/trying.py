@@ -236,6 +236,7 @@ class Trier:
                 dtype=made.dtype,
                 engine=self.found.engine,
                 spread=spreads(self.plan, place),
+                source=self.pretrained.source,
                 description=f"activations at '{cut_point}'",
             ).rows[item]
         self._rows[cut_point] = rows

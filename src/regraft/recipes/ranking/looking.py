@@ -182,7 +182,16 @@ class Looker:
         pretrained, some = opened.pretrained, self.examples.take(indices)
         wanted = [Wanted(name, pooled=True) for name in names]
         engine = engine_for(pretrained, some, opened.plan, wanted, self._store)
-        made = compute(pretrained.model, pretrained.inputs, self.examples, indices, wanted, self._store, engine=engine)
+        made = compute(
+            pretrained.model,
+            pretrained.inputs,
+            self.examples,
+            indices,
+            wanted,
+            self._store,
+            engine=engine,
+            source=pretrained.source,
+        )
         unreadable = [index for index, _ in made.unreadable]
         indices = indices[~np.isin(indices, unreadable)]
         labels = self.examples.labels[indices]
