@@ -4,10 +4,15 @@ import re
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 
+import regraft
+from regraft.activations.compute import compute
+from regraft.activations.engines import Wanted
 from regraft.activations.store import Store
 from regraft.activations.usage import Usage
+from regraft.data import open as open_data
 
 
 def test_info_and_clear(place, say, tmp_path):
@@ -52,6 +57,16 @@ def test_what_was_saved_is_said(say, tmp_path):
         assert "    4 rows served, about 10.0 s saved\n" in told
         assert f"    process {os.getpid()} computes for it\n" in told
         assert told.endswith("4 rows served instead of computed: about 10.0 s saved\n")
+
+
+def test_a_live_model_is_called_by_its_name_once(say, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "relu", name="low")], name="mine")
+    opened, examples = regraft.open(model), open_data(np.eye(3, dtype="float32"), labels=[0, 1, 1])
+    wanted = [Wanted("low", True)]
+    compute(opened.model, opened.inputs, examples, range(3), wanted, Store(tmp_path), source=opened.source)
+    told = say("cache", "info", "--cache", tmp_path).out
+    assert f"\n  model 'mine', for {examples.origin}\n    1 cut point; 3 examples at most; " in told
+    assert "\n  model 'mine' at low\n    3 examples, " in say("cache", "info", "--all", "--cache", tmp_path).out
 
 
 def test_entries_of_an_older_version_and_terminal_codes_are_shown_as_what_they_are(say, tmp_path):

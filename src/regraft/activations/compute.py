@@ -127,7 +127,7 @@ def compute(
                 unreadable = _done(work, look, store, spread, description)
             took = time.perf_counter() - started
     made = _made(look.tasks, unreadable)
-    _note(made, took, look, asked, (examples.origin, source), store)
+    _note(made, took, look, asked, _placed(examples.origin), _placed(source), store)
     # Who writes nothing makes no room; a limit holds all the same.
     store.trim()
     return Activations(
@@ -255,17 +255,23 @@ def _note(
     took: float,
     look: _Look,
     asked: Mapping[int, Array],
-    names: tuple[str, str],
+    data: tuple[str, ...],
+    sources: tuple[str, ...],
     store: Store,
 ) -> None:
     """Tell the store what its entries were good for."""
     seconds = took / max(1, sum(made.values()))
-    # From the root, so that they can be told apart from elsewhere.
-    data, sources = (tuple(storage.absolute(name.strip("'")) for name in (given,) if name) for given in names)
     for item, said in look.about.items():
         count = sum(number for (of, _), number in made.items() if of == item)
         found = len(asked[item.view]) - count
         store.note(said["key"], Usage(count, seconds * count, found, data, sources))
+
+
+def _placed(name: str) -> tuple[str, ...]:
+    """A name, for a path that from the root, which cannot be taken for one elsewhere; nothing where there is none."""
+    # Data are called by their path in quotation marks, or by what they are.
+    path = name[1:-1] if name.startswith("'") and name.endswith("'") else name
+    return (storage.absolute(path),) if path else ()
 
 
 def _by_view(

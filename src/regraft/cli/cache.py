@@ -154,7 +154,11 @@ def _together(entries: "Sequence[Entry]") -> Iterator[str]:
 def _network(entry: "Entry") -> str:
     """Where a network came from and what it calls itself."""
     name = str(entry.about.get("network", "?"))
-    return f"{entry.sources[-1]} ('{name}')" if entry.sources else name
+    if not entry.sources:
+        return name
+    source = entry.sources[-1]
+    # A live model came from nowhere but itself.
+    return source if source == f"model '{name}'" else f"{source} ('{name}')"
 
 
 def _used(when: float) -> str:
